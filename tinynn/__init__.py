@@ -1,0 +1,26 @@
+"""tinynn: a neural network framework to read from end to end.
+
+    model = Sequential(Affine(784, 256), ReLU(), Affine(256, 10), seed=0)
+    loss, optimizer = SoftmaxCrossEntropy(), Adam(model, lr=1e-3)
+
+    y = model.forward(x)                 # one training step
+    value = loss.forward(y, t)
+    model.backward(loss.backward())
+    optimizer.step()
+
+Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.py for every op with its derivation,
+training.py for the loop.
+"""
+
+from . import backends, datasets, initializers
+from .layers import Activation, Affine, Layer, ReLU, Sigmoid, Tanh
+from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
+from .optimizers import SGD, Adam, Optimizer
+from .sequential import Sequential, flatten
+from .training import History, accuracy, evaluate, fit, minibatches
+
+__all__ = [
+    "MSE", "SGD", "Activation", "Adam", "Affine", "GaussianNLL", "History", "Layer", "Loss", "Optimizer", "ReLU",
+    "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends", "datasets", "evaluate", "fit",
+    "flatten", "initializers", "minibatches",
+]  # fmt: skip

@@ -1,0 +1,40 @@
+"""The array backends: modules of plain functions with equal names and equal arguments.
+
+    numpy   numpy_ops.py   the textbook: every op once, in plain NumPy, with its derivation
+    numba   numba_ops.py   the CPU hot path: the same ops, jitted where that is faster
+    cupy    cupy_ops.py    the GPU: the same ops on CuPy arrays
+
+A model picks its backend once, `Sequential(..., backend="numba")`, and its layers then call `self.ops.relu(x)`. There
+is no class to derive from, no registry and no global switch. A backend is imported when it is first asked for, so that
+`import tinynn` compiles nothing and needs no GPU.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+NAMES = ("numpy", "numba", "cupy")
+
+
+def default() -> str:
+    """The backend of a model that names none: what the environment variable TINYNN_BACKEND says, else "numba"."""
+    return os.environ.get("TINYNN_BACKEND") or "numba"
+
+
+def load(name: str | None = None) -> ModuleType:
+    """The backend module called `name`; None means the default.
+
+    Raises ValueError for an unknown name, ImportError (with the pip command) where the package is missing.
+    """
+    source = "backend" if name is not None else "backend (from the environment variable TINYNN_BACKEND)"
+    name = default() if name is None else name
+    if name not in NAMES:
+        raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {name!r}")
+    return importlib.import_module(f".{name}_ops", __name__)
+
+
+def name_of(ops: ModuleType) -> str:
+    """The name that `load` knows the module `ops` by."""
+    return ops.__name__.rpartition(".")[2].removesuffix("_ops")

@@ -1,0 +1,353 @@
+"""The CPU hot path: the textbook's ops (numpy_ops.py), same names and arguments, with jitted kernels where those win.
+
+What is fast is split in two. Matrix products go through np.dot, that is to BLAS, which no dense jitted loop has
+beaten here (benchmarks/README.md). Everything around them is a loop over memory: there a kernel does in one pass,
+without temporaries, what NumPy does in several.
+
+An op is a plain function, which allocates its result, above the kernel, which fills it. Every kernel, its helpers and
+constants live in this one file, because numba's cache on disk does not notice a change in another. All options are
+measured:
+
+- explicit signatures: compiled (or loaded from the cache) on import, for float32 and float64, contiguous, inputs
+  possibly read-only. Other layouts are copied at the door; nothing compiles in the middle of a training run.
+- error_model="numpy": division by zero gives inf, as in NumPy; without it no loop with a division is vectorised (10x
+  in Adam).
+- fastmath={"contract"}: a * b + c may be one instruction. Never fastmath=True: it lets the compiler assume that there
+  are no NaN, and hides divergence.
+- no parallel=True: its threads and those of BLAS fight for the same cores (29 times slower).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import float32, float64, int64, types
+from numba.extending import overload
+
+from .numpy_ops import Array, asarray, check_labels, gaussian_nll, mse, softmax, to_numpy, xp
+
+__all__ = [
+    "Array", "adam_step", "affine", "affine_backward", "asarray", "check_labels", "gaussian_nll", "mse", "relu",
+    "relu_backward", "sgd_step", "sigmoid", "sigmoid_backward", "softmax", "softmax_cross_entropy", "tanh",
+    "tanh_backward", "to_numpy", "xp",
+]  # fmt: skip
+
+OPTIONS: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
+
+
+def kernel(arguments: Callable[[Any], tuple[Any, ...]]) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function for float32 and float64; `arguments` gives the argument types for a float type T.
+
+    The compiled code is kept on disk. Where that fails (a read-only installation, a damaged file), it is compiled for
+    this process alone, and said so.
+    """
+    signatures = [arguments(float32), arguments(float64)]
+
+    def compile_(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(signatures, cache=True, **OPTIONS)(function)
+        except Exception as error:
+            compiled = numba.njit(signatures, **OPTIONS)(function)  # raises again if the cache was not to blame
+            reason = f"{type(error).__name__}: {error}"
+            warnings.warn(f"numba cannot use its cache on disk, so {function.__name__} was compiled anew: {reason}",
+                          RuntimeWarning, stacklevel=2)  # fmt: skip
+            return compiled
+
+    return compile_
+
+
+def read(T: Any, ndim: int = 1) -> Any:
+    """The type of an array that a kernel only reads: contiguous, perhaps read-only."""
+    return types.Array(T, ndim, "C", readonly=True)
+
+
+def write(T: Any, ndim: int = 1) -> Any:
+    """The type of an array that a kernel writes."""
+    return types.Array(T, ndim, "C")
+
+
+# --- affine map ------------------------------------------------------------------------------------------------------
+
+
+def affine(x: Array, W: Array, b: Array) -> Array:
+    y = np.dot(x, W)
+    add_to_rows(y, b)
+    return y
+
+
+def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
+    np.dot(x.T, dy, out=dW)
+    sum_of_rows(np.ascontiguousarray(dy), db)
+    return np.dot(dy, W.T) if need_dx else None
+
+
+@kernel(lambda T: (write(T, 2), read(T)))
+def add_to_rows(y, b):
+    N, H = y.shape
+    for n in range(N):
+        for j in range(H):
+            y[n, j] += b[j]
+
+
+@kernel(lambda T: (read(T, 2), write(T)))
+def sum_of_rows(dy, db):
+    N, H = dy.shape
+    db[:] = 0
+    for n in range(N):  # rows outside: the inner loop runs along memory
+        for j in range(H):
+            db[j] += dy[n, j]
+
+
+# --- exp and tanh inside kernels --------------------------------------------------------------------------------------
+#
+# A call of libm's exp keeps a loop from being vectorised (7 times slower). In float32 a short polynomial does it:
+# e^x = 2^n e^r with n the integer nearest to x / log 2 and |r| <= log(2) / 2. The coefficients are those of the Cephes
+# library (Moshier 1989, expf and tanhf). In float64, which only checks gradients, libm it is.
+
+_f = np.float32
+LOG2_E = _f(1.44269504088896341)
+LOG_2_HIGH, LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # log 2 as a short number plus the rest: r loses no digits
+E0, E1, E2 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
+E3, E4, E5 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+T0, T1, T2 = _f(-5.70498872745e-3), _f(2.06390887954e-2), _f(-5.37397155531e-2)
+T3, T4 = _f(1.33314422036e-1), _f(-3.33332819422e-1)
+LOWEST = _f(-87.33654)  # e^x is the smallest normal number here; below, 0
+HALF, ONE, TWO, SMALL = _f(0.5), _f(1), _f(2), _f(0.625)
+
+
+def exp_neg(x):
+    """e^x for x <= 0. NaN gives NaN. In float32 below -87.3 exactly 0."""
+    return math.exp(x)
+
+
+def tanh_scalar(x):
+    """tanh x: a polynomial in x^2 near 0 (where 1 - e^-2x would cancel), (1 - e^-2x) / (1 + e^-2x) beyond."""
+    return math.tanh(x)
+
+
+def _exp_neg_float32(x):
+    clipped = max(x, LOWEST)
+    n = np.floor(clipped * LOG2_E + HALF)
+    r = clipped - n * LOG_2_HIGH
+    r = r - n * LOG_2_LOW
+    p = ((((E0 * r + E1) * r + E2) * r + E3) * r + E4) * r + E5
+    two_to_n = np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)  # n as the exponent's bits
+    y = (p * r * r + r + ONE) * two_to_n
+    return y if x > LOWEST else (_f(0) if x <= LOWEST else x)
+
+
+def _tanh_float32(x):
+    size = abs(x)
+    s = x * x
+    near = ((((T0 * s + T1) * s + T2) * s + T3) * s + T4) * s * x + x
+    e = exp_neg(-TWO * size)
+    far = (ONE - e) / (ONE + e)
+    return near if size < SMALL else (far if x > 0 else -far)
+
+
+@overload(exp_neg, jit_options=OPTIONS)
+def _compile_exp_neg(x):
+    return _exp_neg_float32 if x == float32 else lambda x: math.exp(x)
+
+
+@overload(tanh_scalar, jit_options=OPTIONS)
+def _compile_tanh(x):
+    return _tanh_float32 if x == float32 else lambda x: math.tanh(x)
+
+
+# --- activations -----------------------------------------------------------------------------------------------------
+
+
+def relu(x: Array) -> Array:
+    return _map(relu_kernel, x)
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    return _map2(relu_backward_kernel, dy, y)
+
+
+def sigmoid(x: Array) -> Array:
+    return _map(sigmoid_kernel, x)
+
+
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    return _map2(sigmoid_backward_kernel, dy, y)
+
+
+def tanh(x: Array) -> Array:
+    return _map(tanh_kernel, x)
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    return _map2(tanh_backward_kernel, dy, y)
+
+
+def _map(kernel: Any, x: Array) -> Array:
+    """y = kernel(x) element by element; ravel copies what is not contiguous, and only that."""
+    y = np.empty(x.shape, x.dtype)
+    kernel(x.ravel(), y.ravel())
+    return y
+
+
+def _map2(kernel: Any, dy: Array, y: Array) -> Array:
+    """dx = kernel(dy, y) element by element."""
+    if dy.shape != y.shape:  # a kernel checks no bounds
+        raise ValueError(f"dy must have y's shape {y.shape}, not {dy.shape}")
+    dx = np.empty(y.shape, y.dtype)
+    kernel(dy.ravel(), y.ravel(), dx.ravel())
+    return dx
+
+
+@kernel(lambda T: (read(T), write(T)))
+def relu_kernel(x, y):
+    for i in range(x.size):
+        y[i] = 0 if x[i] <= 0 else x[i]  # not `x[i] if x[i] > 0 else 0`, which turns NaN into 0
+
+
+@kernel(lambda T: (read(T), read(T), write(T)))
+def relu_backward_kernel(dy, y, dx):
+    for i in range(y.size):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * y[i]  # y is 0 or NaN there
+
+
+@kernel(lambda T: (read(T), write(T)))
+def sigmoid_kernel(x, y):
+    for i in range(x.size):
+        e = exp_neg(-abs(x[i]))
+        y[i] = (1 if x[i] >= 0 else e) / (1 + e)
+
+
+@kernel(lambda T: (read(T), read(T), write(T)))
+def sigmoid_backward_kernel(dy, y, dx):
+    for i in range(y.size):
+        dx[i] = dy[i] * (y[i] * (1 - y[i]))
+
+
+@kernel(lambda T: (read(T), write(T)))
+def tanh_kernel(x, y):
+    for i in range(x.size):
+        y[i] = tanh_scalar(x[i])
+
+
+@kernel(lambda T: (read(T), read(T), write(T)))
+def tanh_backward_kernel(dy, y, dx):
+    for i in range(y.size):
+        dx[i] = dy[i] * (1 - y[i] * y[i])
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
+    N, C = y.shape
+    dy = np.empty((N, C), y.dtype)
+    y = np.ascontiguousarray(y)
+    if t.ndim == 1:
+        total, bad = cross_entropy_labels(y, np.ascontiguousarray(t, dtype=np.int64), dy)
+        if bad:
+            check_labels(t, C)
+    else:
+        total = cross_entropy_rows(y, np.ascontiguousarray(t), dy)
+    return (total / N if N else math.nan), dy
+
+
+@numba.njit(**OPTIONS)
+def softmax_row(y, n, e):
+    """e[n, c] = exp(y[n, c] - peak), with the row's maximum and the sum of the e."""
+    C = y.shape[1]
+    peak = y[n, 0]
+    for c in range(1, C):
+        if y[n, c] > peak:
+            peak = y[n, c]
+    s = y.dtype.type(0)
+    for c in range(C):
+        e[n, c] = exp_neg(y[n, c] - peak)
+    for c in range(C):
+        s += e[n, c]
+    return peak, s
+
+
+@kernel(lambda T: (read(T, 2), read(int64), write(T, 2)))
+def cross_entropy_labels(y, t, dy):
+    """The sum of the rows' losses, and whether a label was out of range (then dy is unfinished)."""
+    N, C = y.shape
+    total = 0.0
+    for n in range(N):
+        label = t[n]
+        if label < 0 or label >= C:
+            return total, True
+        peak, s = softmax_row(y, n, dy)
+        total += math.log(s) - float64(y[n, label] - peak)
+        scale = 1 / (s * N)
+        for c in range(C):
+            dy[n, c] *= scale
+        dy[n, label] -= dy.dtype.type(1) / N
+    return total, False
+
+
+@kernel(lambda T: (read(T, 2), read(T, 2), write(T, 2)))
+def cross_entropy_rows(y, t, dy):
+    N, C = y.shape
+    total = 0.0
+    for n in range(N):
+        peak, s = softmax_row(y, n, dy)
+        log_s = math.log(s)
+        for c in range(C):
+            if t[n, c] != 0:  # a class of probability 0 adds nothing, even where log p is -inf
+                total += float64(t[n, c]) * (log_s - float64(y[n, c] - peak))
+            dy[n, c] = (dy[n, c] / s - t[n, c]) / N
+    return total
+
+
+# --- updates ---------------------------------------------------------------------------------------------------------
+
+
+def sgd_step(
+    params: Array,
+    grads: Array,
+    velocity: Array,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None:
+    sgd_kernel(params, grads, velocity, lr, momentum, nesterov, weight_decay)
+
+
+@kernel(lambda T: (write(T), read(T), write(T), T, T, types.boolean, T))
+def sgd_kernel(params, grads, velocity, lr, momentum, nesterov, weight_decay):
+    for i in range(params.size):
+        step = lr * (grads[i] + weight_decay * params[i])
+        velocity[i] = momentum * velocity[i] - step
+        params[i] += momentum * velocity[i] - step if nesterov else velocity[i]
+
+
+def adam_step(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    adam_kernel(params, grads, m, v, beta1, 1 - beta1, beta2, 1 - beta2,
+                lr / (1 - beta1**t), 1 / (1 - beta2**t), eps, 1 - lr * weight_decay)  # fmt: skip
+
+
+@kernel(lambda T: (write(T), read(T), write(T), write(T), T, T, T, T, T, T, T, T))
+def adam_kernel(params, grads, m, v, beta1, rest1, beta2, rest2, rate, full2, eps, shrink):
+    """rest = 1 - beta; rate = lr / (1 - beta1^t); full2 = 1 / (1 - beta2^t); shrink = 1 - lr weight_decay."""
+    for i in range(params.size):
+        g = grads[i]
+        m[i] = beta1 * m[i] + rest1 * g
+        v[i] = beta2 * v[i] + rest2 * g * g
+        params[i] = shrink * params[i] - rate * m[i] / (np.sqrt(v[i] * full2) + eps)

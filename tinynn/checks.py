@@ -1,0 +1,56 @@
+"""What an argument must be, said in one form: "<thing> must be <expected>, not <got>"."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+FLOATS = tuple(np.dtype(name) for name in ("float32", "float64", "complex128"))  # complex128: the textbook backend only
+
+
+def describe(a: Any) -> str:
+    """An argument in a few words, for the end of an error message."""
+    if hasattr(a, "dtype") and hasattr(a, "shape") and not isinstance(a, np.generic):
+        kind = "an array" if type(a) is np.ndarray else f"a {type(a).__module__.partition('.')[0]}.{type(a).__name__}"
+        return f"{kind} of shape {a.shape} and dtype {a.dtype}"
+    text = repr(a)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(a).__name__})"
+
+
+def integer(thing: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`. Raises TypeError, ValueError."""
+    expected = f"{thing} must be a whole number, {least} or more"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    if value < least:
+        raise ValueError(f"{expected}, not {value}")
+    return int(value)
+
+
+def number(thing: str, value: Any, least: float, below: float = math.inf) -> float:
+    """`value` as a finite float in [least, below). Raises TypeError, ValueError."""
+    limits = f"{least:g} or more" if below == math.inf else f"in [{least:g}, {below:g})"
+    expected = f"{thing} must be a number, {limits}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    if not least <= float(value) < below:  # NaN is in no range
+        raise ValueError(f"{expected}, not {value}")
+    return float(value)
+
+
+def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
+    """Demand an array of the backend's own kind (`xp.ndarray`), of floats, with `ndim` dimensions.
+
+    Subclasses are refused: a masked array would lose its mask. Raises TypeError, ValueError.
+    """
+    if type(a) is not xp.ndarray:
+        raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}")
+    if a.dtype not in FLOATS:
+        hint = f": convert it with .astype('{FLOATS[0]}')" if a.dtype.kind in "iubf" else ""
+        raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}{hint}")
+    if ndim is not None and a.ndim != ndim:
+        example = " with one example in each row, (N, D)" if ndim == 2 else ""
+        raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}")

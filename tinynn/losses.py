@@ -1,0 +1,190 @@
+"""The losses: how bad predictions y are for targets t, as one number, and the gradient of that number.
+
+    value = loss.forward(y, t)      computes, and remembers the gradient
+    dy = loss.backward()            gives it: dL/dy, of y's shape
+    value = loss(y, t)              computes, and leaves no trace
+
+On the CPU the value is a Python float; on the GPU it stays there, an array without dimensions, until somebody reads it.
+Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error.
+"""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import backends, checks
+from .backends import numpy_ops
+
+Array = np.ndarray[Any, Any]
+
+
+class Loss:
+    """What the losses share. One of your own defines `compute(y, t) -> (value, dy)`.
+
+    `backend` None: that of the model which it trains (`fit` sees to that), by itself the default.
+    """
+
+    classifies = False  # whether accuracy has a meaning
+
+    def __init__(self, backend: str | None = None) -> None:
+        self.backend = backend
+        self.ops: Any = None if backend is None else backends.load(backend)
+        self.dy: Any = None
+
+    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
+        """The loss and its gradient dL/dy."""
+        raise NotImplementedError(f"{self!r}: a loss must define compute(self, y, t)")
+
+    def check(self, y: Array, t: Array) -> None:
+        """Raise TypeError or ValueError where t cannot be the targets of y. Looks at shapes and types alone."""
+        checks.float_array(f"{self!r}: t", t, self.ops.xp)
+        if t.shape != y.shape:
+            raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")
+        self._check_dtype(y, t)
+
+    def check_values(self, t: Array, width: int) -> None:
+        """Raise ValueError where a value in t, a NumPy array, cannot be right for predictions of that width."""
+        bad = np.argwhere(np.isnan(t))
+        if len(bad):
+            raise ValueError(f"{self!r}: t must hold numbers, not NaN (in row {bad[0][0]})")
+
+    def forward(self, y: Array, t: Array) -> float:
+        """The loss; remembers its gradient."""
+        value, self.dy = self._checked(y, t)
+        return value
+
+    def backward(self) -> Array:
+        """dL/dy of the last forward."""
+        if self.dy is None:
+            raise RuntimeError(f"{self!r}: backward needs a forward before it, and there was none")
+        return self.dy
+
+    def __call__(self, y: Array, t: Array) -> float:
+        """The loss, without a trace."""
+        return self._checked(y, t)[0]
+
+    def follow(self, ops: ModuleType) -> None:
+        """Work with a model's backend, unless this loss was made for a certain one."""
+        if self.backend is None:
+            self.ops = ops
+
+    def _checked(self, y: Array, t: Array) -> tuple[float, Array]:
+        if self.ops is None:
+            self.ops = backends.load()
+        checks.float_array(f"{self!r}: y", y, self.ops.xp)
+        self.check(y, t)
+        if len(y) == 0:
+            raise ValueError(f"{self!r}: y must have at least one row, not shape {y.shape}")
+        value, dy = self.compute(y, t)
+        if isinstance(value, float) and not math.isfinite(value):
+            self.check_values(t, y.shape[1])  # are the targets to blame? (too slow to ask every time)
+        return value, dy
+
+    def _check_dtype(self, y: Array, t: Array) -> None:
+        if t.dtype != y.dtype:
+            raise TypeError(f"{self!r}: t must be {y.dtype} like y, not {t.dtype}: t.astype('{y.dtype}')")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: without the module, which can be neither."""
+        return {**self.__dict__, "ops": None, "dy": None, "backend": self.ops and backends.name_of(self.ops)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.ops = self.backend and backends.load(self.backend)
+
+
+class MSE(Loss):
+    """Mean squared error, for regression: L = sum of (y - t)^2 / (N D), the mean over all elements.
+
+    y, t (N, D); dy = 2 (y - t) / (N D).
+    """
+
+    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
+        return self.ops.mse(y, t)
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy of softmax(y), for classification: L = -(1/N) sum_n log p[n, t_n], the mean over rows.
+
+    y (N, C) are scores (logits), p = softmax(y) the probabilities. t is either (N,) integer labels in 0..C-1, or (N, C)
+    rows of probabilities that sum to 1 (one-hot or soft), and then L = -(1/N) sum_n sum_c t log p. dy = (p - t) / N.
+    Scores that say nothing (all equal) give L = log C.
+    """
+
+    classifies = True
+
+    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
+        return self.ops.softmax_cross_entropy(y, t)
+
+    def check(self, y: Array, t: Array) -> None:
+        N, C = y.shape
+        if type(t) is self.ops.xp.ndarray and t.ndim == 1:
+            if t.dtype.kind not in "iu":
+                raise TypeError(f"{self!r}: labels t (N,) must be whole numbers, not of dtype {t.dtype}")
+            if len(t) != N:
+                raise ValueError(f"{self!r}: t must have a label for each of the {N} rows of y, not shape {t.shape}")
+            return
+        expected = f"labels ({N},) or rows of probabilities ({N}, {C})"
+        if type(t) is not self.ops.xp.ndarray:
+            raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
+        if t.shape != y.shape:
+            raise ValueError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
+        self._check_dtype(y, t)
+        if self.ops.xp is np:  # on the GPU this would wait for the result; there `fit` looks once, before
+            self.check_values(t, C)
+
+    def check_values(self, t: Array, width: int) -> None:
+        if t.ndim == 1:
+            numpy_ops.check_labels(t, width)
+        else:
+            t = t.real
+            sums = t.sum(axis=1)
+            wrong = np.flatnonzero(~(np.abs(sums - 1) < 1e-3) | ~(t.min(axis=1, initial=0) >= 0))  # NaN is wrong, too
+            if wrong.size:
+                row = wrong[0]
+                got = f"a sum of {sums[row]:.6g} and a minimum of {t[row].min():.6g} (in row {row})"
+                raise ValueError(f"{self!r}: rows of t must be probabilities, 0 or more, with the sum 1, not {got}")
+
+
+class GaussianNLL(Loss):
+    """Negative log-likelihood of a Gaussian, for targets with noise: L = mean over N D targets of -log N(t; m, v).
+
+    -log N(t; m, v) = (log(2 pi v) + (t - m)^2 / v) / 2, with mean m and variance v.
+
+    GaussianNLL(variance=0.25): v is fixed, y (N, D) is m. Then L is MSE / (2 v) plus a constant: least squares *is*
+    maximum likelihood under noise of one size.
+    GaussianNLL(): the network says how sure it is. y (N, 2 D) holds m in its first D columns and log v in the others
+    (the logarithm, so that v > 0 whatever y is), and t is (N, D).
+    """
+
+    def __init__(self, variance: float | None = None, backend: str | None = None) -> None:
+        super().__init__(backend)
+        if variance is not None and checks.number("GaussianNLL: variance", variance, 0) == 0:
+            raise ValueError("GaussianNLL: variance must be more than 0, not 0")
+        self.variance = variance
+
+    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
+        if self.variance is None:
+            return self.ops.gaussian_nll(y, t)
+        value, dy = self.ops.mse(y, t)
+        return value / (2 * self.variance) + math.log(2 * math.pi * self.variance) / 2, dy / (2 * self.variance)
+
+    def check(self, y: Array, t: Array) -> None:
+        if self.variance is not None:
+            super().check(y, t)
+            return
+        checks.float_array(f"{self!r}: t", t, self.ops.xp)
+        if y.shape != (t.shape[0], 2 * t.shape[1]):
+            expected = f"means and log variances of t {t.shape}, so of shape {(t.shape[0], 2 * t.shape[1])}"
+            raise ValueError(f"{self!r}: y must hold {expected}, not {y.shape}")
+        self._check_dtype(y, t)
+
+    def __repr__(self) -> str:
+        return "GaussianNLL()" if self.variance is None else f"GaussianNLL(variance={self.variance!r})"

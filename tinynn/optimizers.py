@@ -1,0 +1,130 @@
+"""The optimizers: how parameters change, given their gradients. A step is one op over the model's flat vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import backends, checks
+
+Array = np.ndarray[Any, Any]
+
+
+class Optimizer:
+    """What the optimizers share. `model` is anything with flat vectors `params` and `grads` (see tinynn.flatten).
+
+    An optimizer names the vectors that it keeps for itself, of the parameters' size and all 0 at the start, in `state`.
+    """
+
+    state: tuple[str, ...] = ()
+
+    def __init__(self, model: Any, lr: float, weight_decay: float) -> None:
+        name = type(self).__name__
+        if not hasattr(model, "params") or not hasattr(model, "grads"):
+            raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}")
+        self.model = model
+        self.lr = checks.number(f"{name}: lr", lr, 0)
+        self.weight_decay = checks.number(f"{name}: weight_decay", weight_decay, 0)
+        self.ops = getattr(model, "ops", None) or backends.load()
+        for attribute in self.state:
+            setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
+
+    def step(self) -> None:
+        """Change `model.params` by one step against `model.grads`."""
+        raise NotImplementedError(f"{type(self).__name__}: an optimizer must define step(self)")
+
+    def follow(self, ops: Any) -> None:
+        """Move the state to the model's backend, where `model.to(...)` has changed it."""
+        if ops is not self.ops:
+            for attribute in self.state:
+                setattr(self, attribute, ops.asarray(self.ops.to_numpy(getattr(self, attribute))))
+            self.ops = ops
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: the backend by its name, since a module can be neither."""
+        return {**self.__dict__, "ops": backends.name_of(self.ops)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.ops = backends.load(state["ops"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: v <- momentum v - lr g;  w <- w + v.
+
+    nesterov=True looks ahead, w <- w + momentum v - lr g. Weight decay adds weight_decay w to the gradient g (a term
+    weight_decay |w|^2 / 2 in the loss). Source: Sutskever et al. 2013.
+
+    lr >= 0; 0 <= momentum < 1; weight_decay >= 0.
+    """
+
+    state = ("velocity",)
+    velocity: Array
+
+    def __init__(
+        self, model: Any, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(model, lr, weight_decay)
+        self.momentum = checks.number("SGD: momentum", momentum, 0, below=1)
+        self.nesterov = bool(nesterov)
+        if nesterov and not momentum:
+            raise ValueError("SGD: momentum must be more than 0 with nesterov=True, not 0")
+
+    def step(self) -> None:
+        self.follow(getattr(self.model, "ops", self.ops))
+        model = self.model
+        self.ops.sgd_step(
+            model.params, model.grads, self.velocity, self.lr, self.momentum, self.nesterov, self.weight_decay
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"SGD(model, lr={self.lr}, momentum={self.momentum}, nesterov={self.nesterov}, "
+            f"weight_decay={self.weight_decay})"
+        )
+
+
+class Adam(Optimizer):
+    """Steps of about lr in every direction, whatever the gradient's size: w <- w - lr m' / (sqrt(v') + eps).
+
+    m and v are running means of the gradient and its square (with the shares 1 - beta1, 1 - beta2 of each new one), m'
+    and v' the same corrected for their start at 0. Weight decay is decoupled, w <- w - lr weight_decay w (AdamW).
+    Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.
+
+    lr >= 0; 0 <= beta1, beta2 < 1; eps >= 0; weight_decay >= 0. `t` counts the steps.
+    """
+
+    state = ("m", "v")
+    m: Array
+    v: Array
+
+    def __init__(
+        self,
+        model: Any,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(model, lr, weight_decay)
+        self.beta1 = checks.number("Adam: beta1", beta1, 0, below=1)
+        self.beta2 = checks.number("Adam: beta2", beta2, 0, below=1)
+        self.eps = checks.number("Adam: eps", eps, 0)
+        self.t = 0
+
+    def step(self) -> None:
+        self.follow(getattr(self.model, "ops", self.ops))
+        self.t += 1
+        model = self.model
+        self.ops.adam_step(
+            model.params, model.grads, self.m, self.v,
+            self.t, self.lr, self.beta1, self.beta2, self.eps, self.weight_decay,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"Adam(model, lr={self.lr}, beta1={self.beta1}, beta2={self.beta2}, eps={self.eps}, "
+            f"weight_decay={self.weight_decay})"
+        )

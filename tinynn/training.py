@@ -1,0 +1,220 @@
+"""Training: the four-line step in a loop over shuffled batches, with its record.
+
+    y = model.forward(x)
+    value = loss.forward(y, t)
+    model.backward(loss.backward())
+    optimizer.step()
+
+`fit` runs exactly these. Its `model` is a Sequential or anything else with forward, backward, params and grads.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from . import backends, checks
+from .backends import numpy_ops
+
+Array = np.ndarray[Any, Any]
+
+
+def fit(
+    model: Any,
+    x: Array,
+    t: Array,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: tuple[Array, Array] | None = None,
+    seed: int | None = None,
+    progress: bool = True,
+) -> History:
+    """Train `model` on rows x (N, D) with targets t, `epochs` times over all of them, and return the History.
+
+    An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
+    takes what is left). The epoch's loss and accuracy are means over its batches, while the parameters move; those on
+    `validation_data` are of the epoch's end. The arrays are NumPy's; they are moved to the model's backend once, whole.
+    `progress` shows a bar on a terminal and a line for each epoch.
+
+    Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
+    """
+    epochs = checks.integer("epochs", epochs, 1)
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    ops = getattr(model, "ops", None) or backends.load()
+    loss.follow(ops)
+    _check_data(model, x, t, loss, "x", "t")
+    if validation_data is not None:
+        x_val, t_val = validation_data
+        _check_data(model, x_val, t_val, loss, "validation x", "validation t")
+    x, t = ops.asarray(x), ops.asarray(t)
+    seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
+    history = History()
+    for epoch in range(epochs):
+        start, total, right = time.perf_counter(), 0.0, 0.0
+        # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
+        batches = minibatches(x, t, batch_size, seed=np.random.default_rng([seed, epoch]), ops=ops)
+        for x_batch, t_batch in _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{epochs}", progress):
+            y = model.forward(x_batch)
+            value = loss.forward(y, t_batch)
+            model.backward(loss.backward())
+            optimizer.step()
+            total += value * len(x_batch)
+            if loss.classifies:
+                right += accuracy(y, t_batch) * len(x_batch)
+        row = {"loss": float(total) / len(x)}
+        if loss.classifies:
+            row["accuracy"] = float(right) / len(x)
+        row["seconds"] = time.perf_counter() - start
+        if validation_data is not None:
+            row |= {f"val_{name}": value for name, value in evaluate(model, x_val, t_val, loss=loss).items()}
+        history.append(row)
+        if progress:
+            tqdm.write(f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}   {_line(row)}", file=sys.stdout)
+    return history
+
+
+def evaluate(model: Any, x: Array, t: Array, *, loss: Any, batch_size: int = 1000) -> dict[str, float]:
+    """{"loss": ...} of the model on rows x and targets t, with {"accuracy": ...} for classifiers. Changes nothing.
+
+    Works through `batch_size` rows at a time, so that memory does not grow with N.
+    """
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    ops = getattr(model, "ops", None) or backends.load()
+    loss.follow(ops)
+    _check_data(model, x, t, loss, "x", "t")
+    total, right = 0.0, 0.0
+    for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
+        x_batch, t_batch = ops.asarray(x_batch), ops.asarray(t_batch)
+        y = _call(model, x_batch)
+        total += float(loss(y, t_batch)) * len(x_batch)
+        if loss.classifies:
+            right += float(accuracy(y, t_batch)) * len(x_batch)
+    scores = {"loss": total / len(x)}
+    if loss.classifies:
+        scores["accuracy"] = right / len(x)
+    return scores
+
+
+def minibatches(
+    x: Array,
+    t: Array,
+    batch_size: int,
+    *,
+    shuffle: bool = True,
+    seed: int | np.random.Generator | None = None,
+    ops: ModuleType = numpy_ops,
+) -> Iterator[tuple[Array, Array]]:
+    """All rows of x and t once, as pairs of batches: shuffled copies, or with shuffle=False views in order.
+
+    The last batch takes what is left. `ops` is the backend that x and t belong to.
+    """
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    if len(x) != len(t):
+        raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
+    return _batches(x, t, batch_size, np.random.default_rng(seed).permutation(len(x)) if shuffle else None, ops)
+
+
+def _batches(x: Array, t: Array, size: int, order: Array | None, ops: ModuleType) -> Iterator[tuple[Array, Array]]:
+    if order is not None:
+        order = ops.asarray(order)  # the host draws it; to the GPU it goes once an epoch
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size) if order is None else order[start : start + size]
+        yield x[rows], t[rows]
+
+
+def accuracy(y: Array, t: Array) -> float:
+    """The share of rows whose largest score y (N, C) stands at the label t (N,), or at the largest of t (N, C).
+
+    On the GPU an array without dimensions, which stays there until it is read.
+    """
+    labels = t if t.ndim == 1 else t.argmax(axis=1)
+    return (y.argmax(axis=1) == labels).mean()
+
+
+class History:
+    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are accuracy, seconds,
+    val_loss and val_accuracy, where there were any. Its repr is a table."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def append(self, row: dict[str, float]) -> None:
+        """Add an epoch."""
+        self.rows.append(row)
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self.keys():
+            raise KeyError(f"history has {', '.join(self.keys()) or 'no epochs'}, not {name!r}")
+        return [row[name] for row in self.rows]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.keys()
+
+    def __len__(self) -> int:
+        """The number of epochs."""
+        return len(self.rows)
+
+    def keys(self) -> list[str]:
+        """The names of what was recorded."""
+        return list(self.rows[0]) if self.rows else []
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Name -> list with a number for each epoch."""
+        return {name: self[name] for name in self.keys()}
+
+    def __repr__(self) -> str:
+        names = self.keys()
+        lines = ["epoch" + "".join(f"{name:>14}" for name in names)]
+        for epoch, row in enumerate(self.rows, 1):
+            lines.append(f"{epoch:>5}" + "".join(f"{row[name]:>14.4g}" for name in names))
+        return "\n".join(lines)
+
+
+def _check_data(model: Any, x: Any, t: Any, loss: Any, x_name: str, t_name: str) -> None:
+    """Raise where x, t, loss and model do not go together: by their types and shapes, every target's value, one row."""
+    checks.float_array(x_name, x, np)
+    dtype = model.params.dtype
+    if x.dtype != dtype:
+        raise TypeError(f"{x_name} must be {dtype} like the model, not {x.dtype}: {x_name}.astype('{dtype}')")
+    if len(x) == 0:
+        raise ValueError(f"{x_name} must have at least one row, not shape {x.shape}")
+    if type(t) is not np.ndarray:
+        raise TypeError(f"{t_name} must be a numpy array, not {checks.describe(t)}")
+    if t.ndim == 0 or len(t) != len(x):
+        raise ValueError(f"{t_name} must have as many rows as {x_name}, {len(x)}, not shape {t.shape}")
+    ops = getattr(model, "ops", None) or backends.load()
+    y = _call(model, ops.asarray(x[:1]))
+    loss(y, ops.asarray(t[:1]))
+    loss.check_values(t, y.shape[1])
+
+
+def _call(model: Any, x: Array) -> Array:
+    """y without a trace, where the model can do that."""
+    return model(x) if callable(model) else model.forward(x)
+
+
+def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: bool) -> Iterator[Any]:
+    """The batches behind a progress bar, where standard error is a terminal."""
+    steps = -(-N // batch_size)
+    quiet = not (progress and sys.stderr.isatty())
+    return iter(tqdm(batches, title, steps, leave=False, unit=" steps", disable=quiet))
+
+
+def _line(row: dict[str, float]) -> str:
+    """An epoch's figures on a line."""
+    words = []
+    for name, value in row.items():
+        if name.endswith("accuracy"):
+            words.append(f"{name} {100 * value:.2f} %")
+        else:
+            words.append(f"{value:.1f} s" if name == "seconds" else f"{name} {value:.4f}")
+    return "   ".join(words)
