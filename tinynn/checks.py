@@ -54,3 +54,11 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     if ndim is not None and a.ndim != ndim:
         example = " with one example in each row, (N, D)" if ndim == 2 else ""
         raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}")
+
+
+def labels(t: np.ndarray[Any, Any], C: int) -> None:
+    """Raise ValueError where a label in t (N,) is outside 0..C-1, naming the first one."""
+    bad = np.flatnonzero((t < 0) | (t >= C))
+    if bad.size:
+        hint = ": labels count from 0" if t[bad[0]] == C else ""
+        raise ValueError(f"labels must be in 0..{C - 1} for {C} scores a row, not {t[bad[0]]} (in row {bad[0]}){hint}")

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from . import backends, checks
-from .backends import numpy_ops
 
 Array = np.ndarray[Any, Any]
 
@@ -142,7 +141,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def check_values(self, t: Array, width: int) -> None:
         if t.ndim == 1:
-            numpy_ops.check_labels(t, width)
+            checks.labels(t, width)
         else:
             t = t.real
             sums = t.sum(axis=1)

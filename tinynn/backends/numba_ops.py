@@ -29,10 +29,11 @@ import numpy as np
 from numba import float32, float64, int64, types
 from numba.extending import overload
 
-from .numpy_ops import Array, asarray, check_labels, gaussian_nll, mse, softmax, to_numpy, xp
+from .. import checks
+from .numpy_ops import Array, asarray, gaussian_nll, mse, softmax, to_numpy, xp
 
 __all__ = [
-    "Array", "adam_step", "affine", "affine_backward", "asarray", "check_labels", "gaussian_nll", "mse", "relu",
+    "Array", "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
     "relu_backward", "sgd_step", "sigmoid", "sigmoid_backward", "softmax", "softmax_cross_entropy", "tanh",
     "tanh_backward", "to_numpy", "xp",
 ]  # fmt: skip
@@ -76,7 +77,7 @@ def write(T: Any, ndim: int = 1) -> Any:
 
 def affine(x: Array, W: Array, b: Array) -> Array:
     y = np.dot(x, W)
-    add_to_rows(y, b)
+    add_to_rows(y, np.ascontiguousarray(b))
     return y
 
 
@@ -250,7 +251,7 @@ def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
     if t.ndim == 1:
         total, bad = cross_entropy_labels(y, np.ascontiguousarray(t, dtype=np.int64), dy)
         if bad:
-            check_labels(t, C)
+            checks.labels(t, C)
     else:
         total = cross_entropy_rows(y, np.ascontiguousarray(t), dy)
     return (total / N if N else math.nan), dy
@@ -283,10 +284,11 @@ def cross_entropy_labels(y, t, dy):
             return total, True
         peak, s = softmax_row(y, n, dy)
         total += math.log(s) - float64(y[n, label] - peak)
-        scale = 1 / (s * N)
         for c in range(C):
-            dy[n, c] *= scale
-        dy[n, label] -= dy.dtype.type(1) / N
+            dy[n, c] /= s
+        dy[n, label] -= 1
+        for c in range(C):
+            dy[n, c] /= N
     return total, False
 
 
@@ -316,7 +318,7 @@ def sgd_step(
     nesterov: bool,
     weight_decay: float,
 ) -> None:
-    sgd_kernel(params, grads, velocity, lr, momentum, nesterov, weight_decay)
+    sgd_kernel(params, np.ascontiguousarray(grads), velocity, lr, momentum, nesterov, weight_decay)
 
 
 @kernel(lambda T: (write(T), read(T), write(T), T, T, types.boolean, T))
@@ -339,7 +341,7 @@ def adam_step(
     eps: float,
     weight_decay: float,
 ) -> None:
-    adam_kernel(params, grads, m, v, beta1, 1 - beta1, beta2, 1 - beta2,
+    adam_kernel(params, np.ascontiguousarray(grads), m, v, beta1, 1 - beta1, beta2, 1 - beta2,
                 lr / (1 - beta1**t), 1 / (1 - beta2**t), eps, 1 - lr * weight_decay)  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
+
 xp = np  # the array module of this backend: np here, cupy on the GPU
 
 Array = np.ndarray[Any, Any]
@@ -152,23 +154,15 @@ def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
     p = e / total
     log_p = z - np.log(total)
     if t.ndim == 1:
-        check_labels(t, C)
+        checks.labels(t, C)
         rows = np.arange(N)
         losses = -log_p[rows, t]
         p[rows, t] -= 1
     else:
-        losses = -np.where(t == 0, 0, t * log_p)  # a class of probability 0 adds nothing, even where log p is -inf
+        losses = -t * np.where(t == 0, 0, log_p)  # a class of probability 0 adds nothing, even where log p is -inf
         p -= t
     p /= max(N, 1)
     return _mean(losses, N), p
-
-
-def check_labels(t: Array, C: int) -> None:
-    """Raise ValueError where a label is outside 0..C-1, naming the first one."""
-    bad = np.flatnonzero((t < 0) | (t >= C))
-    if bad.size:
-        hint = " (labels count from 0)" if t[bad[0]] == C else ""
-        raise ValueError(f"labels must be in 0..{C - 1} for {C} scores a row, not {t[bad[0]]} (in row {bad[0]}){hint}")
 
 
 def gaussian_nll(y: Array, t: Array) -> tuple[float, Array]:
@@ -248,8 +242,7 @@ def adam_step(
     m += (1 - beta1) * grads
     v *= beta2
     v += (1 - beta2) * grads * grads
-    step = m / (1 - beta1**t)
+    step = lr / (1 - beta1**t) * m
     step /= np.sqrt(v / (1 - beta2**t)) + eps
-    if weight_decay:
-        step += weight_decay * params
-    params -= lr * step
+    params *= 1 - lr * weight_decay
+    params -= step

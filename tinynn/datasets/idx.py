@@ -47,7 +47,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path}.") from None
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise ValueError(f"{path.name}: must be an undamaged {path.suffix} file, not one with an error: {error}") from error
+        raise ValueError(f"{path.name}: must be an intact {path.suffix} file, not a damaged one: {error}") from error
     values = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False)
     try:
         return values.reshape(shape)

@@ -1,0 +1,77 @@
+"""What the tests share: the backends, every layer and loss that tinynn has, and a seed that is printed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is loaded: the same bits on every machine
+
+import hypothesis
+import numpy as np
+import pytest
+
+import tinynn
+
+hypothesis.settings.register_profile("tinynn", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tinynn")
+
+
+@pytest.fixture
+def rng():
+    """A generator with a new seed in every run, printed where a test fails; TINYNN_TEST_SEED=... repeats one."""
+    seed = int(os.environ.get("TINYNN_TEST_SEED", np.random.default_rng().integers(2**32)))
+    print(f"TINYNN_TEST_SEED={seed}")
+    return np.random.default_rng(seed)
+
+
+def real_gpu() -> bool:
+    """Whether CuPy is installed and finds a GPU."""
+    try:
+        import cupy
+    except ImportError:
+        return False
+    return bool(cupy.cuda.is_available())
+
+
+def load_backend(name: str):
+    """The backend's module; "stand-in" is the CuPy backend on the strict stand-in for CuPy (fake_cupy.py)."""
+    if name != "stand-in":
+        return importlib.import_module(f"tinynn.backends.{name}_ops")
+    import fake_cupy
+
+    real = {key: sys.modules.pop(key) for key in list(sys.modules) if key.partition(".")[0] == "cupy"}
+    own = sys.modules.pop("tinynn.backends.cupy_ops", None)
+    sys.modules["cupy"] = fake_cupy.module
+    try:
+        return importlib.import_module("tinynn.backends.cupy_ops")
+    finally:
+        del sys.modules["cupy"], sys.modules["tinynn.backends.cupy_ops"]
+        sys.modules.update(real)
+        if own is not None:
+            sys.modules["tinynn.backends.cupy_ops"] = own
+
+
+CPU = ["numpy", "numba"]
+GPU = pytest.param("cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(not real_gpu(), reason="no CuPy with a GPU here")])
+ALL = [*CPU, "stand-in", GPU]
+
+
+@pytest.fixture(params=CPU, scope="session")
+def cpu(request):
+    """The name of each CPU backend in turn."""
+    return request.param
+
+
+@pytest.fixture(params=ALL, scope="module")
+def any_backend(request):
+    """The name of each backend in turn; for the stand-in that is "cupy", which it poses as meanwhile."""
+    if request.param != "stand-in":
+        yield request.param
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        module = load_backend("stand-in")
+        patch.setitem(sys.modules, "tinynn.backends.cupy_ops", module)
+        patch.setattr(tinynn.backends, "cupy_ops", module, raising=False)
+        yield "cupy"

@@ -1,0 +1,252 @@
+"""Every op of every backend against the textbook: all values, layouts and sizes."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ALL, load_backend
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinynn import Affine, Sequential, backends
+from tinynn.backends import numpy_ops
+
+OPS = [name for name, f in vars(numpy_ops).items() if inspect.isfunction(f) and not name.startswith("_")]
+OPS.remove("asarray")
+OPS.remove("to_numpy")
+OTHERS = [backend for backend in ALL if backend != "numpy"]
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.625, 1e-30, -1e-30, 88.0, -88.0, 1e10, 1e30, -1e30, np.inf, -np.inf, np.nan]
+
+
+@pytest.fixture(params=OTHERS, scope="module")
+def other(request):
+    """Each backend but the textbook, as a module."""
+    return load_backend(request.param)
+
+
+class Arguments:
+    """Draws an op's arguments by their names; "finite" or with special values, contiguous or not, all read-only."""
+
+    def __init__(self, data, dtype, finite):
+        self.data, self.dtype, self.finite = data, np.dtype(dtype), finite
+        self.N, self.D, self.H = (data.draw(st.integers(least, 5)) for least in (0, 1, 1))
+
+    def array(self, *shape):
+        normal = st.floats(-4, 4, width=32, allow_subnormal=False)
+        elements = normal if self.finite else normal | st.sampled_from([np.float32(v) for v in SPECIAL])
+        layout = self.data.draw(st.sampled_from(["C", "F", "strided"]))
+        drawn = self.data.draw(hnp.arrays(np.float32, shape, elements=elements)).astype(self.dtype)
+        if layout == "strided":
+            wide = np.full((*shape[:-1], 2 * shape[-1]), np.nan, self.dtype)
+            wide[..., ::2] = drawn
+            drawn = wide[..., ::2]
+        drawn = np.asarray(drawn, order="F") if layout == "F" else drawn
+        drawn.flags.writeable = False
+        return drawn
+
+    def of(self, op):
+        """(arguments, indices of those that the op writes)."""
+        N, D, H = self.N, self.D, self.H
+        if op == "affine":
+            return [self.array(N, D), self.array(D, H), self.array(H)], []
+        if op == "affine_backward":
+            need_dx = self.data.draw(st.booleans())
+            out = [np.full(shape, np.nan, self.dtype) for shape in ((D, H), (H,))]
+            return [self.array(N, H), self.array(N, D), self.array(D, H), *out, need_dx], [3, 4]
+        if op.endswith("_backward"):
+            with np.errstate(all="ignore"):
+                y = getattr(numpy_ops, op.removesuffix("_backward"))(self.array(N, D))
+            return [self.array(N, D), y], []
+        if op == "mse":
+            return [self.array(N, D), self.array(N, D)], []
+        if op == "softmax_cross_entropy":
+            if self.data.draw(st.booleans()):
+                kind = self.data.draw(st.sampled_from([np.int64, np.int32, np.uint8]))
+                return [self.array(N, H), self.data.draw(hnp.arrays(kind, N, elements=st.integers(0, H - 1)))], []
+            weights = self.data.draw(hnp.arrays(np.int64, (N, H), elements=st.integers(0, 3))) + np.eye(N, H, dtype=int)
+            weights[:, 0] += weights.sum(axis=1) == 0
+            return [self.array(N, H), (weights / weights.sum(axis=1, keepdims=True)).astype(self.dtype)], []
+        if op == "gaussian_nll":
+            return [self.array(N, 2 * D), self.array(N, D)], []
+        if op == "sgd_step":
+            writes = [np.array(self.array(D)), self.array(D), np.array(self.array(D))]
+            return [*writes, 0.1, 0.9, self.data.draw(st.booleans()), 0.01], [0, 2]
+        if op == "adam_step":
+            params, grads, m, v = (np.array(self.array(D)) for _ in range(4))
+            grads.flags.writeable = False
+            t = self.data.draw(st.sampled_from([1, 2, 1000]))
+            return [params, grads, m, np.abs(v), t, 0.001, 0.9, 0.999, 1e-8, self.data.draw(st.sampled_from([0, 0.1]))], [0, 2, 3]
+        return [self.array(N, D)], []
+
+
+def run(ops, op, arguments, writes):
+    """All that the op gives, by return or by writing, as NumPy arrays."""
+    moved = [ops.asarray(a.copy() if i in writes else a) if isinstance(a, np.ndarray) else a for i, a in enumerate(arguments)]
+    with np.errstate(all="ignore"):
+        result = getattr(ops, op)(*moved)
+    results = list(result) if isinstance(result, tuple) else [result]
+    results += [moved[i] for i in writes]
+    return [r if r is None or isinstance(r, float) else ops.to_numpy(r) for r in results]
+
+
+def assert_equal(got, expected, dtype):
+    """Equal within some units in the last place; NaN and the infinities exactly.
+
+    Beside that, an absolute error of round-off of the largest entry or of 1 (a probability less 1 loses digits) will do.
+    """
+    info = np.finfo(dtype)
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected):
+        if b is None:
+            assert a is None
+            continue
+        assert np.shape(a) == np.shape(b)
+        assert isinstance(b, float) or a.dtype == dtype == b.dtype
+        scale = np.max(np.abs(b), initial=1, where=np.isfinite(b))
+        np.testing.assert_allclose(a, b, rtol=32 * info.eps, atol=8 * info.eps * min(scale, 100))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", OPS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_twin_equals_the_textbook(op, dtype, other, data):
+    arguments, writes = Arguments(data, dtype, finite=True).of(op)
+    assert_equal(run(other, op, arguments, writes), run(numpy_ops, op, arguments, writes), np.dtype(dtype))
+
+
+ELEMENTWISE = [op for op in OPS if not op.startswith("affine")]  # infinities in sums of products depend on the order
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", ELEMENTWISE)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_twin_equals_the_textbook_on_special_values(op, dtype, other, data):
+    """Zero, tiny, huge, infinite and NaN."""
+    arguments, writes = Arguments(data, dtype, finite=False).of(op)
+    assert_equal(run(other, op, arguments, writes), run(numpy_ops, op, arguments, writes), np.dtype(dtype))
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_same_names_same_arguments(backend):
+    ops = load_backend(backend)
+    for name in [*OPS, "asarray", "to_numpy"]:
+        own, textbook = (inspect.signature(getattr(module, name)) for module in (ops, numpy_ops))
+        assert list(own.parameters) == list(textbook.parameters), name
+    assert hasattr(ops, "xp")
+
+
+@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("op", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_is_never_hidden(backend, op, dtype):
+    """NaN in gives NaN out, in its place alone: forward, backward through y, and backward through dy."""
+    ops = load_backend(backend)
+    x = np.array([[1, np.nan, -1], [0, 2, -2]], dtype)
+    y = getattr(ops, op)(ops.asarray(x))
+    assert np.array_equal(np.isnan(ops.to_numpy(y)), np.isnan(x))
+    ones = ops.asarray(np.ones_like(x))
+    assert np.array_equal(np.isnan(ops.to_numpy(getattr(ops, op + "_backward")(ones, y))), np.isnan(x))
+    plain = getattr(ops, op)(ops.asarray(np.ones_like(x)))
+    assert np.array_equal(np.isnan(ops.to_numpy(getattr(ops, op + "_backward")(ops.asarray(x), plain))), np.isnan(x))
+
+
+@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_nan_in_a_loss_is_never_hidden(backend, position):
+    """One NaN score makes the loss NaN and its own row of the gradient, and no other row."""
+    ops = load_backend(backend)
+    y = np.ones((3, 3))
+    y[1, position] = np.nan
+    value, dy = ops.softmax_cross_entropy(ops.asarray(y), ops.asarray(np.array([0, 1, 2])))
+    assert np.isnan(float(value))
+    assert np.isnan(ops.to_numpy(dy)).all(axis=1).tolist() == [False, True, False]
+    value, dy = ops.mse(ops.asarray(y), ops.asarray(np.ones((3, 3))))
+    assert np.isnan(float(value)) and np.isnan(ops.to_numpy(dy)).sum() == 1
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("label", [-1, 3, 10**9, -(10**9)])
+def test_labels_out_of_range_on_the_cpu(backend, label):
+    """numba checks no bounds: without a check, 3 would write past the row and 10^9 end the process."""
+    with pytest.raises(ValueError, match=rf"labels must be in 0..2 for 3 scores a row, not {label} \(in row 1\)"):
+        load_backend(backend).softmax_cross_entropy(np.zeros((2, 3)), np.array([0, label]))
+
+
+@pytest.mark.parametrize("label", [-1, 3, 10**9])
+def test_labels_out_of_range_on_the_gpu_give_nan(label):
+    ops = load_backend("stand-in")
+    value, dy = ops.softmax_cross_entropy(ops.asarray(np.zeros((2, 3))), ops.asarray(np.array([0, label])))
+    assert np.isnan(float(value))
+    assert np.isnan(ops.to_numpy(dy)).all(axis=1).tolist() == [False, True]
+
+
+def ulps(a, exact):
+    """|a - exact| in units of the last place of `exact` as a float32."""
+    return np.abs(a.astype(np.float64) - exact) / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+
+
+def test_exp_inside_kernels_is_accurate():
+    """sigmoid's and tanh's polynomials in float32, at a million places: within 3 units in the last place."""
+    ops = load_backend("numba")
+    x = np.concatenate([np.linspace(-87, 20, 1_000_001), np.geomspace(1e-30, 1, 1000)]).astype(np.float32)
+    wide = x.astype(np.float64)
+    assert ulps(ops.sigmoid(x), 1 / (1 + np.exp(-wide))).max() < 3
+    assert ulps(ops.tanh(x), np.tanh(wide)).max() < 2
+
+
+def test_what_a_call_returned_is_never_overwritten(cpu, rng):
+    """Results are fresh arrays: a second call leaves those of the first alone."""
+    ops = load_backend(cpu)
+    x, W, b, t = rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=3), np.array([0, 1, 2, 0])
+    first = [ops.affine(x, W, b), ops.relu(x), ops.sigmoid(x), ops.tanh(x), ops.softmax_cross_entropy(x, t)[1]]
+    kept = [a.copy() for a in first]
+    for again in (ops.affine(2 * x, W, b), ops.relu(2 * x), ops.sigmoid(2 * x), ops.tanh(2 * x)):
+        again[...] = 7
+    assert all(np.array_equal(a, b) for a, b in zip(first, kept))
+
+
+def test_wrong_sizes_are_refused_before_a_kernel_runs():
+    with pytest.raises(ValueError, match="dy must have y's shape"):
+        load_backend("numba").relu_backward(np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_unknown_backend():
+    with pytest.raises(ValueError, match="backend must be one of 'numpy', 'numba', 'cupy', not 'torch'"):
+        Sequential(Affine(2, 2), backend="torch")
+
+
+def test_backend_from_the_environment(monkeypatch):
+    monkeypatch.setenv("TINYNN_BACKEND", "numpy")
+    assert backends.load() is numpy_ops
+    monkeypatch.setenv("TINYNN_BACKEND", "tpu")
+    with pytest.raises(ValueError, match="TINYNN_BACKEND.*not 'tpu'"):
+        backends.load()
+
+
+def test_missing_cupy_names_the_pip_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # makes `import cupy` fail
+    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy_ops", raising=False)
+    with pytest.raises(ImportError, match="pip install cupy-cuda13x"):
+        Sequential(Affine(2, 2), backend="cupy")
+
+
+def test_import_loads_nothing_optional():
+    """`import tinynn` neither compiles nor loads matplotlib; with the textbook alone numba stays out, too."""
+    code = """
+import sys, tinynn
+assert not {"matplotlib", "numba", "cupy", "torch"} & set(sys.modules), sorted(sys.modules)
+import numpy as np
+model = tinynn.Sequential(tinynn.Affine(2, 2), backend="numpy")
+loss = tinynn.SoftmaxCrossEntropy()
+model.fit(np.ones((3, 2), np.float32), np.array([0, 1, 0]), loss=loss, optimizer=tinynn.Adam(model), progress=False)
+repr(model)
+assert "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -1,0 +1,277 @@
+"""The layers' contract: what is remembered, what is checked, what a learner's own layer gets."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import pickle
+
+import numpy as np
+import pytest
+from oracles import LAYERS, check_layer, make_layer
+
+from tinynn import Affine, Layer, ReLU, Sequential, Sigmoid, initializers
+from tinynn.backends import load
+
+
+class Square(Layer):
+    """Two methods, no more."""
+
+    def forward(self, x):
+        return x * x
+
+    def backward(self, dy):
+        return dy * 2 * self.x
+
+
+class Scale(Layer):
+    """With a parameter, as a learner writes it: gradients are assigned."""
+
+    parameters = ("g",)
+
+    def __init__(self, n):
+        self.g = np.ones(n)
+
+    def forward(self, x):
+        return x * self.g
+
+    def backward(self, dy):
+        self.dg = (dy * self.x).sum(axis=0)
+        return dy * self.g
+
+
+class Course(Layer):
+    """In the style of the courses: keeps what it needs by itself, under names that Layer uses too."""
+
+    def forward(self, x):
+        self.x = 2 * x
+        self.y = np.tanh(self.x)
+        return self.y.copy()
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2) * 2
+
+
+@pytest.fixture(params=[*LAYERS, Square, lambda: Scale(3), Course])
+def layer(request, cpu):
+    layer = make_layer(request.param, 3, 4)
+    layer.build(np.random.default_rng(0), np.dtype(np.float64), load(cpu))
+    return layer
+
+
+def x_like(N=5, seed=1, dtype=float):
+    return np.random.default_rng(seed).normal(size=(N, 3)).astype(dtype)
+
+
+def test_calling_leaves_no_trace(layer):
+    """A call between forward and backward changes neither; both give the same numbers as forward."""
+    x, other = x_like(), x_like(seed=2)
+    y = layer.forward(x)
+    assert np.array_equal(layer(x), y)
+    dy = np.random.default_rng(3).normal(size=y.shape)
+    dx = layer.backward(dy)
+    layer.forward(x)
+    before = {name: id(value) for name, value in layer.__dict__.items()}
+    layer(other)
+    assert {name: id(value) for name, value in layer.__dict__.items()} == before
+    assert np.array_equal(layer.backward(dy), dx)
+
+
+def test_gradients_are_right(layer):
+    check_layer(layer, x_like(), np.random.default_rng(4))
+
+
+def test_gradients_are_overwritten_not_added(layer):
+    y = layer.forward(x_like())
+    layer.backward(np.ones_like(y))
+    first = [getattr(layer, "d" + name).copy() for name in layer.parameters]
+    layer.backward(np.ones_like(y))
+    assert all(np.array_equal(a, getattr(layer, "d" + name)) for a, name in zip(first, layer.parameters))
+
+
+def test_backward_before_forward_says_so(layer):
+    with pytest.raises(RuntimeError, match=r"backward needs a forward before it"):
+        layer.backward(np.ones((5, 3)))
+
+
+def test_an_empty_batch_goes_through(layer):
+    y = layer.forward(np.zeros((0, 3)))
+    assert y.shape[0] == 0
+    assert layer.backward(np.zeros_like(y)).shape == (0, 3)
+    assert all(not getattr(layer, "d" + name).any() for name in layer.parameters)
+
+
+def test_copies_and_pickles_are_whole_and_apart(layer):
+    x = x_like()
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)) if "<locals>" not in repr(type(layer)) else layer):
+        assert np.array_equal(twin(x), layer(x))
+        assert all(
+            getattr(twin, n) is layer.arrays[n] or not np.shares_memory(getattr(twin, n), layer.arrays[n])
+            for n in layer.parameters
+        )
+
+
+BAD_X = {
+    "list": ([[1.0, 2.0, 3.0]], TypeError, "x must be a numpy array, not"),
+    "rank": (np.ones(3), ValueError, r"x must have 2 dimensions with one example in each row, \(N, D\), not shape \(3,\)"),
+    "whole numbers": (np.ones((2, 3), int), TypeError, "x must be of dtype float32 or float64, not int64"),
+    "objects": (np.array([[1, 2, None]]), TypeError, "x must be of dtype float32 or float64, not object"),
+    "masked": (np.ma.ones((2, 3)), TypeError, "x must be a numpy array, not a numpy.MaskedArray"),
+    "matrix": (np.ones((2, 3)).view(np.matrix), TypeError, "x must be a numpy array, not a numpy.matrix"),
+    "half": (np.ones((2, 3), np.float16), TypeError, "x must be of dtype float32 or float64, not float16"),
+    "None": (None, TypeError, "x must be a numpy array, not None"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_X)
+def test_bad_x(name, layer):
+    x, error, text = BAD_X[name]
+    with pytest.raises(error, match=text):
+        layer.forward(x)
+    with pytest.raises(error, match=text):
+        layer(x)
+
+
+def test_bad_x_for_affine_names_layer_and_shape():
+    with pytest.raises(ValueError, match=r"Affine\(3, 4\): x must have rows of 3, not shape \(2, 5\)"):
+        Affine(3, 4).forward(np.ones((2, 5)))
+
+
+def test_dtype_is_never_cast_silently():
+    layer = Affine(3, 4)
+    layer.build(dtype=np.dtype(np.float32))
+    with pytest.raises(TypeError, match=r"x must be float32 like the layer, not float64: x.astype\('float32'\)"):
+        layer.forward(np.ones((2, 3)))
+    layer.forward(np.ones((2, 3), np.float32))
+    with pytest.raises(TypeError, match="dy must be float32 like the layer, not float64"):
+        layer.backward(np.ones((2, 4)))
+
+
+def test_bad_dy(layer):
+    y = layer.forward(x_like())
+    for dy in (np.ones(y.shape[1]), np.ones((len(y), 1)), np.ones((len(y) + 1, y.shape[1])), y.tolist(), None):
+        if np.shape(dy) == y.shape and isinstance(dy, np.ndarray):
+            continue
+        with pytest.raises(ValueError, match="dy must be an array of y's shape"):
+            layer.backward(dy)
+
+
+def test_a_layer_alone_takes_the_dtype_of_its_first_x(cpu, monkeypatch):
+    monkeypatch.setenv("TINYNN_BACKEND", cpu)
+    for dtype in ("float32", "float64"):
+        layer = Affine(3, 4)
+        y = layer.forward(x_like(dtype=dtype))
+        assert y.dtype == layer.W.dtype == layer.dW.dtype == dtype
+
+
+def test_parameters_can_be_set_before_and_after():
+    layer = Affine(2, 1)
+    layer.W = [[1], [2]]
+    layer.b = [0.5]
+    assert layer.forward(np.array([[10.0, 20.0]])).tolist() == [[50.5]]
+    W = layer.W
+    layer.W = np.array([[2.0], [3.0]])
+    assert layer.W is W, "assigned into, not replaced"
+    assert layer(np.array([[10.0, 20.0]])).tolist() == [[80.5]]
+    with pytest.raises(ValueError, match=r"Affine\(2, 1\): W must have shape \(2, 1\), not \(1, 2\)"):
+        layer.W = [[1.0, 2.0]]
+    with pytest.raises(ValueError, match=r"b must have shape \(1,\), not \(\)"):
+        layer.b = 1.0  # would broadcast
+    layer.W += 1
+    assert layer.W.tolist() == [[3], [4]]
+
+
+def test_affine_arguments():
+    for bad in (0, -1):
+        with pytest.raises(ValueError, match=f"n_in must be a whole number, 1 or more, not {bad}"):
+            Affine(bad, 2)
+    for bad in (2.0, "2", True, None):
+        with pytest.raises(TypeError, match="n_out must be a whole number"):
+            Affine(2, bad)
+    with pytest.raises(ValueError, match=r"weight_init must be a function .* or one of kaiming_normal, .*, not 'he'"):
+        Affine(2, 2, weight_init="he")
+    with pytest.raises(TypeError, match="bias_init must be a function"):
+        Affine(2, 2, bias_init=0)
+    with pytest.raises(ValueError, match=r"Affine\(2, 3.*\): weight_init must return floats of shape \(2, 3\), not"):
+        Affine(2, 3, weight_init=lambda shape, rng: np.zeros((3, 2))).build()
+
+
+def test_repr_reads_like_the_code():
+    assert repr(Affine(2, 3)) == "Affine(2, 3)"
+    assert repr(Affine(2, 3, "zeros", bias_init=initializers.normal)) == "Affine(2, 3, weight_init='zeros', bias_init=normal)"
+    half = functools.partial(initializers.constant, value=0.5)
+    assert "functools.partial" in repr(Affine(2, 3, bias_init=half))
+    assert repr(ReLU()) == "ReLU()"
+
+
+class Broken(Layer):
+    """A learner's layer with one of the usual slips."""
+
+    def __init__(self, y=lambda x: x, dx=lambda dy: dy):
+        self.make_y, self.make_dx = y, dx
+
+    def forward(self, x):
+        return self.make_y(x)
+
+    def backward(self, dy):
+        return self.make_dx(dy)
+
+
+@pytest.mark.parametrize(
+    "slip, text",
+    [
+        ({"y": lambda x: None}, "forward must return a float64 array with a row for each of the 5 rows of x, not None"),
+        ({"y": lambda x: x.sum()}, "forward must return .* not "),
+        ({"y": lambda x: x[:2]}, r"forward must return .* not an array of shape \(2, 3\)"),
+        ({"y": lambda x: x.astype("float32")}, "forward must return a float64 array .* and dtype float32"),
+        ({"dx": lambda dy: None}, r"backward must return dx, a float64 array of x's shape \(5, 3\), not None"),
+        ({"dx": lambda dy: dy.T}, r"backward must return dx, .* \(5, 3\), not an array of shape \(3, 5\)"),
+    ],
+)
+def test_a_learners_slip_is_named(slip, text):
+    model = Sequential(Square(), Broken(**slip), dtype="float64")
+    with pytest.raises(ValueError, match=r"layer 2, Broken\(\): " + text):
+        model.backward(np.ones_like(model.forward(x_like())))
+
+
+def test_a_gradient_of_the_wrong_shape_is_named():
+    class NoSum(Scale):
+        def backward(self, dy):
+            self.dg = dy * self.x
+            return dy * self.g
+
+    model = Sequential(NoSum(3), dtype="float64")
+    model.forward(x_like())
+    with pytest.raises(ValueError, match=r"layer 1, NoSum\(\): dg must have shape \(3,\), not \(5, 3\)"):
+        model.backward(np.ones((5, 3)))
+
+
+def test_a_missing_method_is_named():
+    class Half(Layer):
+        def forward(self, x):
+            return x / 2
+
+    model = Sequential(Half(), dtype="float64")
+    model.forward(x_like())
+    with pytest.raises(NotImplementedError, match=r"layer 1, Half\(\): a layer must define backward\(self, dy\)"):
+        model.backward(np.ones((5, 3)))
+
+
+def test_a_parameter_without_a_value_is_named():
+    class Empty(Scale):
+        def __init__(self):
+            pass
+
+    with pytest.raises(ValueError, match=r"Empty\(\): the first value of g must be an array of numbers, not nothing"):
+        Sequential(Empty())
+
+
+def test_own_layers_work_inside_a_model(rng):
+    model = Sequential(Affine(3, 3), Course(), Scale(3), Sigmoid(), dtype="float64", seed=rng)
+    assert model.params.size == 3 * 3 + 3 + 3
+    x = x_like()
+    y = model.forward(x)
+    model.backward(np.ones_like(y))
+    from oracles import central_differences, relative_error
+
+    assert relative_error(model.grads, central_differences(lambda: model(x).sum(), model.params)) < 1e-7

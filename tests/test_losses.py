@@ -1,0 +1,174 @@
+"""The losses: values in closed form, reductions, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import loss_cases
+
+from tinynn import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
+from tinynn.backends import load
+
+CASES = [pytest.param(cls, options, draw, id=name) for name, cls, options, draw in loss_cases()]
+
+
+def test_mse_by_hand(cpu):
+    """((1-3)^2 + (2-2)^2 + 0 + (4-0)^2) / 4 = 5: the mean over all elements."""
+    loss = MSE(backend=cpu)
+    value = loss.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[3.0, 2.0], [3.0, 0.0]]))
+    assert value == 5 and isinstance(value, float)
+    assert loss.backward().tolist() == [[-1, 0], [0, 2]]
+
+
+def test_cross_entropy_by_hand(cpu):
+    """Scores log 1, log 2, log 5 are the probabilities 1/8, 2/8, 5/8."""
+    loss = SoftmaxCrossEntropy(backend=cpu)
+    y = np.log([[1.0, 2.0, 5.0]])
+    assert math.isclose(loss.forward(y, np.array([1])), math.log(4), rel_tol=1e-15)
+    assert np.allclose(loss.backward(), [[1 / 8, 2 / 8 - 1, 5 / 8]], rtol=1e-15)
+
+
+def test_gaussian_by_hand(cpu):
+    """At the mean itself with variance 1: log(2 pi) / 2. One off: 1/2 more."""
+    loss = GaussianNLL(backend=cpu)
+    assert math.isclose(loss.forward(np.zeros((1, 2)), np.zeros((1, 1))), math.log(2 * math.pi) / 2)
+    assert math.isclose(loss.forward(np.zeros((1, 2)), np.ones((1, 1))), math.log(2 * math.pi) / 2 + 0.5)
+    assert loss.backward().tolist() == [[-1, 0]]
+
+
+def test_gaussian_density_integrates_to_one(cpu):
+    """exp(-L) is a density: its sum over a fine grid of targets is 1."""
+    loss, grid = GaussianNLL(variance=0.7, backend=cpu), np.linspace(-9, 9, 2001)
+    density = [math.exp(-loss(np.array([[0.3]]), np.array([[t]]))) for t in grid]
+    assert math.isclose(sum(density) * (grid[1] - grid[0]), 1, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("cls, options, draw", CASES)
+@given(seed=st.integers(0, 2**32 - 1), N=st.integers(1, 6), C=st.integers(1, 5))
+def test_the_mean_over_rows(cls, options, draw, cpu, seed, N, C):
+    """The order of rows does not matter; the batch twice gives the same; the gradient is the mean of the rows' own."""
+    rng = np.random.default_rng(seed)
+    y, t = draw(rng, N, C)
+    loss = cls(backend=cpu, **options)
+    value, dy = loss.forward(y, t), None
+    dy = loss.backward()
+    order = rng.permutation(N)
+    assert math.isclose(loss(y[order], t[order]), value, rel_tol=1e-12, abs_tol=1e-12)
+    assert math.isclose(loss(np.concatenate([y, y]), np.concatenate([t, t])), value, rel_tol=1e-12, abs_tol=1e-12)
+    rows = []
+    for n in range(N):
+        loss.forward(y[n : n + 1], t[n : n + 1])
+        rows.append(loss.backward() / N)
+    assert np.allclose(np.concatenate(rows), dy, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("C", [2, 3, 10])
+def test_equal_scores_give_the_loss_of_chance(C, cpu):
+    assert math.isclose(SoftmaxCrossEntropy(backend=cpu)(np.full((4, C), 7.0), np.zeros(4, int)), math.log(C))
+
+
+@pytest.mark.parametrize("size", [1e3, 1e30])
+def test_huge_scores_stay_finite(size, cpu):
+    """log-sum-exp: no overflow, and the exact tail value where the label is hopeless."""
+    loss = SoftmaxCrossEntropy(backend=cpu)
+    y = np.array([[size, 0.0], [0.0, -size]])
+    assert loss(y, np.array([0, 0])) == 0
+    assert loss.forward(y, np.array([1, 1])) == size
+    assert np.allclose(loss.backward(), [[0.5, -0.5], [0.5, -0.5]])
+
+
+def test_a_constant_added_to_a_row_changes_nothing(cpu, rng):
+    y, t = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+    loss = SoftmaxCrossEntropy(backend=cpu)
+    assert math.isclose(loss(y + 100, t), loss(y, t), rel_tol=1e-12)
+
+
+def test_impossible_scores_give_infinity_not_an_error(cpu):
+    """-inf says 'never'; if it comes all the same, the loss is infinite."""
+    loss = SoftmaxCrossEntropy(backend=cpu)
+    with np.errstate(divide="ignore"):
+        assert loss(np.array([[0.0, -np.inf]]), np.array([0])) == 0
+        assert loss(np.array([[0.0, -np.inf]]), np.array([1])) == math.inf
+        assert loss(np.array([[0.0, -np.inf]]), np.array([[1.0, 0.0]])) == 0
+
+
+@pytest.mark.parametrize("cls, options, draw", CASES)
+def test_contract(cls, options, draw, cpu, rng):
+    """backward before forward is an error; a call leaves no trace; dy has y's shape and dtype; copies work."""
+    loss = cls(backend=cpu, **options)
+    y, t = draw(rng, 4, 3)
+    with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+        loss.backward()
+    for dtype in (np.float32, np.float64):
+        y_, t_ = y.astype(dtype), t if t.dtype.kind == "i" else t.astype(dtype)
+        value = loss.forward(y_, t_)
+        dy = loss.backward()
+        assert dy.shape == y.shape and dy.dtype == dtype and isinstance(value, float)
+        assert loss(2 * y_, t_) != value
+        assert loss.backward() is dy
+    assert copy.deepcopy(loss)(y_, t_) == pickle.loads(pickle.dumps(loss))(y_, t_) == value
+
+
+def bad_targets():
+    """(loss, y, t, error, text)"""
+    y, labels = np.zeros((3, 2)), np.array([0, 1, 0])
+    ce, mse = SoftmaxCrossEntropy, MSE
+    return {
+        "never broadcast": (mse, np.zeros((5, 1)), np.zeros(5), ValueError, r"t must have 2 dimensions .* shape \(5,\)"),
+        "mse: other width": (mse, y, np.zeros((3, 1)), ValueError, r"t must have y's shape \(3, 2\), not \(3, 1\)"),
+        "mse: other dtype": (mse, y, np.zeros((3, 2), "f4"), TypeError, "t must be float64 like y, not float32"),
+        "mse: whole numbers": (mse, y, np.zeros((3, 2), int), TypeError, "t must be of dtype float32 or float64, not int64"),
+        "mse: NaN": (mse, y, np.full((3, 2), np.nan), ValueError, r"t must hold numbers, not NaN \(in row 0\)"),
+        "mse: list": (mse, y, [[0.0, 0.0]] * 3, TypeError, "t must be a numpy array"),
+        "y of one dimension": (ce, np.zeros(3), labels, ValueError, r"y must have 2 dimensions"),
+        "y of whole numbers": (ce, np.zeros((3, 2), int), labels, TypeError, "y must be of dtype float32 or float64"),
+        "labels of floats": (ce, y, np.array([0.0, 1.0, 0.0]), TypeError, "labels .* must be whole numbers, not .* float64"),
+        "labels with NaN": (ce, y, np.array([0.0, np.nan, 0.0]), TypeError, "labels .* must be whole numbers"),
+        "labels of objects": (ce, y, np.array([0, 1, None]), TypeError, "labels .* must be whole numbers, not of dtype object"),
+        "labels: too few": (ce, y, labels[:2], ValueError, r"t must have a label for each of the 3 rows of y, not shape \(2,\)"),
+        "labels from 1": (ce, y, labels + 1, ValueError, r"in 0..1 .* not 2 \(in row 1\): labels count from 0"),
+        "labels below 0": (ce, y, labels - 1, ValueError, r"labels must be in 0..1 for 2 scores a row, not -1 \(in row 0\)"),
+        "labels as a column": (ce, y, labels[:, None], ValueError, r"t must be labels \(3,\) or rows of probabilities \(3, 2\)"),
+        "labels as a list": (ce, y, [0, 1, 0], TypeError, r"t must be labels \(3,\) or rows of probabilities"),
+        "one-hot integers": (ce, y, np.eye(2, dtype=int)[labels], TypeError, "t must be float64 like y, not int64"),
+        "not summing to 1": (ce, y, np.ones((3, 2)), ValueError, "must be probabilities, 0 or more, with the sum 1, not a sum of 2"),
+        "negative": (ce, y, np.array([[2.0, -1.0]] * 3), ValueError, "0 or more, .* a minimum of -1"),
+        "soft NaN": (ce, y, np.full((3, 2), np.nan), ValueError, "must be probabilities"),
+        "an empty batch": (ce, np.zeros((0, 2)), labels[:0], ValueError, r"y must have at least one row, not shape \(0, 2\)"),
+        "gaussian: one column": (GaussianNLL, np.zeros((3, 1)), np.zeros((3, 1)), ValueError, r"shape \(3, 2\), not \(3, 1\)"),
+        "gaussian: rows": (GaussianNLL, y, np.zeros(3), ValueError, "t must have 2 dimensions"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", bad_targets())
+def test_bad_targets(name, cpu):
+    cls, y, t, error, text = bad_targets()[name]
+    loss = cls(backend=cpu)
+    with pytest.raises(error, match=rf"{cls.__name__}\(\): .*{text}|{text}"):
+        loss.forward(y, t)
+
+
+@pytest.mark.parametrize("variance, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)])
+def test_bad_variance(variance, error):
+    with pytest.raises(error, match="GaussianNLL: variance must be"):
+        GaussianNLL(variance=variance)
+
+
+def test_a_loss_of_ones_own(cpu):
+    class MeanAbsolute(Loss):
+        def compute(self, y, t):
+            return float(np.abs(y - t).mean()), np.sign(y - t) / y.size
+
+    loss = MeanAbsolute(backend=cpu)
+    assert loss.forward(np.array([[1.0], [3.0]]), np.array([[0.0], [5.0]])) == 1.5
+    assert loss.backward().tolist() == [[0.5], [-0.5]]
+
+
+def test_softmax_is_the_exponential_over_its_sum(cpu):
+    assert np.allclose(load(cpu).softmax(np.log([[1.0, 3.0]])), [[0.25, 0.75]], rtol=1e-15)

@@ -1,0 +1,174 @@
+"""The optimizers against plain loops, closed forms and PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import tinynn
+from tinynn import SGD, Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
+
+
+class Vectors:
+    """The least that an optimizer needs."""
+
+    def __init__(self, params):
+        self.params = np.array(params, np.float64)
+        self.grads = np.zeros_like(self.params)
+
+
+def run(make, gradients, start):
+    """The parameters after a step for each of the gradients."""
+    model = Vectors(start)
+    optimizer = make(model)
+    for g in gradients:
+        model.grads[:] = g
+        optimizer.step()
+    return model.params
+
+
+def sgd_by_the_book(gradients, w, lr, momentum, nesterov, weight_decay):
+    """Sutskever et al. 2013, one number at a time."""
+    w, v = list(map(float, w)), [0.0] * len(w)
+    for gradient in gradients:
+        for i, g in enumerate(gradient):
+            g = g + weight_decay * w[i]
+            v[i] = momentum * v[i] - lr * g
+            w[i] += momentum * v[i] - lr * g if nesterov else v[i]
+    return w
+
+
+def adam_by_the_book(gradients, w, lr, beta1, beta2, eps, weight_decay):
+    """Kingma & Ba 2015, algorithm 1, one number at a time, with Loshchilov & Hutter's decay."""
+    w, m, v = list(map(float, w)), [0.0] * len(w), [0.0] * len(w)
+    for t, gradient in enumerate(gradients, 1):
+        for i, g in enumerate(gradient):
+            m[i] = beta1 * m[i] + (1 - beta1) * g
+            v[i] = beta2 * v[i] + (1 - beta2) * g * g
+            m_hat, v_hat = m[i] / (1 - beta1**t), v[i] / (1 - beta2**t)
+            w[i] -= lr * m_hat / (math.sqrt(v_hat) + eps) + lr * weight_decay * w[i]
+    return w
+
+
+@pytest.fixture(autouse=True)
+def backend(cpu, monkeypatch):
+    monkeypatch.setenv("TINYNN_BACKEND", cpu)
+
+
+@pytest.mark.parametrize("momentum, nesterov, decay", [(0, False, 0), (0.9, False, 0), (0.9, True, 0), (0.5, True, 0.1)])
+def test_sgd(momentum, nesterov, decay, rng):
+    gradients, w = rng.normal(size=(10, 6)), rng.normal(size=6)
+    got = run(lambda model: SGD(model, 0.1, momentum, nesterov, decay), gradients, w)
+    assert np.allclose(got, sgd_by_the_book(gradients, w, 0.1, momentum, nesterov, decay), rtol=1e-13)
+
+
+@pytest.mark.parametrize("options", [(0.1, 0.9, 0.999, 1e-8, 0), (0.01, 0.5, 0.9, 1e-3, 0.1), (0.1, 0, 0, 1e-8, 0)])
+def test_adam(options, rng):
+    gradients, w = rng.normal(size=(10, 6)), rng.normal(size=6)
+    got = run(lambda model: Adam(model, *options), gradients, w)
+    assert np.allclose(got, adam_by_the_book(gradients, w, *options), rtol=1e-12)
+
+
+def test_adams_first_step_is_lr_whatever_the_gradient():
+    """m' = g and sqrt(v') = |g| at t = 1, so every weight moves by lr against its gradient's sign. Without the bias
+    correction it would be lr (1 - beta1) / sqrt(1 - beta2) = 3.2 lr."""
+    w = run(lambda model: Adam(model, lr=0.01, eps=0), [[1e-6, -3.0, 1e6]], [0, 0, 0])
+    assert np.allclose(w, [-0.01, 0.01, -0.01], rtol=1e-12)
+
+
+def test_decoupled_decay_is_the_same_for_every_gradient():
+    """With a gradient of 0 a weight shrinks by 1 - lr decay a step, not through m and v."""
+    w = run(lambda model: Adam(model, lr=0.1, weight_decay=0.5), np.zeros((3, 1)), [1])
+    assert np.allclose(w, 0.95**3, rtol=1e-14)
+
+
+def test_momentum_reaches_the_closed_form():
+    """A constant gradient g and momentum mu: the steps grow towards lr g / (1 - mu)."""
+    model = Vectors([0.0])
+    optimizer = SGD(model, lr=0.1, momentum=0.9)
+    model.grads[:] = 1
+    for _ in range(500):
+        optimizer.step()
+    assert math.isclose(optimizer.velocity[0], -0.1 / (1 - 0.9), rel_tol=1e-12)
+
+
+def test_a_whole_training_step_against_pytorch(cpu, rng):
+    """Ten steps of the lecture's kind of network in float64: forward, loss, backward, update, all against PyTorch."""
+    torch = pytest.importorskip("torch")
+    x, t = rng.normal(size=(20, 12)), rng.integers(0, 5, 20)
+    for make, make_torch in (
+        (lambda m: Adam(m, 1e-2), lambda p: torch.optim.Adam(p, 1e-2)),
+        (lambda m: Adam(m, 1e-2, weight_decay=0.1), lambda p: torch.optim.AdamW(p, 1e-2, weight_decay=0.1)),
+        (lambda m: SGD(m, 0.1, 0.9, True, 0.01), lambda p: torch.optim.SGD(p, 0.1, 0.9, 0, 0.01, True)),
+    ):
+        model = Sequential(Affine(12, 8), ReLU(), Affine(8, 5), backend=cpu, dtype="float64", seed=rng)
+        theirs = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.ReLU(), torch.nn.Linear(8, 5)).double()
+        with torch.no_grad():
+            for linear, affine in ((theirs[0], model[0]), (theirs[2], model[2])):
+                linear.weight.copy_(torch.tensor(affine.W.T.copy()))
+                linear.bias.copy_(torch.tensor(affine.b))
+        loss, optimizer, their_optimizer = SoftmaxCrossEntropy(backend=cpu), make(model), make_torch(theirs.parameters())
+        for _ in range(10):
+            value = loss.forward(model.forward(x), t)
+            model.backward(loss.backward())
+            optimizer.step()
+            their_optimizer.zero_grad()
+            their_value = torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(t))
+            their_value.backward()
+            their_optimizer.step()
+            assert math.isclose(value, their_value.item(), rel_tol=1e-10)
+        for linear, affine in ((theirs[0], model[0]), (theirs[2], model[2])):
+            assert np.allclose(affine.W, linear.weight.detach().numpy().T, rtol=1e-8, atol=1e-10)
+            assert np.allclose(affine.b, linear.bias.detach().numpy(), rtol=1e-8, atol=1e-10)
+
+
+BAD = [
+    (SGD, {"lr": -0.1}, ValueError, "SGD: lr must be a number, 0 or more, not -0.1"),
+    (SGD, {"lr": math.nan}, ValueError, "SGD: lr must be a number"),
+    (SGD, {"lr": math.inf}, ValueError, "SGD: lr must be a number"),
+    (SGD, {"lr": "fast"}, TypeError, "SGD: lr must be a number, 0 or more, not 'fast'"),
+    (SGD, {"lr": 1, "momentum": 1}, ValueError, r"SGD: momentum must be a number, in \[0, 1\), not 1"),
+    (SGD, {"lr": 1, "nesterov": True}, ValueError, "momentum must be more than 0 with nesterov=True"),
+    (SGD, {"lr": 1, "weight_decay": -1}, ValueError, "SGD: weight_decay must be"),
+    (Adam, {"lr": -1e-3}, ValueError, "Adam: lr must be a number, 0 or more, not -0.001"),
+    (Adam, {"beta1": 1.0}, ValueError, r"Adam: beta1 must be a number, in \[0, 1\), not 1.0"),
+    (Adam, {"beta2": -0.1}, ValueError, "Adam: beta2 must be"),
+    (Adam, {"eps": None}, TypeError, "Adam: eps must be a number, 0 or more, not None"),
+]
+
+
+@pytest.mark.parametrize("cls, options, error, text", BAD)
+def test_bad_options(cls, options, error, text):
+    with pytest.raises(error, match=text):
+        cls(Vectors([0.0]), **options)
+
+
+def test_a_model_is_needed():
+    with pytest.raises(TypeError, match="Adam: model must have the vectors params and grads, not 0.001"):
+        Adam(0.001)
+
+
+def test_it_is_one_op_on_one_vector(cpu):
+    """The optimizer changes the very memory that the layers see."""
+    model = Sequential(Affine(3, 2), backend=cpu, seed=0)
+    before = model[0].W.copy()
+    model.grads[:] = 1
+    SGD(model, lr=1.0).step()
+    assert np.array_equal(model[0].W, before - 1)
+    assert np.shares_memory(model[0].W, model.params) and np.shares_memory(model[0].db, model.grads)
+
+
+@pytest.mark.parametrize("cls", [c for c in tinynn.optimizers.Optimizer.__subclasses__() if c.__module__ == "tinynn.optimizers"])
+def test_copies_go_on_alike(cls, rng):
+    model = Vectors([1.0, 2.0])
+    optimizer = cls(model, lr=0.1)
+    model.grads[:] = rng.normal(size=2)
+    optimizer.step()
+    for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        reference = copy.deepcopy(model)
+        twin.step()
+        assert not np.array_equal(twin.model.params, reference.params) and np.array_equal(model.params, reference.params)

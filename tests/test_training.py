@@ -1,0 +1,254 @@
+"""fit, evaluate, minibatches, History: the loop runs exactly the four-line step, and refuses what cannot be right."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinynn
+from tinynn import (
+    MSE,
+    SGD,
+    Adam,
+    Affine,
+    GaussianNLL,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    Tanh,
+    accuracy,
+    evaluate,
+    fit,
+    minibatches,
+)
+
+
+def blobs(N=200, C=3, seed=0):
+    """Three clouds of points in the plane."""
+    rng = np.random.default_rng(seed)
+    t = rng.integers(0, C, N)
+    x = rng.normal(0, 0.4, (N, 2)) + np.stack([np.cos(2 * np.pi * t / C), np.sin(2 * np.pi * t / C)], axis=1)
+    return x.astype("float32"), t
+
+
+def network(backend=None, seed=0, **options):
+    return Sequential(Affine(2, 16), ReLU(), Affine(16, 3), backend=backend, seed=seed, **options)
+
+
+def train(backend, seed=0, epochs=2, model=None, **options):
+    x, t = blobs()
+    model = model or network(backend)
+    loss, optimizer = SoftmaxCrossEntropy(), Adam(model, lr=1e-2)
+    history = model.fit(
+        x, t, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=32, seed=seed, progress=False, **options
+    )
+    return model, history
+
+
+def test_it_learns(any_backend):
+    x, t = blobs(seed=1)
+    model, history = train(any_backend, epochs=20, validation_data=(x, t))
+    assert history["loss"][-1] < 0.2 < history["loss"][0] and history["accuracy"][-1] > 0.95
+    assert history["val_accuracy"][-1] > 0.95 and len(history) == 20
+    assert model.evaluate(x, t, loss=SoftmaxCrossEntropy())["accuracy"] == history["val_accuracy"][-1]
+
+
+def test_fit_is_the_four_line_step(cpu):
+    """The same parameters, bit for bit, as the loop written by hand."""
+    model, history = train(cpu)
+    x, t = blobs()
+    own = network(cpu)
+    loss, optimizer = SoftmaxCrossEntropy(backend=cpu), Adam(own, lr=1e-2)
+    values = []
+    for epoch in range(2):
+        total = 0.0
+        for x_batch, t_batch in minibatches(x, t, 32, seed=np.random.default_rng([0, epoch])):
+            y = own.forward(x_batch)
+            total += loss.forward(y, t_batch) * len(x_batch)
+            own.backward(loss.backward())
+            optimizer.step()
+        values.append(total / len(x))
+    assert np.array_equal(own.params, model.params)
+    assert history["loss"] == values
+
+
+def test_the_backends_agree(any_backend):
+    """A short training gives the textbook's parameters within float32's round-off, on every backend."""
+    model, history = train(any_backend)
+    reference, expected = train("numpy")
+    assert np.allclose(model.ops.to_numpy(model.params), reference.params, atol=1e-4)
+    assert np.allclose(history["loss"], expected["loss"], rtol=1e-4)
+    assert history["accuracy"] == pytest.approx(expected["accuracy"], abs=0.02)
+
+
+def test_no_step_waits_for_the_gpu():
+    """Inside the four lines nothing is read back: the stand-in forbids it, and counts the launches of a step."""
+    import fake_cupy
+    from conftest import load_backend
+
+    ops = load_backend("stand-in")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(__import__("sys").modules, "tinynn.backends.cupy_ops", ops)
+        patch.setattr(tinynn.backends, "cupy_ops", ops, raising=False)
+        model = network("cupy")
+        loss, optimizer = SoftmaxCrossEntropy(backend="cupy"), Adam(model)
+        x, t = (ops.asarray(a) for a in blobs())
+        total = 0.0
+        with fake_cupy.no_sync(), fake_cupy.counting() as counts:
+            y = model.forward(x)
+            total += loss.forward(y, t) * len(x)
+            model.backward(loss.backward())
+            optimizer.step()
+        assert counts.h2d == 0 and counts.launches <= 30
+        assert math.isfinite(float(total))
+
+
+def test_same_seed_same_bits(cpu):
+    """Parameters after an epoch are the same to the last bit, and others with another seed."""
+    a, b, c = train(cpu, seed=5)[0], train(cpu, seed=5)[0], train(cpu, seed=6)[0]
+    assert a.params.tobytes() == b.params.tobytes() != c.params.tobytes()
+
+
+def test_without_a_seed_orders_differ(cpu):
+    assert train(cpu, seed=None)[0].params.tobytes() != train(cpu, seed=None)[0].params.tobytes()
+
+
+def test_regression_has_no_accuracy(cpu, rng):
+    x = rng.normal(size=(100, 2))
+    t = np.tanh(x @ [[1.0], [-2.0]])
+    for loss, width in ((MSE(), 1), (GaussianNLL(variance=0.1), 1), (GaussianNLL(), 2)):
+        model = Sequential(Affine(2, 8), Tanh(), Affine(8, width), backend=cpu, dtype="float64", seed=1)
+        history = fit(model, x, t, loss=loss, optimizer=Adam(model, 1e-2), epochs=30, progress=False, seed=0)
+        assert history.keys() == ["loss", "seconds"] and history["loss"][-1] < history["loss"][0] - 0.1
+        assert evaluate(model, x, t, loss=loss).keys() == {"loss"}
+
+
+def test_gradient_descent_reaches_the_closed_form(cpu, rng):
+    """Linear regression by full batches: the normal equations' answer."""
+    x = rng.normal(size=(50, 3))
+    t = x @ rng.normal(size=(3, 1)) + 0.7 + 0.1 * rng.normal(size=(50, 1))
+    model = Sequential(Affine(3, 1), backend=cpu, dtype="float64", seed=0)
+    fit(model, x, t, loss=MSE(), optimizer=SGD(model, 0.2), epochs=800, batch_size=50, progress=False, seed=0)
+    exact = np.linalg.lstsq(np.c_[x, np.ones(50)], t, rcond=None)[0]
+    assert np.allclose(model[0].W, exact[:3], atol=1e-9) and np.allclose(model[0].b, exact[3], atol=1e-9)
+
+
+def test_history_is_the_mean_over_rows(cpu):
+    """With lr 0 nothing moves, so the epoch's loss is the loss of all rows, though the last batch is a short one."""
+    x, t = blobs(N=70)
+    model = network(cpu)
+    y = model(x)
+    loss = SoftmaxCrossEntropy(backend=cpu)
+    history = model.fit(x, t, loss=loss, optimizer=SGD(model, 0), batch_size=32, progress=False)
+    assert history["loss"][0] == pytest.approx(loss(y, t), rel=1e-6)
+    assert history["accuracy"][0] == pytest.approx(accuracy(y, t), rel=1e-9)
+    assert evaluate(model, x, t, loss=loss, batch_size=32) == pytest.approx({"loss": loss(y, t), "accuracy": accuracy(y, t)})
+
+
+def test_history_shows_itself():
+    _, history = train("numpy", epochs=3)
+    text = repr(history)
+    assert len(text.splitlines()) == 4 and "accuracy" in text
+    assert history.to_dict()["loss"] == history["loss"] and "loss" in history and "val_loss" not in history
+    with pytest.raises(KeyError, match="history has loss, accuracy, seconds, not 'val_loss'"):
+        history["val_loss"]
+
+
+def test_progress_is_a_line_an_epoch(capsys):
+    x, t = blobs()
+    model = network("numpy")
+    fit(model, x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), epochs=2, validation_data=(x, t), seed=0)
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 and "val_accuracy" in out and err == ""
+    assert max(map(len, out.splitlines())) <= 100
+    fit(model, x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+@given(N=st.integers(1, 40), batch_size=st.integers(1, 50), seed=st.integers(0, 1000), shuffle=st.booleans())
+def test_minibatches_give_each_row_once(N, batch_size, seed, shuffle):
+    x, t = np.arange(2 * N).reshape(N, 2), np.arange(N)
+    batches = list(minibatches(x, t, batch_size, shuffle=shuffle, seed=seed))
+    assert [len(a) for a, _ in batches][:-1] == [batch_size] * (len(batches) - 1)
+    rows = np.concatenate([b for _, b in batches])
+    assert sorted(rows) == list(range(N)) and (shuffle or rows.tolist() == list(range(N)))
+    assert all(np.array_equal(a[:, 0], 2 * b) for a, b in batches)
+
+
+def test_minibatches_of_other_lengths():
+    with pytest.raises(ValueError, match="t must have as many rows as x, 3, not 2"):
+        minibatches(np.ones((3, 2)), np.ones(2), 1)
+
+
+def test_accuracy():
+    y = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    assert accuracy(y, np.array([1, 0, 0, 0])) == 0.75
+    assert accuracy(y, np.eye(2)[[1, 0, 0, 0]]) == 0.75
+
+
+def bad_calls():
+    """(changes of a good call, error, text)"""
+    x, t = blobs(20)
+    nan = np.zeros((20, 3), np.float32)
+    nan[4, 1] = np.nan
+    return {
+        "no rows": ({"x": x[:0], "t": t[:0]}, ValueError, r"x must have at least one row, not shape \(0, 2\)"),
+        "other lengths": ({"t": t[:5]}, ValueError, r"t must have as many rows as x, 20, not shape \(5,\)"),
+        "batch size 0": ({"batch_size": 0}, ValueError, "batch_size must be a whole number, 1 or more, not 0"),
+        "batch size 1.5": ({"batch_size": 1.5}, TypeError, "batch_size must be a whole number"),
+        "no epochs": ({"epochs": 0}, ValueError, "epochs must be a whole number, 1 or more, not 0"),
+        "seed": ({"seed": -1}, ValueError, "seed must be a whole number, 0 or more, not -1"),
+        "float64": ({"x": x.astype(float)}, TypeError, r"x must be float32 like the model, not float64"),
+        "pixels": ({"x": (x * 9).astype("u1")}, TypeError, r"x must be of dtype float32 or float64, not uint8: convert"),
+        "objects": ({"x": x.astype(object)}, TypeError, "x must be of dtype float32 or float64, not object"),
+        "list": ({"x": x.tolist()}, TypeError, "x must be a numpy array"),
+        "t list": ({"t": t.tolist()}, TypeError, "t must be a numpy array"),
+        "t scalar": ({"t": np.array(3)}, ValueError, "t must have as many rows"),
+        "image shape": ({"x": x.reshape(20, 2, 1)}, ValueError, "x must have 2 dimensions"),
+        "wide": ({"x": np.ones((20, 3), "f4")}, ValueError, r"layer 1, Affine\(2, 16\): x must have rows of 2"),
+        "labels from 1": ({"t": t + 1}, ValueError, r"labels must be in 0..2 for 3 scores a row, not 3 \(in row \d+\): lab"),
+        "labels below 0": ({"t": t - 1}, ValueError, "labels must be in 0..2 for 3 scores a row, not -1"),
+        "float labels": ({"t": t.astype("f4")}, TypeError, "labels .* must be whole numbers"),
+        "a column": ({"t": t[:, None]}, ValueError, r"t must be labels \(1,\) or rows of probabilities"),
+        "NaN targets": ({"t": nan, "loss": MSE()}, ValueError, r"t must hold numbers, not NaN \(in row 4\)"),
+        "NaN soft": ({"t": nan}, ValueError, "rows of t must be probabilities"),
+        "validation": ({"validation_data": (x, t[:3])}, ValueError, "validation t must have as many rows as validation x"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", bad_calls())
+def test_bad_calls_end_before_the_first_step(name, cpu):
+    changes, error, text = bad_calls()[name]
+    x, t = blobs(20)
+    model = network(cpu)
+    before = model.params.copy()
+    arguments = {"x": x, "t": t, "loss": SoftmaxCrossEntropy(), "optimizer": Adam(model), "progress": False} | changes
+    with pytest.raises(error, match=text):
+        model.fit(**arguments)
+    assert np.array_equal(model.params, before)
+
+
+def test_labels_are_looked_at_before_they_reach_the_gpu():
+    from conftest import load_backend
+
+    ops = load_backend("stand-in")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(__import__("sys").modules, "tinynn.backends.cupy_ops", ops)
+        patch.setattr(tinynn.backends, "cupy_ops", ops, raising=False)
+        x, t = blobs(20)
+        model = network("cupy")
+        with pytest.raises(ValueError, match="labels must be in 0..2"):
+            model.fit(x, t + 1, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), progress=False)
+        assert isinstance(model.predict(x), np.ndarray)
+        assert model.to("numpy").predict(x).shape == (20, 3)
+
+
+def test_a_fixed_backend_of_a_loss_is_kept(cpu):
+    model, loss = network(cpu), SoftmaxCrossEntropy(backend="numpy")
+    x, t = blobs()
+    model.fit(x, t, loss=loss, optimizer=Adam(model), progress=False)
+    assert loss.ops.__name__.endswith("numpy_ops")

@@ -1,0 +1,199 @@
+"""The GPU: the textbook's ops (numpy_ops.py) on CuPy arrays, same names and arguments.
+
+What a GPU costs is launches and waiting. So a chain of element-wise steps is one kernel (xp.ElementwiseKernel compiles
+its line of C++ on first use), and nothing here reads a value back: a loss stays on the GPU, an array without
+dimensions, until somebody calls float(). For the same reason labels out of range cannot raise here; they make their row
+NaN, and with it the loss. (`fit` looks at all labels before it starts.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .numpy_ops import Array
+
+try:
+    import cupy as xp
+except ImportError as error:
+    raise ImportError(
+        "the cupy backend needs the package CuPy: pip install cupy-cuda13x (for CUDA 12: cupy-cuda12x)"
+    ) from error
+if not xp.cuda.is_available():  # CuPy itself imports without a GPU
+    raise ImportError("the cupy backend needs an NVIDIA GPU with its driver, and CuPy finds none here")
+
+
+def asarray(a: Any) -> Array:
+    return xp.asarray(a)
+
+
+def to_numpy(a: Array) -> Array:
+    return xp.asnumpy(a)
+
+
+# --- affine map ------------------------------------------------------------------------------------------------------
+
+
+def affine(x: Array, W: Array, b: Array) -> Array:
+    y = xp.dot(x, W)
+    y += b
+    return y
+
+
+def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
+    xp.dot(x.T, dy, out=dW)
+    xp.sum(dy, axis=0, out=db)
+    return xp.dot(dy, W.T) if need_dx else None
+
+
+# --- activations -----------------------------------------------------------------------------------------------------
+
+relu_kernel = xp.ElementwiseKernel("T x", "T y", "y = x <= 0 ? T(0) : x", "relu")  # not max(x, 0): it drops NaN
+relu_backward_kernel = xp.ElementwiseKernel("T dy, T y", "T dx", "dx = y > 0 ? dy : dy * y", "relu_backward")
+sigmoid_kernel = xp.ElementwiseKernel(
+    "T x", "T y", "T e = exp(x >= 0 ? -x : x); y = (x >= 0 ? T(1) : e) / (T(1) + e)", "sigmoid"
+)
+sigmoid_backward_kernel = xp.ElementwiseKernel("T dy, T y", "T dx", "dx = dy * (y * (T(1) - y))", "sigmoid_backward")
+tanh_backward_kernel = xp.ElementwiseKernel("T dy, T y", "T dx", "dx = dy * (T(1) - y * y)", "tanh_backward")
+
+
+def relu(x: Array) -> Array:
+    return relu_kernel(x)
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    return relu_backward_kernel(dy, y)
+
+
+def sigmoid(x: Array) -> Array:
+    return sigmoid_kernel(x)
+
+
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    return sigmoid_backward_kernel(dy, y)
+
+
+def tanh(x: Array) -> Array:
+    return xp.tanh(x)
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    return tanh_backward_kernel(dy, y)
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+mse_kernel = xp.ElementwiseKernel(
+    "T y, T t, T scale", "T square, T dy", "T error = y - t; square = error * error; dy = error * scale", "mse"
+)
+cross_entropy_labels = xp.ElementwiseKernel(
+    "T z, T e, T total, int64 label, int64 c, int64 C, T N, T nan",
+    "T loss, T dy",
+    """bool bad = label < 0 || label >= C;
+    loss = bad ? nan : (c == label ? log(total) - z : T(0));
+    dy = bad ? nan : (e / total - (c == label ? T(1) : T(0))) / N""",
+    "cross_entropy_labels",
+)
+cross_entropy_rows = xp.ElementwiseKernel(
+    "T z, T e, T total, T t, T N",
+    "T loss, T dy",
+    "loss = t == 0 ? T(0) : t * (log(total) - z); dy = (e / total - t) / N",
+    "cross_entropy_rows",
+)
+gaussian_kernel = xp.ElementwiseKernel(
+    "T m, T s, T t, T log_2pi, T N",
+    "T loss, T dm, T ds",
+    """T precision = exp(-s);
+    T error = m - t;
+    T scaled = error * error * precision;
+    loss = (log_2pi + s + scaled) / T(2);
+    dm = error * precision / N;
+    ds = (T(1) - scaled) / T(2) / N""",
+    "gaussian_nll",
+)
+LOG_2PI = 1.8378770664093453
+
+
+def mse(y: Array, t: Array) -> tuple[float, Array]:
+    square, dy = mse_kernel(y, t, 2 / max(y.size, 1))
+    return _mean(square, y.size), dy
+
+
+def softmax(y: Array) -> Array:
+    _, e, total = _softmax_parts(y)
+    return e / total
+
+
+def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
+    N, C = y.shape
+    z, e, total = _softmax_parts(y)
+    if t.ndim == 1:
+        losses, dy = cross_entropy_labels(z, e, total, t[:, None], xp.arange(C), C, max(N, 1), float("nan"))
+    else:
+        losses, dy = cross_entropy_rows(z, e, total, t, max(N, 1))
+    return _mean(losses, N), dy
+
+
+def gaussian_nll(y: Array, t: Array) -> tuple[float, Array]:
+    D = t.shape[1]
+    losses, dm, ds = gaussian_kernel(y[:, :D], y[:, D:], t, LOG_2PI, max(t.size, 1))
+    return _mean(losses, t.size), xp.concatenate([dm, ds], axis=1)
+
+
+def _softmax_parts(y: Array) -> tuple[Array, Array, Array]:
+    """y less its row's maximum, e to that, and the sum of its row."""
+    z = y - y.max(axis=1, keepdims=True)
+    e = xp.exp(z)
+    return z, e, e.sum(axis=1, keepdims=True)
+
+
+def _mean(a: Array, count: int) -> float:
+    """sum(a) / count in double precision, still on the GPU; NaN for count 0."""
+    return a.sum(dtype=xp.float64) / (count or float("nan"))
+
+
+# --- updates ---------------------------------------------------------------------------------------------------------
+
+sgd_kernel = xp.ElementwiseKernel(
+    "T g, T lr, T momentum, bool nesterov, T weight_decay",
+    "T w, T v",
+    """T step = lr * (g + weight_decay * w);
+    v = momentum * v - step;
+    w += nesterov ? momentum * v - step : v""",
+    "sgd",
+)
+adam_kernel = xp.ElementwiseKernel(
+    "T g, T beta1, T rest1, T beta2, T rest2, T rate, T full2, T eps, T shrink",
+    "T w, T m, T v",
+    """m = beta1 * m + rest1 * g;
+    v = beta2 * v + rest2 * g * g;
+    w = shrink * w - rate * m / (sqrt(v * full2) + eps)""",
+    "adam",
+)
+
+
+def sgd_step(
+    params: Array,
+    grads: Array,
+    velocity: Array,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None:
+    sgd_kernel(grads, lr, momentum, nesterov, weight_decay, params, velocity)
+
+
+def adam_step(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    adam_kernel(grads, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 / (1 - beta2**t), eps,
+                1 - lr * weight_decay, params, m, v)  # fmt: skip
