@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -64,14 +65,21 @@ def cpu(request):
     return request.param
 
 
-@pytest.fixture(params=ALL, scope="module")
-def any_backend(request):
-    """The name of each backend in turn; for the stand-in that is "cupy", which it poses as meanwhile."""
-    if request.param != "stand-in":
-        yield request.param
-        return
+@contextlib.contextmanager
+def posing_as_cupy():
+    """Meanwhile backend="cupy" is the CuPy backend on the stand-in; gives its module."""
     with pytest.MonkeyPatch.context() as patch:
         module = load_backend("stand-in")
         patch.setitem(sys.modules, "tinynn.backends.cupy_ops", module)
         patch.setattr(tinynn.backends, "cupy_ops", module, raising=False)
+        yield module
+
+
+@pytest.fixture(params=ALL, scope="module")
+def any_backend(request):
+    """The name of each backend in turn; for the stand-in that is "cupy"."""
+    if request.param != "stand-in":
+        yield request.param
+        return
+    with posing_as_cupy():
         yield "cupy"

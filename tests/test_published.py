@@ -604,7 +604,7 @@ def test_coursera_gradient_checking(entry, cpu):
     sizes = ((5, 4), (3, 5), (1, 3))
     layers = [affine(random.randn(*size).T, random.randn(size[0])) for size in sizes]
     first, second, third = layers
-    model, loss = network(cpu, first, ReLU(), second, ReLU(), third, Sigmoid()), BinaryCrossEntropy()
+    model, loss = network(cpu, first, ReLU(), second, ReLU(), third, Sigmoid()), BinaryCrossEntropy(cpu)
 
     def cost():
         return loss(model(x), t)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import fake_cupy
 import numpy as np
 import pytest
+from conftest import posing_as_cupy
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tinynn
 from tinynn import (
     MSE,
     SGD,
@@ -87,13 +88,7 @@ def test_the_backends_agree(any_backend):
 
 def test_no_step_waits_for_the_gpu():
     """Inside the four lines nothing is read back: the stand-in forbids it, and counts the launches of a step."""
-    import fake_cupy
-    from conftest import load_backend
-
-    ops = load_backend("stand-in")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(__import__("sys").modules, "tinynn.backends.cupy_ops", ops)
-        patch.setattr(tinynn.backends, "cupy_ops", ops, raising=False)
+    with posing_as_cupy() as ops:
         model = network("cupy")
         loss, optimizer = SoftmaxCrossEntropy(backend="cupy"), Adam(model)
         x, t = (ops.asarray(a) for a in blobs())
@@ -233,12 +228,7 @@ def test_bad_calls_end_before_the_first_step(name, cpu):
 
 
 def test_labels_are_looked_at_before_they_reach_the_gpu():
-    from conftest import load_backend
-
-    ops = load_backend("stand-in")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(__import__("sys").modules, "tinynn.backends.cupy_ops", ops)
-        patch.setattr(tinynn.backends, "cupy_ops", ops, raising=False)
+    with posing_as_cupy():
         x, t = blobs(20)
         model = network("cupy")
         with pytest.raises(ValueError, match="labels must be in 0..2"):
