@@ -55,7 +55,7 @@ class Contender:
     The constructor imports the framework.
     """
 
-    learns = True  # False: there are no parameters to check
+    learns = True  # False: nothing changes from step to step
 
     def __init__(self, one_thread: bool) -> None:
         pass
@@ -104,18 +104,13 @@ class Floor(Contender):
         self.dx = [np.empty((batch, W.shape[0]), dtype) for W in self.W]
 
     def step(self, x: Array, t: Array) -> None:
-        for W, y in zip(self.W, self.y):
+        inputs = [x, *self.y[:-1]]
+        for x, W, y in zip(inputs, self.W, self.y):
             np.dot(x, W, out=y)
-            x = y
-        for i in range(len(self.W) - 1, 0, -1):
-            np.dot(self.y[i - 1].T, self.dy[i], out=self.dW[i])
-            np.dot(self.dy[i], self.W[i].T, out=self.dx[i])
-
-    def run(self, first: int, count: int) -> None:
-        for i in range(first, first + count):
-            x = self.x[i % len(self.x)]
-            self.step(x, self.t[0])
-            np.dot(x.T, self.dy[0], out=self.dW[0])
+        for i in reversed(range(len(inputs))):
+            np.dot(inputs[i].T, self.dy[i], out=self.dW[i])
+            if i > 0:  # nobody needs dx of the first layer
+                np.dot(self.dy[i], self.W[i].T, out=self.dx[i])
 
 
 class Tinynn(Contender):
@@ -305,7 +300,8 @@ class Jax(Contender):
 class ScikitLearn(Contender):
     """MLPClassifier.partial_fit, without regularisation, called for a run of batches at once.
 
-    So what it does in each call besides its steps (checks, labels to one-hot) is shared by many, as it is in `fit`.
+    So what it does in each call besides its steps (checks, labels to one-hot) is shared by many, as it is in `fit`. Its
+    Adam adds epsilon to the root of v before the correction for v's start at 0; everybody else's, after it.
     """
 
     def __init__(self, one_thread: bool) -> None:
@@ -322,7 +318,10 @@ class ScikitLearn(Contender):
         self.model.partial_fit(x[:batch], t[:batch], classes=np.arange(CLASSES))  # makes the arrays
         for i, (W, b) in enumerate(unpack(params, widths)):
             self.model.coefs_[i][...], self.model.intercepts_[i][...] = W, b
-        del self.model._optimizer  # the next call makes a new one
+        self.optimizer = self.model._optimizer
+        self.optimizer.t = 0
+        for moment in self.optimizer.ms + self.optimizer.vs:
+            moment[...] = 0
 
     def run(self, first: int, count: int) -> None:
         batches = len(self.x) // self.batch
@@ -330,6 +329,7 @@ class ScikitLearn(Contender):
             start = first % batches
             n = min(count, batches - start)
             rows = slice(start * self.batch, (start + n) * self.batch)
+            self.optimizer.epsilon = EPS * (1 - BETA2 ** (first + 1)) ** 0.5  # as everybody's, in the first of n steps
             self.model.partial_fit(self.x[rows], self.t[rows])
             first, count = first + n, count - n
 
@@ -367,10 +367,10 @@ class Worker:
         self.done = 0
 
     def check(self, steps: int, file: str) -> None:
-        """Take some steps, write the parameters to a file."""
-        if self.contender.learns:
-            self.run(steps)
-            np.save(file, self.contender.params())
+        """Go on to that number of steps, write the parameters to a file."""
+        while self.done < steps:
+            self.run(1)
+        np.save(file, self.contender.params())
 
     def warm_up(self, steps: int, seconds: float) -> int:
         """Steps until there have been `steps` since the start, or time is up; how many there have been."""

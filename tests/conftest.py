@@ -55,7 +55,9 @@ def load_backend(name: str):
 
 
 CPU = ["numpy", "numba"]
-GPU = pytest.param("cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(not real_gpu(), reason="no CuPy with a GPU here")])
+GPU = pytest.param(
+    "cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(not real_gpu(), reason="no CuPy with a GPU here")]
+)
 ALL = [*CPU, "stand-in", GPU]
 
 

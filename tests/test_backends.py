@@ -80,13 +80,26 @@ class Arguments:
             params, grads, m, v = (np.array(self.array(D)) for _ in range(4))
             grads.flags.writeable = False
             t = self.data.draw(st.sampled_from([1, 2, 1000]))
-            return [params, grads, m, np.abs(v), t, 0.001, 0.9, 0.999, 1e-8, self.data.draw(st.sampled_from([0, 0.1]))], [0, 2, 3]
+            return [
+                params,
+                grads,
+                m,
+                np.abs(v),
+                t,
+                0.001,
+                0.9,
+                0.999,
+                1e-8,
+                self.data.draw(st.sampled_from([0, 0.1])),
+            ], [0, 2, 3]
         return [self.array(N, D)], []
 
 
 def run(ops, op, arguments, writes):
     """All that the op gives, by return or by writing, as NumPy arrays."""
-    moved = [ops.asarray(a.copy() if i in writes else a) if isinstance(a, np.ndarray) else a for i, a in enumerate(arguments)]
+    moved = [
+        ops.asarray(a.copy() if i in writes else a) if isinstance(a, np.ndarray) else a for i, a in enumerate(arguments)
+    ]
     with np.errstate(all="ignore"):
         result = getattr(ops, op)(*moved)
     results = list(result) if isinstance(result, tuple) else [result]

@@ -136,7 +136,7 @@ def test_loss_fault_is_seen(fault, cpu, monkeypatch):
 @pytest.mark.parametrize("fault", [name for name in LAYER_FAULTS if "overwritten" not in name])
 def test_a_whole_network_shows_the_fault(fault, cpu, monkeypatch):
     """The flat gradient of a network is wrong too, wherever in it the fault sits."""
-    cls, op, plant = LAYER_FAULTS[fault]
+    _, op, plant = LAYER_FAULTS[fault]
     ops, rng = load(cpu), np.random.default_rng(0)
     model = Sequential(
         Affine(D, D), Sigmoid(), Affine(D, D), ReLU(), Affine(D, D), Tanh(), Affine(D, D),

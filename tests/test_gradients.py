@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -62,7 +64,7 @@ def test_network(cpu, N, widths, seed, data):
     """Random networks with a random loss; where a hidden sum stands near a ReLU's kink, another one is drawn."""
     rng = np.random.default_rng(seed)
     layers = []
-    for n_in, n_out in zip(widths, widths[1:]):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [Affine(n_in, n_out, bias_init="normal"), data.draw(st.sampled_from([ReLU, Sigmoid, Tanh]))()]
     _, cls, options, draw = data.draw(st.sampled_from(loss_cases()))
     y, t = draw(rng, N, widths[-1])

@@ -103,7 +103,10 @@ def test_an_empty_batch_goes_through(layer):
 
 def test_copies_and_pickles_are_whole_and_apart(layer):
     x = x_like()
-    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)) if "<locals>" not in repr(type(layer)) else layer):
+    for twin in (
+        copy.deepcopy(layer),
+        pickle.loads(pickle.dumps(layer)) if "<locals>" not in repr(type(layer)) else layer,
+    ):
         assert np.array_equal(twin(x), layer(x))
         assert all(
             getattr(twin, n) is layer.arrays[n] or not np.shares_memory(getattr(twin, n), layer.arrays[n])
@@ -113,7 +116,11 @@ def test_copies_and_pickles_are_whole_and_apart(layer):
 
 BAD_X = {
     "list": ([[1.0, 2.0, 3.0]], TypeError, "x must be a numpy array, not"),
-    "rank": (np.ones(3), ValueError, r"x must have 2 dimensions with one example in each row, \(N, D\), not shape \(3,\)"),
+    "rank": (
+        np.ones(3),
+        ValueError,
+        r"x must have 2 dimensions with one example in each row, \(N, D\), not shape \(3,\)",
+    ),
     "whole numbers": (np.ones((2, 3), int), TypeError, "x must be of dtype float32 or float64, not int64"),
     "objects": (np.array([[1, 2, None]]), TypeError, "x must be of dtype float32 or float64, not object"),
     "masked": (np.ma.ones((2, 3)), TypeError, "x must be a numpy array, not a numpy.MaskedArray"),
@@ -198,7 +205,10 @@ def test_affine_arguments():
 
 def test_repr_reads_like_the_code():
     assert repr(Affine(2, 3)) == "Affine(2, 3)"
-    assert repr(Affine(2, 3, "zeros", bias_init=initializers.normal)) == "Affine(2, 3, weight_init='zeros', bias_init=normal)"
+    assert (
+        repr(Affine(2, 3, "zeros", bias_init=initializers.normal))
+        == "Affine(2, 3, weight_init='zeros', bias_init=normal)"
+    )
     half = functools.partial(initializers.constant, value=0.5)
     assert "functools.partial" in repr(Affine(2, 3, bias_init=half))
     assert repr(ReLU()) == "ReLU()"

@@ -154,7 +154,9 @@ def test_bad_targets(name, cpu):
         loss.forward(y, t)
 
 
-@pytest.mark.parametrize("variance, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)])
+@pytest.mark.parametrize(
+    "variance, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)]
+)
 def test_bad_variance(variance, error):
     with pytest.raises(error, match="GaussianNLL: variance must be"):
         GaussianNLL(variance=variance)

@@ -59,7 +59,9 @@ def backend(cpu, monkeypatch):
     monkeypatch.setenv("TINYNN_BACKEND", cpu)
 
 
-@pytest.mark.parametrize("momentum, nesterov, decay", [(0, False, 0), (0.9, False, 0), (0.9, True, 0), (0.5, True, 0.1)])
+@pytest.mark.parametrize(
+    "momentum, nesterov, decay", [(0, False, 0), (0.9, False, 0), (0.9, True, 0), (0.5, True, 0.1)]
+)
 def test_sgd(momentum, nesterov, decay, rng):
     gradients, w = rng.normal(size=(10, 6)), rng.normal(size=6)
     got = run(lambda model: SGD(model, 0.1, momentum, nesterov, decay), gradients, w)
@@ -111,7 +113,11 @@ def test_a_whole_training_step_against_pytorch(cpu, rng):
             for linear, affine in ((theirs[0], model[0]), (theirs[2], model[2])):
                 linear.weight.copy_(torch.tensor(affine.W.T.copy()))
                 linear.bias.copy_(torch.tensor(affine.b))
-        loss, optimizer, their_optimizer = SoftmaxCrossEntropy(backend=cpu), make(model), make_torch(theirs.parameters())
+        loss, optimizer, their_optimizer = (
+            SoftmaxCrossEntropy(backend=cpu),
+            make(model),
+            make_torch(theirs.parameters()),
+        )
         for _ in range(10):
             value = loss.forward(model.forward(x), t)
             model.backward(loss.backward())
@@ -162,7 +168,9 @@ def test_it_is_one_op_on_one_vector(cpu):
     assert np.shares_memory(model[0].W, model.params) and np.shares_memory(model[0].db, model.grads)
 
 
-@pytest.mark.parametrize("cls", [c for c in tinynn.optimizers.Optimizer.__subclasses__() if c.__module__ == "tinynn.optimizers"])
+@pytest.mark.parametrize(
+    "cls", [c for c in tinynn.optimizers.Optimizer.__subclasses__() if c.__module__ == "tinynn.optimizers"]
+)
 def test_copies_go_on_alike(cls, rng):
     model = Vectors([1.0, 2.0])
     optimizer = cls(model, lr=0.1)
@@ -171,4 +179,6 @@ def test_copies_go_on_alike(cls, rng):
     for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         reference = copy.deepcopy(model)
         twin.step()
-        assert not np.array_equal(twin.model.params, reference.params) and np.array_equal(model.params, reference.params)
+        assert not np.array_equal(twin.model.params, reference.params) and np.array_equal(
+            model.params, reference.params
+        )

@@ -94,7 +94,11 @@ def test_sizes_that_do_not_fit_are_an_error_when_built():
         (lambda: Sequential(ReLU), TypeError, r"layer 1 must be a Layer, not .*ReLU.*\(a class: add parentheses\)"),
         (lambda: Sequential(Affine(2, 2), "relu"), TypeError, "layer 2 must be a Layer, not 'relu'"),
         (lambda: Sequential([Affine(2, 2)]), TypeError, r"layer 1 must be a Layer, not \[Affine\(2, 2\)\]"),
-        (lambda: Sequential(ReLU(), dtype="float16"), ValueError, "dtype must be 'float32' or 'float64', not 'float16'"),
+        (
+            lambda: Sequential(ReLU(), dtype="float16"),
+            ValueError,
+            "dtype must be 'float32' or 'float64', not 'float16'",
+        ),
         (lambda: Sequential(ReLU(), dtype=int), ValueError, "dtype must be 'float32' or 'float64'"),
         (lambda: Sequential(ReLU(), dtype="floaty"), ValueError, "dtype must be 'float32' or 'float64', not 'floaty'"),
         (lambda: Sequential(ReLU(), dtype="complex128", backend="numba"), ValueError, "dtype must be"),

@@ -141,7 +141,9 @@ def test_history_is_the_mean_over_rows(cpu):
     history = model.fit(x, t, loss=loss, optimizer=SGD(model, 0), batch_size=32, progress=False)
     assert history["loss"][0] == pytest.approx(loss(y, t), rel=1e-6)
     assert history["accuracy"][0] == pytest.approx(accuracy(y, t), rel=1e-9)
-    assert evaluate(model, x, t, loss=loss, batch_size=32) == pytest.approx({"loss": loss(y, t), "accuracy": accuracy(y, t)})
+    assert evaluate(model, x, t, loss=loss, batch_size=32) == pytest.approx(
+        {"loss": loss(y, t), "accuracy": accuracy(y, t)}
+    )
 
 
 def test_history_shows_itself():

@@ -14,6 +14,7 @@ Array = np.ndarray[Any, Any]
 class Optimizer:
     """What the optimizers share. `model` is anything with flat vectors `params` and `grads` (see tinynn.flatten).
 
+    Where the model has a backend's module as `ops`, the steps are done by it, else by the default backend.
     An optimizer names the vectors that it keeps for itself, of the parameters' size and all 0 at the start, in `state`.
     """
 
