@@ -213,6 +213,12 @@ def bad_calls():
         "a column": ({"t": t[:, None]}, ValueError, r"t must be labels \(1,\) or rows of probabilities"),
         "NaN targets": ({"t": nan, "loss": MSE()}, ValueError, r"t must hold numbers, not NaN \(in row 4\)"),
         "NaN soft": ({"t": nan}, ValueError, "rows of t must be probabilities"),
+        "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be one such as tinynn's, not .*\(a class: make one of it\)"),
+        "loss name": ({"loss": "mse"}, TypeError, "loss must be one such as tinynn's, not 'mse'"),
+        "optimizer class": ({"optimizer": Adam}, TypeError, "optimizer must be one such as tinynn's, not .*Adam"),
+        "no optimizer": ({"optimizer": None}, TypeError, "optimizer must be one such as tinynn's, not None"),
+        "another's optimizer": ({"optimizer": Adam(network("numpy"))}, ValueError, "optimizer must be one of this model"),
+        "validation x alone": ({"validation_data": x}, TypeError, r"validation_data must be a pair \(x, t\), not an array"),
         "validation": ({"validation_data": (x, t[:3])}, ValueError, "validation t must have as many rows as validation x"),
     }  # fmt: skip
 

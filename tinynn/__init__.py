@@ -13,7 +13,8 @@ training.py for the loop.
 """
 
 from . import backends, datasets, initializers
-from .layers import Activation, Affine, Layer, ReLU, Sigmoid, Tanh
+from .layer import Layer
+from .layers import Activation, Affine, ReLU, Sigmoid, Tanh
 from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten

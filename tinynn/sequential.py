@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import backends, checks, training
-from .layers import Layer
+from .layer import Layer
 
 Array = np.ndarray[Any, Any]
 

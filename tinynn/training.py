@@ -49,10 +49,13 @@ def fit(
     """
     epochs = checks.integer("epochs", epochs, 1)
     batch_size = checks.integer("batch_size", batch_size, 1)
+    _check_parts(model=model, loss=loss, optimizer=optimizer)
     ops = getattr(model, "ops", None) or backends.load()
     loss.follow(ops)
     _check_data(model, x, t, loss, "x", "t")
     if validation_data is not None:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
         x_val, t_val = validation_data
         _check_data(model, x_val, t_val, loss, "validation x", "validation t")
     x, t = ops.asarray(x), ops.asarray(t)
@@ -88,6 +91,7 @@ def evaluate(model: Any, x: Array, t: Array, *, loss: Any, batch_size: int = 100
     Works through `batch_size` rows at a time, so that memory does not grow with N.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
+    _check_parts(model=model, loss=loss)
     ops = getattr(model, "ops", None) or backends.load()
     loss.follow(ops)
     _check_data(model, x, t, loss, "x", "t")
@@ -177,6 +181,17 @@ class History:
         for epoch, row in enumerate(self.rows, 1):
             lines.append(f"{epoch:>5}" + "".join(f"{row[name]:>14.4g}" for name in names))
         return "\n".join(lines)
+
+
+def _check_parts(**parts: Any) -> None:
+    """Raise where model, loss or optimizer is not what it is called, or the optimizer is another model's."""
+    method = {"model": "backward", "loss": "follow", "optimizer": "step"}
+    for thing, value in parts.items():
+        if isinstance(value, type) or not hasattr(value, method[thing]):
+            hint = " (a class: make one of it)" if isinstance(value, type) else ""
+            raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
+    if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
+        raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
 
 
 def _check_data(model: Any, x: Any, t: Any, loss: Any, x_name: str, t_name: str) -> None:

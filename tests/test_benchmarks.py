@@ -1,0 +1,94 @@
+"""benchmarks/train_step.py: it runs, and writes what it says. How fast anything is, is not tested."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "benchmarks" / "train_step.py"
+OURS = ["floor", "tinynn-numba", "tinynn-numpy"]
+
+
+@pytest.fixture(scope="module")
+def train_step():
+    """The script as a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        spec = importlib.util.spec_from_file_location("train_step", SCRIPT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+        sys.modules.pop("_peers", None)
+
+
+def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
+    command = [sys.executable, str(SCRIPT), "--quick", "--only", *OURS, "--markdown"]
+    command += ["--json", str(tmp_path / "report.json"), "--plot", str(tmp_path / "plot.png")]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert run.returncode == 0, run.stderr
+    assert "| 32 x 32 |" in run.stdout
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["threads"] == "1" and "--quick" in report["command"] and report["missing"] == {}
+    assert {"python", "numpy", "numba", "torch", "jax", "scikit-learn"} == set(report["versions"])
+    (row,) = report["rows"]
+    assert (row["data"], row["size"], row["errors"]) == ("dense", "32x32", {})
+    assert set(row["us"]) == set(row["rounds"]) == set(row["cores"]) == set(OURS)
+    assert all(us > 0 for us in row["us"].values())
+    assert all(len(times) == report["method"]["rounds"] for times in row["rounds"].values())
+    assert set(row["difference"]) == {"tinynn-numba", "tinynn-numpy"}
+    assert row["ratios"]["tinynn / floor"] > 0 and row["ratios"]["best peer / tinynn"] is None
+
+
+def test_table_shows_missing_and_wrong_contenders(train_step):
+    rounds = {
+        "floor": [10, 12, 11],
+        "tinynn-numba": [20, 36, 22],
+        "torch-adam": [90, 90, 90],
+        "torch-fused": [60, 72, 66],
+    }
+    row = {"data": "dense", "size": "256x64-64", "rounds": rounds, "errors": {"jax": "off\nits way"}, "missing": {}}
+    row |= {"us": {name: sorted(times)[1] for name, times in rounds.items()}, "cores": {"floor": 2.0}, "difference": {}}
+    row["ratios"] = {head: train_step.ratio(row, *pair) for head, pair in train_step.RATIOS.items()}
+    lines = train_step.table([row], markdown=False).splitlines()
+    #        floor, numba, numpy, eager: the better one, compile, jax, sklearn, and the medians of three ratios each
+    expected = ["11.0", "22.0", "-", "66.0", "-", "error", "-", "2.00", "3.00", "3.00"]
+    assert lines[-1].split() == ["256", "x", "64-64", *expected]
+    assert len({len(line) for line in lines}) == 1 and len(lines[0]) <= 120
+    report = {"rows": [row], "missing": {"sklearn": "No module named 'sklearn'"}, "threads": "1"}
+    notes = "\n".join(train_step.remarks(report))
+    assert "sklearn (No module named 'sklearn')" in notes and "dense 256x64-64 jax: off" in notes
+    assert "floor 2.0" in notes  # two cores in spite of one thread
+
+
+def test_check_refuses_parameters_that_are_off(train_step, tmp_path):
+    class Liar:
+        def ask(self, do, steps, file):
+            train_step.np.save(file, right[steps] + off)
+
+    weights = train_step.first_weights([784, 3, 10])
+    right = {steps: weights + 0.001 * steps for steps in train_step.CHECKS}
+    off = 0
+    assert train_step.check(Liar(), tmp_path / "p.npy", weights, right) == [0, 0]
+    off = 0.001 * 1e-2
+    with pytest.raises(RuntimeError, match="after 2 steps its parameters are off"):
+        train_step.check(Liar(), tmp_path / "p.npy", weights, right)
+
+
+@pytest.mark.parametrize("word", ["256", "x32", "0x32", "32x", "32x8-0", "axb", "1x2x3"])
+def test_sizes_are_checked(train_step, word, capsys):
+    with pytest.raises(SystemExit):
+        train_step.parse(["--sizes", word])
+    assert "--sizes" in capsys.readouterr().err
+    batch, widths = train_step.split(train_step.parse(["--sizes", "8x16-32"]).sizes[0])
+    assert (batch, widths) == (8, [784, 16, 32, 10])

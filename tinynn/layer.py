@@ -1,0 +1,218 @@
+"""What every layer is: the contract of forward and backward, parameters as views, and checks that name the layer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import backends, checks
+
+Array = np.ndarray[Any, Any]
+
+
+class Parameter:
+    """A layer's array as an attribute, such as `layer.W` or `layer.dW`.
+
+    Reading gives the array. Assigning copies values *into* it: the optimizer holds the same memory (a model keeps all
+    its parameters in one vector), so a new array in its place would be lost to it. Shapes must be equal.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        if self.name not in layer.arrays:
+            layer.build()
+        return layer.arrays[self.name]
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        if layer.ops is None:  # before the layer is built: what it shall start with
+            layer.arrays = {**layer.arrays, self.name: np.array(value)}
+            return
+        array = layer.arrays[self.name]
+        if value is array:  # `layer.dW += ...` assigns what it has changed in place
+            return
+        if np.shape(value) != array.shape:
+            raise ValueError(f"{layer.where}: {self.name} must have shape {array.shape}, not {np.shape(value)}")
+        array[...] = value if type(value) is layer.ops.xp.ndarray else layer.ops.asarray(np.asarray(value))
+
+
+class Layer:
+    """One step of a network. A layer of your own takes two methods:
+
+        class Square(Layer):
+            def forward(self, x):
+                return x * x
+            def backward(self, dy):
+                return dy * 2 * self.x
+
+    x and y, of shape (N, D), are kept from forward to backward as `self.x` and `self.y`, by reference. A layer with
+    parameters names them, sets their first values, and writes their gradients under the names with a d before:
+
+        class Scale(Layer):
+            parameters = ("g",)
+            def __init__(self, n):
+                self.g = np.ones(n)
+            def forward(self, x):
+                return x * self.g
+            def backward(self, dy):
+                self.dg = (dy * self.x).sum(axis=0)
+                return dy * self.g
+
+    `self.ops` is the backend's module, `self.ops.xp` its array module. A layer that says `n_in` and `n_out` has its
+    width checked when a model is built.
+    """
+
+    parameters: tuple[str, ...] = ()  # names of the arrays that are learned
+    n_in: int | None = None  # width of x; None: any
+    n_out: int | None = None  # width of y; None: not known before a row has gone through
+    needs_dx = True  # False in a model's first layer, whose dx nobody reads
+    place: int | None = None  # 1 for the first layer of a model, 2, 3, ...; None for a layer alone
+    ops: Any = None  # the backend; None until the layer is built
+    dtype: Any = None
+    arrays: dict[str, Array] = {}  # parameters and gradients by name  # noqa: RUF012 (replaced, never written to)
+    x: Any = None
+    y: Any = None
+    _shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None  # of x and y in the last forward, if there was one
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give the parameters their attributes, and put the checks that layers share around forward and backward."""
+        super().__init_subclass__(**kwargs)
+        for name in cls.parameters:
+            for attribute in (name, "d" + name):
+                if not isinstance(getattr(cls, attribute, None), Parameter):
+                    setattr(cls, attribute, Parameter())
+                    cls.__dict__[attribute].__set_name__(cls, attribute)
+        if "forward" in cls.__dict__:
+            cls.forward = _remember(cls.__dict__["forward"])  # type: ignore[method-assign]
+        if "backward" in cls.__dict__:
+            cls.backward = _recall(cls.__dict__["backward"])  # type: ignore[method-assign]
+
+    def forward(self, x: Array) -> Array:
+        """y = f(x), (N, n_in) -> (N, n_out); remembers x and y."""
+        raise NotImplementedError(f"{self.where}: a layer must define forward(self, x)")
+
+    def backward(self, dy: Array) -> Array | None:
+        """dx = dL/dx from dy = dL/dy at the last forward's x; writes the gradients of the parameters."""
+        raise NotImplementedError(f"{self.where}: a layer must define backward(self, dy)")
+
+    def __call__(self, x: Array) -> Array:
+        """y = f(x) without a trace: forward runs on a shallow copy, so a pending backward is undisturbed."""
+        if self.ops is None:
+            self.build(dtype=getattr(x, "dtype", None))
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy.forward(x)
+
+    def output_size(self, n_in: int | None) -> int | None:
+        """The width of y for rows of width `n_in`; None where it is not known."""
+        return self.n_out
+
+    def initial_values(self, rng: np.random.Generator) -> dict[str, Array]:
+        """First values for parameters that have been given none."""
+        return {}
+
+    def build(self, rng: np.random.Generator | None = None, dtype: Any = None, ops: ModuleType | None = None) -> None:
+        """Fix backend and dtype and give every parameter its array and its gradient's.
+
+        A model builds its layers; a layer alone is built by its first use, with the default backend and the dtype of
+        its first x.
+        """
+        ops = ops or backends.load()
+        dtype = dtype if dtype in checks.FLOATS else np.dtype(np.float32)
+        drawn = self.initial_values(rng or np.random.default_rng()) if self.parameters else {}
+        arrays = {}
+        for name in self.parameters:
+            value = self.arrays.get(name, drawn.get(name))
+            if value is None or value.dtype.kind not in "fiuc":
+                got = "nothing" if value is None else checks.describe(value)
+                raise ValueError(f"{self.where}: the first value of {name} must be an array of numbers, not {got}")
+            arrays[name] = ops.asarray(value.astype(dtype))
+            arrays["d" + name] = ops.asarray(np.zeros(value.shape, dtype))
+        self.arrays, self.dtype, self.ops = arrays, dtype if arrays else None, ops
+
+    @property
+    def where(self) -> str:
+        """The layer for an error message: its place in the model and its repr."""
+        return repr(self) if self.place is None else f"layer {self.place}, {self!r}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: a layer alone, with its own parameters and without the last batch.
+
+        The backend goes by its name, since a module can neither be copied nor pickled.
+        """
+        of_a_model = ("place", "needs_dx", "x", "y", "_shapes")
+        state = {name: value for name, value in self.__dict__.items() if name not in of_a_model}
+        if self.ops is not None:
+            state["ops"] = backends.name_of(self.ops)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.ops is not None:
+            self.ops = backends.load(state["ops"])
+
+
+def _remember(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward` with its x checked and its x and y kept."""
+
+    @functools.wraps(forward)
+    def checked(self: Layer, x: Array) -> Array:
+        if self.ops is None:
+            self.build(dtype=getattr(x, "dtype", None))
+        if not (
+            type(x) is self.ops.xp.ndarray
+            and x.ndim == 2
+            and (x.dtype == self.dtype or (self.dtype is None and x.dtype in checks.FLOATS))
+            and (self.n_in is None or x.shape[1] == self.n_in)
+        ):
+            _refuse_x(self, x)
+        self.x, self.y = x, None
+        y = forward(self, x)
+        if type(y) is not type(x) or y.ndim != 2 or y.shape[0] != x.shape[0] or y.dtype != x.dtype:
+            expected = f"a {x.dtype} array with a row for each of the {x.shape[0]} rows of x"
+            raise ValueError(f"{self.where}: forward must return {expected}, not {checks.describe(y)}")
+        if self.y is None:  # a layer may keep a y of its own
+            self.y = y
+        self._shapes = x.shape, y.shape
+        return y
+
+    return checked
+
+
+def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """`backward` with its dy and dx checked against the last forward's y and x."""
+
+    @functools.wraps(backward)
+    def checked(self: Layer, dy: Array) -> Array | None:
+        if self._shapes is None:
+            raise RuntimeError(f"{self.where}: backward needs a forward before it, and there was none")
+        x_shape, y_shape = self._shapes
+        if type(dy) is not self.ops.xp.ndarray or dy.shape != y_shape:
+            raise ValueError(f"{self.where}: dy must be an array of y's shape {y_shape}, not {checks.describe(dy)}")
+        if dy.dtype != self.dtype and self.dtype is not None:
+            raise TypeError(f"{self.where}: dy must be {self.dtype} like the layer, not {dy.dtype}")
+        dx = backward(self, dy)
+        if self.needs_dx and (type(dx) is not type(dy) or dx.shape != x_shape or dx.dtype != dy.dtype):
+            expected = f"dx, a {dy.dtype} array of x's shape {x_shape}"
+            raise ValueError(f"{self.where}: backward must return {expected}, not {checks.describe(dx)}")
+        return dx
+
+    return checked
+
+
+def _refuse_x(layer: Layer, x: Any) -> None:
+    """Say what is wrong with x."""
+    checks.float_array(f"{layer.where}: x", x, layer.ops.xp)
+    if layer.n_in is not None and x.shape[1] != layer.n_in:
+        raise ValueError(f"{layer.where}: x must have rows of {layer.n_in}, not shape {x.shape}")
+    raise TypeError(f"{layer.where}: x must be {layer.dtype} like the layer, not {x.dtype}: x.astype('{layer.dtype}')")
