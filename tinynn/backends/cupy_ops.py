@@ -86,7 +86,7 @@ mse_kernel = xp.ElementwiseKernel(
     "T y, T t, T scale", "T square, T dy", "T error = y - t; square = error * error; dy = error * scale", "mse"
 )
 cross_entropy_labels = xp.ElementwiseKernel(
-    "T z, T e, T total, int64 label, int64 c, int64 C, T N, T nan",
+    "T z, T e, T total, S label, int64 c, int64 C, T N, T nan",
     "T loss, T dy",
     """bool bad = label < 0 || label >= C;
     loss = bad ? nan : (c == label ? log(total) - z : T(0));
