@@ -184,6 +184,9 @@ def test_parameters_can_be_set_before_and_after():
         layer.W = [[1.0, 2.0]]
     with pytest.raises(ValueError, match=r"b must have shape \(1,\), not \(\)"):
         layer.b = 1.0  # would broadcast
+    for value in (np.ones((2, 1), complex), [["a"], ["b"]], [[None], [1.0]]):
+        with pytest.raises(TypeError, match=r"Affine\(2, 1\): W must be set to real numbers, not"):
+            layer.W = value
     layer.W += 1
     assert layer.W.tolist() == [[3], [4]]
 

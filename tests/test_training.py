@@ -250,3 +250,19 @@ def test_a_fixed_backend_of_a_loss_is_kept(cpu):
     x, t = blobs()
     model.fit(x, t, loss=loss, optimizer=Adam(model), progress=False)
     assert loss.ops.__name__.endswith("numpy_ops")
+
+
+@pytest.mark.parametrize("seed, error", [("a", TypeError), (-1, ValueError), (1.5, TypeError)])
+def test_bad_seeds(seed, error):
+    x, t = blobs(20)
+    for use in (lambda: network(seed=seed), lambda: minibatches(x, t, 5, seed=seed)):
+        with pytest.raises(error, match="seed must be a whole number, 0 or more, not"):
+            use()
+
+
+def test_bad_rows_and_scores():
+    x, t = blobs(20)
+    with pytest.raises(TypeError, match=r"x must be a numpy array with a row for each example, not \[\[1.0\]\]"):
+        minibatches([[1.0]], t, 5)
+    with pytest.raises(ValueError, match=r"t must be labels or rows of probabilities for scores y \(20, 2\), not .* \(5,\)"):
+        accuracy(x, t[:5])

@@ -41,6 +41,13 @@ def number(thing: str, value: Any, least: float, below: float = math.inf) -> flo
     return float(value)
 
 
+def generator(thing: str, seed: Any) -> np.random.Generator:
+    """The generator that a seed stands for; None draws one, a Generator is itself. Raises TypeError, ValueError."""
+    if seed is None or isinstance(seed, np.random.Generator):
+        return np.random.default_rng(seed)
+    return np.random.default_rng(integer(thing, seed, 0))
+
+
 def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     """Demand an array of the backend's own kind (`xp.ndarray`), of floats, with `ndim` dimensions.
 

@@ -40,7 +40,11 @@ class Parameter:
             return
         if np.shape(value) != array.shape:
             raise ValueError(f"{layer.where}: {self.name} must have shape {array.shape}, not {np.shape(value)}")
-        array[...] = value if type(value) is layer.ops.xp.ndarray else layer.ops.asarray(np.asarray(value))
+        if type(value) is not layer.ops.xp.ndarray:
+            value = layer.ops.asarray(np.asarray(value))
+        if value.dtype.kind not in "fiu" and value.dtype != array.dtype:
+            raise TypeError(f"{layer.where}: {self.name} must be set to real numbers, not {checks.describe(value)}")
+        array[...] = value
 
 
 class Layer:

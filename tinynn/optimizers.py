@@ -22,7 +22,7 @@ class Optimizer:
 
     def __init__(self, model: Any, lr: float, weight_decay: float) -> None:
         name = type(self).__name__
-        if not hasattr(model, "params") or not hasattr(model, "grads"):
+        if isinstance(model, type) or not hasattr(model, "params") or not hasattr(model, "grads"):
             raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}")
         self.model = model
         self.lr = checks.number(f"{name}: lr", lr, 0)

@@ -27,7 +27,7 @@ def flatten(
     ops = backends.load(backend)
     float_type = _float_type(dtype, ops)
     demand_new(layers)
-    rng = np.random.default_rng(seed)
+    rng = checks.generator("seed", seed)
     for layer in layers:
         layer.build(rng, float_type, ops)
     size = sum(layer.arrays[name].size for layer in layers for name in layer.parameters)

@@ -122,9 +122,14 @@ def minibatches(
     The last batch takes what is left. `ops` is the backend that x and t belong to.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
+    for thing, a in (("x", x), ("t", t)):
+        if not isinstance(a, ops.xp.ndarray) or a.ndim == 0:
+            expected = f"a {ops.xp.__name__} array with a row for each example"
+            raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}")
     if len(x) != len(t):
         raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
-    return _batches(x, t, batch_size, np.random.default_rng(seed).permutation(len(x)) if shuffle else None, ops)
+    order = checks.generator("seed", seed).permutation(len(x)) if shuffle else None
+    return _batches(x, t, batch_size, order, ops)
 
 
 def _batches(x: Array, t: Array, size: int, order: Array | None, ops: ModuleType) -> Iterator[tuple[Array, Array]]:
@@ -140,6 +145,8 @@ def accuracy(y: Array, t: Array) -> float:
 
     On the GPU an array without dimensions, which stays there until it is read.
     """
+    if y.ndim != 2 or t.shape not in ((len(y),), y.shape):
+        raise ValueError(f"t must be labels or rows of probabilities for scores y {y.shape}, not of shape {t.shape}")
     labels = t if t.ndim == 1 else t.argmax(axis=1)
     return (y.argmax(axis=1) == labels).mean()
 
