@@ -48,7 +48,8 @@ def load_backend(name: str):
     try:
         return importlib.import_module("tinynn.backends.cupy_ops")
     finally:
-        del sys.modules["cupy"], sys.modules["tinynn.backends.cupy_ops"]
+        for name in ("cupy", "tinynn.backends.cupy_ops"):
+            sys.modules.pop(name, None)
         sys.modules.update(real)
         if own is not None:
             sys.modules["tinynn.backends.cupy_ops"] = own

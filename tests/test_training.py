@@ -264,5 +264,7 @@ def test_bad_rows_and_scores():
     x, t = blobs(20)
     with pytest.raises(TypeError, match=r"x must be a numpy array with a row for each example, not \[\[1.0\]\]"):
         minibatches([[1.0]], t, 5)
-    with pytest.raises(ValueError, match=r"t must be labels or rows of probabilities for scores y \(20, 2\), not .* \(5,\)"):
+    with pytest.raises(
+        ValueError, match=r"t must be labels or rows of probabilities for scores y \(20, 2\), not .* \(5,\)"
+    ):
         accuracy(x, t[:5])
