@@ -165,7 +165,8 @@ def predictions(
         style: dict[str, Any] = {"color": VERMILLION, "weight": "bold"} if wrong else {"color": "black"}
         axes.text(left + (width - 1) / 2, top - 1.5, text, ha="center", va="bottom", fontsize=10, **style)
         if wrong:
-            axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5))
+            frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5, clip_on=False)
+            axes.add_patch(frame)
     axes.set_axis_off()
     return axes
 
