@@ -148,3 +148,30 @@ def test_own_model(tmp_path):
     for arguments in ([], ["--leaky"]):
         output = run("own_model", "--epochs", 1, *arguments, cwd=tmp_path)
         assert float(re.search(r"test accuracy (\S+) %", output)[1]) > 93
+
+
+def readme_programs():
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+
+
+def test_the_program_in_the_readme(tmp_path):
+    program = readme_programs()[0]
+    assert len([line for line in program.splitlines() if line]) <= 15
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, "-W", "error", "program.py"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=ENVIRONMENT).stdout
+    assert float(re.search(r"'accuracy': ([\d.]+)", output)[1]) > 0.93
+
+
+def test_the_layers_in_the_readme():
+    """Their gradients are right."""
+    from oracles import check_layer
+
+    import tinynn
+
+    names = {"Layer": tinynn.Layer, "np": np}
+    for program in readme_programs()[1:]:
+        exec(program, names)
+    rng = np.random.default_rng(0)
+    for layer in (names["Square"](), names["Scale"](3)):
+        check_layer(layer, rng.normal(size=(4, 3)), rng)
