@@ -5,20 +5,21 @@
     python benchmarks/train_step.py --threads default                # each with as many threads as it likes
 
 The job: 784 inputs, ReLU layers, 10 classes, softmax cross-entropy, Adam at 1e-3, float32. A size such as 256x512-512
-is a batch of 256 and two hidden layers of 512. The rows are dense (uniform random numbers) or real MNIST, where four
-fifths are zeros; dense products do not care, whoever skips zeros does.
+is a batch of 256 and two hidden layers of 512. The rows are dense (random numbers around 0: rows of positive numbers
+with random labels switch nearly every ReLU off for good, and then there is nothing left to train) or real MNIST, where
+four fifths are zeros; dense products do not care, whoever skips zeros does.
 
 The floor is the matrix products of a step alone, by np.dot into arrays that are there already: x W for each layer,
 x^T dy for each, dy W^T for all but the first. What a step takes beyond that is bias, ReLU, loss, Adam and Python.
 
 Method. Each contender (see _peers.py) runs in a process of its own, and all have the same first weights and the same
 batches in the same order. First their parameters are compared with those that tinynn computes in double precision,
-sharply after 2 steps (a beta2 of 0.99 would be found), and once more after 20, when rounding has grown: a unit that is
-on for one and off for another is enough. Who differs is not timed, but shown as an error. Then all warm up by training, since Adam's state
-changes what a step costs: moments of weights that get no gradient shrink until they are denormal numbers, which are
-slow, after about 900 steps. Then they take turns for some rounds, each turn split into blocks of steps. A round's
-figure is the median of its blocks; a time in the table is the median over rounds, a ratio the median of the ratios
-within each round: where the machine is shared, times drift, and ratios stay.
+sharply after 2 steps (a beta2 of 0.99 would be found), and once more after 20, when rounding has grown: it is enough
+that a unit is on for one and off for another. Who differs is not timed, but shown as an error. Then all warm up by
+training, since Adam's state changes what a step costs: moments of weights that get no gradient shrink until they are
+denormal numbers, which are slow, after about 900 steps. Then they take turns for some rounds, each turn split into
+blocks of steps. A round's figure is the median of its blocks; a time in the table is the median over rounds, a ratio
+the median of the ratios within each round: where the machine is shared, times drift, and ratios stay.
 
 PyTorch eager is the better of Adam() and Adam(fused=True). "best peer / tinynn" and "PyTorch / tinynn" compare with
 tinynn on numba; more than 1 means that tinynn is faster. "best peer" is the fastest of all that are not tinynn.
@@ -44,7 +45,7 @@ from _peers import CONTENDERS, ONE_THREAD, Reference, names, serve
 Array = np.ndarray[Any, Any]
 
 SIZES = ["32x32", "32x256", "128x256", "256x256", "256x1024", "256x512-512-512"]
-DATA = {"dense": "dense rows, uniform random numbers", "mnist": "MNIST rows, 19 % not zero"}
+DATA = {"dense": "dense rows, normal random numbers", "mnist": "MNIST rows, 19 % not zero"}
 PEERS = ["torch-adam", "torch-fused", "torch-compile", "jax", "sklearn"]
 EAGER = ["torch-adam", "torch-fused"]
 COLUMNS = {  # heading (two lines): the contenders of which the best is shown
@@ -52,7 +53,7 @@ COLUMNS = {  # heading (two lines): the contenders of which the best is shown
     "tinynn\nnumba": ["tinynn-numba"],
     "tinynn\nnumpy": ["tinynn-numpy"],
     "PyTorch\neager": EAGER,
-    "torch.\ncompile": ["torch-compile"],
+    "torch\ncompile": ["torch-compile"],
     "JAX\njit": ["jax"],
     "scikit-\nlearn": ["sklearn"],
 }
@@ -63,7 +64,7 @@ RATIOS = {  # heading: which time by which
 }
 PACKAGES = ["numpy", "numba", "torch", "jax", "scikit-learn"]
 
-CHECKS = {2: 5e-4, 20: 0.1}  # after so many steps: the error allowed, in units of the way that the parameters have gone
+CHECKS = {2: 5e-4, 20: 0.2}  # after so many steps: the error allowed, in units of the way that the parameters have gone
 WARM_UP_STEPS = 1000
 
 
@@ -199,7 +200,7 @@ def write_data(folder: Path, data: str, rows: int) -> None:
         order = rng.permutation(len(x))[:rows]
         x, t = x[order], t[order]
     else:
-        x, t = rng.random((rows, 784), dtype=np.float32), rng.integers(0, 10, rows)
+        x, t = rng.standard_normal((rows, 784), dtype=np.float32), rng.integers(0, 10, rows)
     x_file, t_file, _ = names(data, [])
     np.save(folder / x_file, x)
     np.save(folder / t_file, t)
@@ -232,22 +233,26 @@ def measure(processes: dict[str, Process], folder: Path, data: str, size: str, o
             del alive[name]
     row["rounds"], row["cores"] = {name: [] for name in alive}, {name: [] for name in alive}
     for number in range(options.rounds):
-        for name, process in alive.items():
+        for name, process in list(alive.items()):
             progress(f"{data} {size}: round {number + 1}, {name}")
-            turn = process.ask(do="turn", seconds=options.turn, block=options.turn / 10)
+            try:
+                turn = process.ask(do="turn", seconds=options.turn, block=options.turn / 10)
+            except RuntimeError as error:
+                row["errors"][name] = str(error)
+                del alive[name], row["rounds"][name], row["cores"][name]
+                continue
             row["rounds"][name].append(turn["us"])
             row["cores"][name].append(turn["cores"])
     progress("")
     row["us"] = {name: float(np.median(times)) for name, times in row["rounds"].items()}
     row["cores"] = {name: float(np.median(cores)) for name, cores in row["cores"].items()}
     row["ratios"] = {key.replace("\n", " "): ratio(row, *pair) for key, pair in RATIOS.items()}
-    peers = [name for name in PEERS if name in row["us"]]
-    row["best_peer"] = min(peers, key=row["us"].__getitem__) if peers else None
+    row["best_peer"] = best(row, PEERS)
     return row
 
 
 def check(process: Process, file: Path, weights: Array, right: dict[int, Array]) -> list[float]:
-    """How far the contender's parameters are from `right`, for each number of steps. Raises RuntimeError where too far."""
+    """How far off the contender's parameters are after each number of steps. Raises RuntimeError where too far."""
     differences = []
     for steps, params in right.items():
         process.ask(do="check", steps=steps, file=str(file))
@@ -406,13 +411,14 @@ def plot(report: dict[str, Any], file: str) -> None:
 
     kinds = [data for data in DATA if any(row["data"] == data for row in report["rows"])]
     figure, panels = plt.subplots(len(kinds), 1, figsize=(9, 3.2 * len(kinds)), squeeze=False, layout="constrained")
-    shown = {head: names for head, names in COLUMNS.items() if names != ["floor"]}
+    timed = {name for row in report["rows"] for name in row["us"]} - {"floor"}
+    shown = {head: names for head, names in COLUMNS.items() if timed & set(names)}
     for panel, data in zip(panels[:, 0], kinds):
         rows = [row for row in report["rows"] if row["data"] == data]
         for place, (head, contenders) in enumerate(shown.items()):
             heights = [ratio(row, contenders, ["floor"]) or float("nan") for row in rows]
             x = np.arange(len(rows)) + (place - (len(shown) - 1) / 2) * 0.8 / len(shown)
-            panel.bar(x, heights, 0.8 / len(shown), label=head.replace("\n", " "))
+            panel.bar(x, heights, 0.8 / len(shown), label=head.replace("-\n", "-").replace("\n", " "))
         panel.axhline(1, color="black", linewidth=1)
         panel.set_xticks(range(len(rows)), [row["size"].replace("x", " x ") for row in rows])
         panel.set(yscale="log", ylabel="time / floor", title=DATA[data])
