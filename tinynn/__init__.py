@@ -13,6 +13,16 @@ training.py for the loop.
 """
 
 from . import backends, datasets, initializers
+from .initializers import (
+    constant,
+    kaiming_normal,
+    kaiming_uniform,
+    normal,
+    uniform,
+    xavier_normal,
+    xavier_uniform,
+    zeros,
+)
 from .layer import Layer
 from .layers import Activation, Affine, ReLU, Sigmoid, Tanh
 from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
@@ -22,6 +32,7 @@ from .training import History, accuracy, evaluate, fit, minibatches
 
 __all__ = [
     "MSE", "SGD", "Activation", "Adam", "Affine", "GaussianNLL", "History", "Layer", "Loss", "Optimizer", "ReLU",
-    "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends", "datasets", "evaluate", "fit",
-    "flatten", "initializers", "minibatches",
+    "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends", "constant", "datasets", "evaluate",
+    "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform", "minibatches", "normal", "uniform",
+    "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
