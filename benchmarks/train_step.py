@@ -352,7 +352,7 @@ def table(rows: list[dict[str, Any]], markdown: bool) -> str:
         body.append(cells)
     if markdown:
         lines = [
-            "| " + " | ".join(head.replace("\n", " ") for head in heads) + " |",
+            "| " + " | ".join(one_line(head) for head in heads) + " |",
             "|---" + "|---:" * (len(heads) - 1) + "|",
         ]
         return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in body])
@@ -362,6 +362,11 @@ def table(rows: list[dict[str, Any]], markdown: bool) -> str:
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])) for cells in grid]
     lines = [f"{cells[0]:<{widths[0]}}  {line}" for cells, line in zip(grid, lines)]
     return "\n".join([*lines[:2], "-" * len(lines[0]), *lines[2:]])
+
+
+def one_line(head: str) -> str:
+    """A heading without its line break."""
+    return head.replace("-\n", "-").replace("\n", " ")
 
 
 def number(us: float) -> str:
@@ -374,10 +379,10 @@ def remarks(report: dict[str, Any]) -> list[str]:
     notes = []
     if report["missing"]:
         notes.append("-: not installed, or does not start:")
-        notes += [f"{name} ({reason.splitlines()[-1][:90]})" for name, reason in report["missing"].items()]
+        notes += [f"{name} ({' '.join(reason.split())[-90:]})" for name, reason in report["missing"].items()]
     for row in report["rows"]:
         for name, reason in row["errors"].items():
-            notes.append(f"error: {row['data']} {row['size']} {name}: {reason[:300]}")
+            notes.append(f"error: {row['data']} {row['size']} {name}: {' '.join(reason.split())[:160]}")
     differences = [value for row in report["rows"] for value in row["difference"].values()]
     if differences:
         worst = [f"{max(column):.1g} after {steps}" for steps, column in zip(CHECKS, zip(*differences))]
@@ -418,7 +423,7 @@ def plot(report: dict[str, Any], file: str) -> None:
         for place, (head, contenders) in enumerate(shown.items()):
             heights = [ratio(row, contenders, ["floor"]) or float("nan") for row in rows]
             x = np.arange(len(rows)) + (place - (len(shown) - 1) / 2) * 0.8 / len(shown)
-            panel.bar(x, heights, 0.8 / len(shown), label=head.replace("-\n", "-").replace("\n", " "))
+            panel.bar(x, heights, 0.8 / len(shown), label=one_line(head))
         panel.axhline(1, color="black", linewidth=1)
         panel.set_xticks(range(len(rows)), [row["size"].replace("x", " x ") for row in rows])
         panel.set(yscale="log", ylabel="time / floor", title=DATA[data])

@@ -26,7 +26,7 @@ def run(name, *arguments, cwd, code=0):
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=120)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    assert max(map(len, done.stdout.splitlines()), default=0) <= 100
+    assert max(map(len, done.stdout.splitlines()), default=0) <= 80 + len(str(cwd))  # paths may be long
     return done.stdout if code == 0 else done.stderr
 
 
@@ -57,7 +57,7 @@ def test_mnist_for_an_epoch(tmp_path):
     output = run("mnist_mlp", "--epochs", 1, "--output", "pictures", cwd=tmp_path)
     accuracy = float(re.search(r"^test accuracy (\d+\.\d\d) %$", output, re.M)[1])
     assert accuracy > 93, "the lecture's network is at 94 % after its first epoch"
-    assert len(re.findall(r"^epoch 1/1 .*loss .*accuracy .* s .*val_accuracy", output, re.M)) == 1
+    assert re.search(r"^epoch +loss +accuracy +seconds +val_loss +val_accuracy$\n^ +1 .* % +[\d.]+ .* %$", output, re.M)
     assert pictures(tmp_path / "pictures") == {
         "learning_curves",
         "first_layer_weights",
@@ -74,8 +74,10 @@ def test_mnist_options(small_set, tmp_path):
     assert "Affine(30, 16)" in output and "Affine(8, 6)" in output and "backend numpy" in output
     assert len(pictures(tmp_path / "p")) == 4
     again = run("mnist_mlp", *options, "--backend", "numpy", "--no-plot", cwd=tmp_path)
-    times = re.compile(r"[\d.]+ s ")
-    assert times.sub("", again.strip()) == times.sub("", output.partition("\n\nsaved")[0].strip()), "the same seed"
+    lines = output.partition("\n\nsaved")[0].strip().splitlines()
+    for one, other in zip(again.strip().splitlines(), lines, strict=True):
+        words = re.sub(r"\d+\.\d(?= )", "", one), re.sub(r"\d+\.\d(?= )", "", other)  # less the seconds
+        assert words[0].split() == words[1].split(), "the same seed"
     assert not (tmp_path / "output").exists()
 
 

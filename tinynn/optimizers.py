@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,15 @@ class Optimizer:
                 setattr(self, attribute, ops.asarray(self.ops.to_numpy(getattr(self, attribute))))
             self.ops = ops
 
+    def __repr__(self) -> str:
+        options = inspect.signature(type(self)).parameters
+        words = ["model"] + [
+            f"{name}={getattr(self, name)!r}"
+            for name, option in options.items()
+            if name == "lr" or (name != "model" and getattr(self, name) != option.default)
+        ]
+        return f"{type(self).__name__}({', '.join(words)})"
+
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: the backend by its name, since a module can be neither."""
         return {**self.__dict__, "ops": backends.name_of(self.ops)}
@@ -77,12 +87,6 @@ class SGD(Optimizer):
         model = self.model
         self.ops.sgd_step(
             model.params, model.grads, self.velocity, self.lr, self.momentum, self.nesterov, self.weight_decay
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"SGD(model, lr={self.lr}, momentum={self.momentum}, nesterov={self.nesterov}, "
-            f"weight_decay={self.weight_decay})"
         )
 
 
@@ -123,9 +127,3 @@ class Adam(Optimizer):
             model.params, model.grads, self.m, self.v,
             self.t, self.lr, self.beta1, self.beta2, self.eps, self.weight_decay,
         )  # fmt: skip
-
-    def __repr__(self) -> str:
-        return (
-            f"Adam(model, lr={self.lr}, beta1={self.beta1}, beta2={self.beta2}, eps={self.eps}, "
-            f"weight_decay={self.weight_decay})"
-        )

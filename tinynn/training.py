@@ -81,7 +81,9 @@ def fit(
             row |= {f"val_{name}": value for name, value in evaluate(model, x_val, t_val, loss=loss).items()}
         history.append(row)
         if progress:
-            tqdm.write(f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}   {_line(row)}", file=sys.stdout)
+            lines = repr(history).splitlines()
+            for line in lines[-1:] if epoch else lines:
+                tqdm.write(line, file=sys.stdout)
     return history
 
 
@@ -184,10 +186,20 @@ class History:
 
     def __repr__(self) -> str:
         names = self.keys()
-        lines = ["epoch" + "".join(f"{name:>14}" for name in names)]
+        lines = ["epoch" + "".join(f"{name:>{_width(name)}}" for name in names)]
         for epoch, row in enumerate(self.rows, 1):
-            lines.append(f"{epoch:>5}" + "".join(f"{row[name]:>14.4g}" for name in names))
+            lines.append(f"{epoch:>5}" + "".join(f"{_text(name, row[name]):>{_width(name)}}" for name in names))
         return "\n".join(lines)
+
+
+def _width(name: str) -> int:
+    return max(len(name), 8) + 3
+
+
+def _text(name: str, value: float) -> str:
+    if name.endswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.1f}" if name == "seconds" else f"{value:.4g}"
 
 
 def _check_parts(**parts: Any) -> None:
@@ -229,14 +241,3 @@ def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: 
     steps = -(-N // batch_size)
     quiet = not (progress and sys.stderr.isatty())
     return iter(tqdm(batches, title, steps, leave=False, unit=" steps", disable=quiet))
-
-
-def _line(row: dict[str, float]) -> str:
-    """An epoch's figures on a line."""
-    words = []
-    for name, value in row.items():
-        if name.endswith("accuracy"):
-            words.append(f"{name} {100 * value:.2f} %")
-        else:
-            words.append(f"{value:.1f} s" if name == "seconds" else f"{name} {value:.4f}")
-    return "   ".join(words)
