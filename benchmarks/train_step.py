@@ -55,7 +55,7 @@ COLUMNS = {  # heading (two lines): the contenders of which the best is shown
     "PyTorch\neager": EAGER,
     "torch\ncompile": ["torch-compile"],
     "JAX\njit": ["jax"],
-    "scikit\nlearn": ["sklearn"],
+    "scikit-\nlearn": ["sklearn"],
 }
 RATIOS = {  # heading: which time by which
     "tinynn\n/ floor": (["tinynn-numba"], ["floor"]),
