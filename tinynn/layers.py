@@ -24,7 +24,9 @@ class Affine(Layer):
     """y = x W + b: each of the n_out units weighs all n_in inputs and adds a bias. x (N, n_in) -> y (N, n_out).
 
     W (n_in, n_out) and b (n_out,) start as `weight_init` and `bias_init` say: a name from tinynn.initializers or a
-    function (shape, rng) -> array.
+    function (shape, rng) -> array. dW and db are their gradients, of the same shapes.
+
+    Raises TypeError or ValueError for sizes below 1 or an unknown initializer, and later for x that is not (N, n_in).
     """
 
     parameters = ("W", "b")
