@@ -1,8 +1,9 @@
-"""What the examples share and what is not their lesson: options and files."""
+"""What the examples share and what is not their lesson: options, files, Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 def whole(least: int) -> Callable[[str], int]:
     """The argparse type of whole numbers of `least` or more."""
 
-    def parse(text: str) -> int:
+    def parse_whole(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
@@ -23,7 +24,7 @@ def whole(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"must be a whole number, {least} or more, not {text!r}")
         return value
 
-    return parse
+    return parse_whole
 
 
 def positive(text: str) -> float:
@@ -37,28 +38,26 @@ def positive(text: str) -> float:
     return value
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A parser with what the examples with pictures have in common."""
-    result = argparse.ArgumentParser(
-        description=description, usage="%(prog)s [options]", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    result.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="where pictures go")
-    result.add_argument("--no-plot", action="store_true", help="make no pictures")
-    return result
+def parser(description: str, pictures: bool = True) -> argparse.ArgumentParser:
+    """A parser, with the options that the examples with pictures have in common."""
+    options = argparse.ArgumentParser(description=description, usage="%(prog)s [options]")
+    if pictures:
+        options.add_argument(
+            "--output", type=Path, default=Path("output"), metavar="DIR", help="where the pictures go (%(default)s)"
+        )
+        options.add_argument("--no-plot", action="store_true", help="make no pictures")
+    return options
 
 
-def parse(options: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
-    """The options; leaves with a sentence where one is wrong, or where pictures could not be written later."""
-    args = options.parse_args(argv)
-    if not args.no_plot:
-        try:
-            args.output.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=args.output).close()
-        except (FileExistsError, NotADirectoryError):
-            options.error(f"argument --output: must be a directory, but {args.output} is, or lies below, a file")
-        except OSError as error:
-            options.error(f"argument --output: cannot write to {args.output}: {error.strerror}")
-    return args
+def make_directory(options: argparse.ArgumentParser, directory: Path) -> None:
+    """The directory, made where it is not there; ends with a sentence where no picture could be written to it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except (FileExistsError, NotADirectoryError):
+        options.error(f"argument --output: must be a directory, but a file is in the way of {directory}")
+    except OSError as error:
+        options.error(f"argument --output: cannot write to {directory}: {error.strerror}")
 
 
 def save(directory: Path, name: str, axes: Any) -> None:
@@ -68,10 +67,15 @@ def save(directory: Path, name: str, axes: Any) -> None:
     print(f"saved {path}")
 
 
-def run(main: Callable[[], int]) -> None:
-    """Call main and leave with its exit status; Ctrl-C ends it with a sentence, and a closed pipe without one."""
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\nStopped by Ctrl-C; nothing was saved.", file=sys.stderr)
-        sys.exit(130)
+def stoppable(main: Callable[..., int]) -> Callable[..., int]:
+    """`main`, but Ctrl-C ends it with a sentence in place of a traceback."""
+
+    @functools.wraps(main)
+    def stopping(argv: list[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            return 130  # what shells expect after Ctrl-C
+
+    return stopping

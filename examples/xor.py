@@ -1,60 +1,68 @@
-"""Why non-linearity: XOR, which no line can split and four ReLUs can.
+"""Why a network needs something that is not linear: "one or the other, but not both".
 
     python examples/xor.py
+    python examples/xor.py --seed 20      (one that gets stuck)
 
-The best answer of an affine map to XOR is 1/2, everywhere. With a layer of ReLUs the same training solves it, from most
-starts: of the seeds 0 to 999, 94 % with 8 units, 60 % with 4, 18 % with 2, all with 16. The others end in a dead
-corner, where a unit that is needed is off for all the points that need it, and so gets no gradient from them.
+No straight line parts the two classes of XOR. The best that a linear model can do is to answer 1/2 to everything; with
+one hidden layer of 8 ReLUs the same loss and algorithm learn all four answers. The picture goes to output/.
+
+That a network can say the answer is no promise that training finds it. Of 1000 seeds, these shares ended with all four
+outputs within 0.1 of the answer (500 steps of Adam with lr 0.05), the others stuck on the way:
+
+    hidden units       2      4      8     16
+    share of seeds   18 %   60 %   94 %   100 %
 """
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
-from common import parse, parser, run, save, whole
+from common import make_directory, parser, save, stoppable, whole
 
 import tinynn
 
-X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-T = np.array([[0], [1], [1], [0]], np.float32)
+x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype="float32")
+t = np.array([[0], [1], [1], [0]], dtype="float32")
 
 
+@stoppable
 def main(argv: list[str] | None = None) -> int:
-    options = parser("Train an affine map and a small ReLU network on XOR.")
-    options.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes the first weights")
-    options.add_argument("--hidden", type=whole(1), default=8, metavar="N", help="ReLU units")
-    args = parse(options, argv)
+    options = parser("Learn XOR with a linear model, which fails, and with a small network.")
+    options.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes the first weights (0)")
+    args = options.parse_args(argv)
+    if not args.no_plot:
+        make_directory(options, args.output)
 
-    affine = tinynn.Sequential(tinynn.Affine(2, 1), seed=args.seed)
-    layers = tinynn.Affine(2, args.hidden), tinynn.ReLU(), tinynn.Affine(args.hidden, 1)
-    network = tinynn.Sequential(*layers, seed=args.seed)
-    for title, model in (("one affine map", affine), ("affine, ReLU, affine", network)):
-        loss = tinynn.MSE()
+    affine, relu = tinynn.Affine, tinynn.ReLU
+    models = {
+        "linear": tinynn.Sequential(affine(2, 1), backend="numpy", seed=args.seed),
+        "with 8 ReLUs": tinynn.Sequential(affine(2, 8), relu(), affine(8, 1), backend="numpy", seed=args.seed),
+    }
+    print(f"{'x1 xor x2':<14}" + "".join(f"   {a:.0f} {b:.0f}" for a, b in x) + "      loss")
+    print(f"{'answer':<14}" + "".join(f"  {answer:4.0f}" for answer in t[:, 0]))
+    losses = []
+    for name, model in models.items():
         optimizer = tinynn.Adam(model, lr=0.05)
-        history = model.fit(X, T, loss=loss, optimizer=optimizer, epochs=500, batch_size=4, seed=0, progress=False)
-        print(f"\n{title}: {model.params.size} parameters, loss {history['loss'][-1]:.6f}")
-        print("  x1  x2   target   output")
-        for (x1, x2), t, y in zip(X, T[:, 0], model.predict(X)[:, 0]):
-            print(f"{x1:>4.0f}{x2:>4.0f}{t:>9.0f}{y:>9.4f}")
-
-    outputs = network.predict(X)
-    if np.abs(outputs - T).max() < 0.1:
-        print("\nThe bend at 0 is all the difference: each ReLU folds the plane, and then a line is enough.")
-    else:
-        print("\nThis start ended in a dead corner. Another --seed, or more --hidden units, will do.")
+        model.fit(x, t, loss=tinynn.MSE(), optimizer=optimizer, epochs=500, batch_size=4, seed=0, progress=False)
+        losses.append(model.evaluate(x, t, loss=tinynn.MSE())["loss"])
+        outputs = model.predict(x)[:, 0]
+        print(f"{name:<14}" + "".join(f" {y:5.2f}" for y in outputs.round(2) + 0.0) + f"    {losses[-1]:.4f}")
+    if (abs(outputs - t[:, 0]) > 0.1).any():
+        print(f"\nSeed {args.seed} got stuck, as some do: some answer is not learned. Try another.")
 
     if not args.no_plot:
-        from matplotlib.figure import Figure  # here: without pictures nobody waits for it
+        from matplotlib.figure import Figure
 
         from tinynn import plots
 
-        panels = Figure(figsize=(9.2, 4), layout="constrained").subplots(1, 2)
-        for panel, title, model in zip(panels, ("one affine map", "with a layer of ReLUs"), (affine, network)):
-            plots.decision_boundary(model, X, T, panel)
-            panel.set_title(title, pad=24)
-        print()
-        save(args.output, "xor", panels[0])
+        figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+        for (name, model), value, axes in zip(models.items(), losses, figure.subplots(1, 2)):
+            plots.decision_boundary(model, x, t, axes)
+            axes.set_title(f"{name}: loss {value:.2f}", pad=26)
+        save(args.output, "xor", axes)
     return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

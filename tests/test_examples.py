@@ -217,7 +217,7 @@ def test_control_c(tmp_path, letters):
     command = [sys.executable, str(EXAMPLES / "mnist_mlp.py"), "--data", str(letters), "--epochs", "1000000"]
     process = subprocess.Popen(
         [*command, "--backend", "numpy"], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     )  # fmt: skip
     try:
         while not process.stdout.readline().lstrip().startswith("3"):  # the third epoch (or layer): it is at work

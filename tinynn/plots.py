@@ -28,6 +28,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from . import checks
+from .layers import Layer
 from .training import History
 
 Array = np.ndarray[Any, Any]
@@ -62,12 +63,12 @@ def learning_curves(
             label = f"{names[1]}, epoch's end"
             panel.plot(epochs, history[f"val_{quantity}"], "s--", color=VERMILLION, markersize=4, label=label)
         panel.set(xlabel="epoch", ylabel=quantity)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         panel.grid(alpha=0.3)
         panel.legend(frameon=False)
         _bare(panel)
         if quantity == "accuracy":
-            panel.yaxis.set_major_formatter(PercentFormatter(1))
+            panel.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     return panels
 
 
@@ -79,11 +80,15 @@ def first_layer_weights(
 ) -> Axes:
     """The incoming weights of the first `count` hidden units, each as an image: what input the unit looks for.
 
-    Red pixels excite the unit, blue ones inhibit it, on one scale for all. Pixels that are 0 in all training images
-    have no gradient: there the weights still are as they were drawn.
+    `model` is a Sequential, or a first layer itself. Red pixels excite a unit, blue ones inhibit it, on one scale.
+    Pixels that are 0 in all training images have no gradient: there the weights still are as they were drawn.
     """
     count = checks.integer("count", count, 1)
-    W = model[0].ops.to_numpy(model[0].W)
+    layer: Any = model if isinstance(model, Layer) else model[0]
+    if "W" not in layer.parameters:
+        raise ValueError(f"{layer.where}: the first layer must have weights W, and this one has none")
+    W = layer.W  # this builds a layer alone that has not been used yet, so that it has its ops
+    W = layer.ops.to_numpy(W)
     if math.prod(shape) != len(W):
         raise ValueError(f"shape must be one of {len(W)} pixels, as many as the first layer has inputs, not {shape}")
     tiles = W.T[:count].reshape(-1, *shape)
@@ -117,7 +122,7 @@ def confusion_matrix(t: Array, predicted: Array, axes: Axes | None = None, label
     colorbar = _figure(axes).colorbar(image, ax=axes, label="share of the row", shrink=0.8)
     colorbar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1 %", "5 %", "20 %", "50 %", "100 %"])
     for row, column in np.argwhere(counts):
-        colour = "white" if share[row, column] > 0.2 else "black"  # Blues is dark above
+        colour = "white" if share[row, column] > 0.43 else "black"  # Blues is dark above
         text = str(counts[row, column])
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9 if len(text) < 5 else 7)
     names = range(classes) if labels is None else labels
@@ -152,21 +157,22 @@ def predictions(
     images = images[:count]
     height, width = images.shape[1:]
     n_columns = min(8, len(images))
-    gap = round(0.4 * height)  # room for a line of text
-    mosaic = _mosaic(images, n_columns, gap_above=gap, gap=max(2, round(0.15 * width)))
+    gap, gap_above = max(2, round(0.15 * width)), round(0.4 * height)  # above, there is a line of text
+    mosaic = _mosaic(images, n_columns, gap, gap_above)
     if axes is None:
         axes = _new_axes((0.95 * n_columns, 0.95 * n_columns * mosaic.shape[0] / mosaic.shape[1]))
     axes.imshow(mosaic, cmap="gray_r")
+    axes.set(xlim=(-2, mosaic.shape[1] + 1), ylim=(mosaic.shape[0] + 1, 0))  # with room for the frames at the edge
     for number in range(len(images)):
         row, column = divmod(number, n_columns)
-        left, top = column * (width + max(2, round(0.15 * width))), row * (height + gap) + gap
-        wrong = t[number] != predicted[number]
-        text = f"{predicted[number]}, is {t[number]}" if wrong else str(predicted[number])
-        style: dict[str, Any] = {"color": VERMILLION, "weight": "bold"} if wrong else {"color": "black"}
-        axes.text(left + (width - 1) / 2, top - 1.5, text, ha="center", va="bottom", fontsize=10, **style)
-        if wrong:
-            frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5, clip_on=False)
-            axes.add_patch(frame)
+        left, top = column * (width + gap), row * (height + gap_above) + gap_above
+        middle, above = left + (width - 1) / 2, top - 0.06 * height
+        if t[number] == predicted[number]:
+            axes.text(middle, above, str(predicted[number]), ha="center", va="bottom")
+        else:
+            text = f"{predicted[number]}, is {t[number]}"
+            axes.text(middle, above, text, ha="center", va="bottom", color=VERMILLION, weight="bold")
+            axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5))
     axes.set_axis_off()
     return axes
 

@@ -1,0 +1,42 @@
+"""README's programs run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from oracles import check_layer
+
+import tinynn
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def test_the_program(tmp_path):
+    """Fifteen lines, and the accuracy of an epoch of MNIST."""
+    assert len([line for line in PROGRAMS[0].splitlines() if line]) <= 15
+    command = [sys.executable, "-W", "error", "-c", PROGRAMS[0]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment).stdout
+    assert float(re.search(r"'accuracy': ([\d.]+)", output)[1]) > 0.93
+
+
+def test_the_layers():
+    """Their gradients are right."""
+    names = {"Layer": tinynn.Layer, "np": np}
+    for program in PROGRAMS[1:]:
+        exec(program, names)
+    rng = np.random.default_rng(0)
+    for layer in (names["Square"](), names["Scale"](3)):
+        check_layer(layer, rng.normal(size=(4, 3)), rng)
+
+
+def test_the_files_that_it_names():
+    for path in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / path).exists(), path
