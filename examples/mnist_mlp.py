@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"model\n{model.summary()}\n")
 
     # The test images only watch the training: no choice is made by them.
+    print("val_loss and val_accuracy are of the test images, at the end of each epoch:\n")
     history = model.fit(
         x_train, t_train, loss=loss, optimizer=optimizer, epochs=args.epochs, batch_size=args.batch_size,
         validation_data=(x_test, t_test), seed=args.seed,
