@@ -199,7 +199,9 @@ def _width(name: str) -> int:
 def _text(name: str, value: float) -> str:
     if name.endswith("accuracy"):
         return f"{100 * value:.2f} %"
-    return f"{value:.1f}" if name == "seconds" else f"{value:.4g}"
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"
 
 
 def _check_parts(**parts: Any) -> None:
