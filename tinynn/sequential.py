@@ -142,7 +142,7 @@ class Sequential:
         """The gradient of every parameter, into `grads`, from dy = dL/dy: the chain rule, last layer first.
 
         Gradients are overwritten, not added to. dL/dx of the first layer is not computed: nobody reads it, and it would
-        be up to two fifths of the work of a step.
+        be a quarter to a third of the work of a step.
         """
         for layer in reversed(self.layers):
             dy = layer.backward(dy)  # type: ignore[assignment]  # None after the first layer only
