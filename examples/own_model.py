@@ -34,7 +34,7 @@ class MultiLayerPerceptron:  # class MultiLayerPerceptronClass(nn.Module):
         self.lin_2 = tinynn.Affine(hdim, ydim)  # self.lin_2 = nn.Linear(self.hdim, self.ydim)
         # self.init_param(): draws the weights, Kaiming normal by default, and lays them into one vector, as
         # M.parameters() would list them; the optimizer steps on that.
-        self.params, self.grads = tinynn.flatten(self.lin_1, self.relu, self.lin_2, backend="numba", seed=seed)
+        self.params, self.grads = tinynn.flatten(self.lin_1, self.relu, self.lin_2, seed=seed)
 
     def forward(self, x):
         net = x
@@ -51,7 +51,7 @@ class MultiLayerPerceptron:  # class MultiLayerPerceptronClass(nn.Module):
 
 def train(M, data, epochs):
     (x_train, t_train), (x_test, t_test) = data
-    loss = tinynn.SoftmaxCrossEntropy(backend="numba")  # loss = nn.CrossEntropyLoss()
+    loss = tinynn.SoftmaxCrossEntropy()  # loss = nn.CrossEntropyLoss()
     optm = tinynn.Adam(M, lr=1e-3)  # optm = optim.Adam(M.parameters(), lr=1e-3)
 
     for epoch in range(epochs):

@@ -115,6 +115,16 @@ def test_contract(cls, options, draw, cpu, rng):
     assert copy.deepcopy(loss)(y_, t_) == pickle.loads(pickle.dumps(loss))(y_, t_) == value
 
 
+def test_a_copy_of_a_loss_still_follows_its_model():
+    """One that was made for no backend in particular is not tied to the one that it worked with last."""
+    loss = MSE()
+    loss.follow(load("numba"))
+    twin = copy.deepcopy(loss)
+    assert twin.ops is load("numba")
+    twin.follow(load("numpy"))
+    assert twin.ops is load("numpy")
+
+
 def bad_targets():
     """(loss, y, t, error, text)"""
     y, labels = np.zeros((3, 2)), np.array([0, 1, 0])

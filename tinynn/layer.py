@@ -47,7 +47,7 @@ class Parameter:
         array[...] = value
 
 
-class Layer:
+class Layer(backends.ByName):
     """One step of a network. A layer of your own takes two methods:
 
         class Square(Layer):
@@ -150,20 +150,9 @@ class Layer:
         return f"{type(self).__name__}()"
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copy and pickle: a layer alone, with its own parameters and without the last batch.
-
-        The backend goes by its name, since a module can neither be copied nor pickled.
-        """
+        """What is copied and pickled: a layer alone, with its own parameters and without the last batch."""
         of_a_model = ("place", "needs_dx", "x", "y", "_shapes")
-        state = {name: value for name, value in self.__dict__.items() if name not in of_a_model}
-        if self.ops is not None:
-            state["ops"] = backends.name_of(self.ops)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self.ops is not None:
-            self.ops = backends.load(state["ops"])
+        return {name: value for name, value in super().__getstate__().items() if name not in of_a_model}
 
 
 def _remember(forward: Callable[..., Any]) -> Callable[..., Any]:

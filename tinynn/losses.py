@@ -21,7 +21,7 @@ from . import backends, checks
 Array = np.ndarray[Any, Any]
 
 
-class Loss:
+class Loss(backends.ByName):
     """What the losses share. One of your own defines `compute(y, t) -> (value, dy)`.
 
     `backend` None: that of the model which it trains (`fit` sees to that), by itself the default.
@@ -31,7 +31,7 @@ class Loss:
 
     def __init__(self, backend: str | None = None) -> None:
         self.backend = backend
-        self.ops: Any = None if backend is None else backends.load(backend)
+        self.ops = None if backend is None else backends.load(backend)
         self.dy: Any = None
 
     def compute(self, y: Array, t: Array) -> tuple[float, Array]:
@@ -91,12 +91,8 @@ class Loss:
         return f"{type(self).__name__}()"
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copy and pickle: without the module, which can be neither."""
-        return {**self.__dict__, "ops": None, "dy": None, "backend": self.ops and backends.name_of(self.ops)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.ops = self.backend and backends.load(self.backend)
+        """What is copied and pickled: the loss without the last gradient."""
+        return {**super().__getstate__(), "dy": None}
 
 
 class MSE(Loss):

@@ -12,7 +12,7 @@ from . import backends, checks
 Array = np.ndarray[Any, Any]
 
 
-class Optimizer:
+class Optimizer(backends.ByName):
     """What the optimizers share. `model` is anything with flat vectors `params` and `grads` (see tinynn.flatten).
 
     Where the model has a backend's module as `ops`, the steps are done by it, else by the default backend.
@@ -28,7 +28,7 @@ class Optimizer:
         self.model = model
         self.lr = checks.number(f"{name}: lr", lr, 0)
         self.weight_decay = checks.number(f"{name}: weight_decay", weight_decay, 0)
-        self.ops = getattr(model, "ops", None) or backends.load()
+        self.ops = backends.of(model)
         for attribute in self.state:
             setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
 
@@ -51,14 +51,6 @@ class Optimizer:
             if name == "lr" or (name != "model" and getattr(self, name) != option.default)
         ]
         return f"{type(self).__name__}({', '.join(words)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For copy and pickle: the backend by its name, since a module can be neither."""
-        return {**self.__dict__, "ops": backends.name_of(self.ops)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.ops = backends.load(state["ops"])
 
 
 class SGD(Optimizer):

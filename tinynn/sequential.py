@@ -98,7 +98,7 @@ def bind(layers: tuple[Layer, ...], params: Array, grads: Array) -> None:
         layer.place = place
 
 
-class Sequential:
+class Sequential(backends.ByName):
     """Layers one after the other: y = f_k(... f_2(f_1(x))).
 
     backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba"); dtype "float32" to train,
@@ -240,13 +240,9 @@ class Sequential:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copied or unpickled model: its layers' arrays are views into its own vectors again."""
-        self.__dict__.update(state)
-        self.ops = backends.load(state["ops"])
+        super().__setstate__(state)
         bind(self.layers, self._params, self._grads)
         self.layers[0].needs_dx = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "ops": self.backend}
 
 
 class Text(str):

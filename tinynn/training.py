@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +50,7 @@ def fit(
     epochs = checks.integer("epochs", epochs, 1)
     batch_size = checks.integer("batch_size", batch_size, 1)
     _check_parts(model=model, loss=loss, optimizer=optimizer)
-    ops = getattr(model, "ops", None) or backends.load()
+    ops = backends.of(model)
     loss.follow(ops)
     _check_data(model, x, t, loss, "x", "t")
     if validation_data is not None:
@@ -78,12 +78,12 @@ def fit(
             row["accuracy"] = float(right) / len(x)
         row["seconds"] = time.perf_counter() - start
         if validation_data is not None:
-            row |= {f"val_{name}": value for name, value in evaluate(model, x_val, t_val, loss=loss).items()}
+            row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss).items()}
         history.append(row)
         if progress:
-            lines = repr(history).splitlines()
-            for line in lines[-1:] if epoch else lines:
-                tqdm.write(line, file=sys.stdout)
+            if epoch == 0:
+                tqdm.write(_heading(row), file=sys.stdout)
+            tqdm.write(_line(epoch + 1, row), file=sys.stdout)
     return history
 
 
@@ -94,9 +94,14 @@ def evaluate(model: Any, x: Array, t: Array, *, loss: Any, batch_size: int = 100
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
     _check_parts(model=model, loss=loss)
-    ops = getattr(model, "ops", None) or backends.load()
-    loss.follow(ops)
+    loss.follow(backends.of(model))
     _check_data(model, x, t, loss, "x", "t")
+    return _evaluate(model, x, t, loss, batch_size)
+
+
+def _evaluate(model: Any, x: Array, t: Array, loss: Any, batch_size: int = 1000) -> dict[str, float]:
+    """`evaluate` of what has been checked before: `fit` does so once, not in every epoch."""
+    ops = backends.of(model)
     total, right = 0.0, 0.0
     for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
         x_batch, t_batch = ops.asarray(x_batch), ops.asarray(t_batch)
@@ -185,11 +190,15 @@ class History:
         return {name: self[name] for name in self.keys()}
 
     def __repr__(self) -> str:
-        names = self.keys()
-        lines = ["epoch" + "".join(f"{name:>{_width(name)}}" for name in names)]
-        for epoch, row in enumerate(self.rows, 1):
-            lines.append(f"{epoch:>5}" + "".join(f"{_text(name, row[name]):>{_width(name)}}" for name in names))
-        return "\n".join(lines)
+        return "\n".join([_heading(self.keys()), *(_line(epoch, row) for epoch, row in enumerate(self.rows, 1))])
+
+
+def _heading(names: Iterable[str]) -> str:
+    return "epoch" + "".join(f"{name:>{_width(name)}}" for name in names)
+
+
+def _line(epoch: int, row: dict[str, float]) -> str:
+    return f"{epoch:>5}" + "".join(f"{_text(name, value):>{_width(name)}}" for name, value in row.items())
 
 
 def _width(name: str) -> int:
@@ -227,7 +236,7 @@ def _check_data(model: Any, x: Any, t: Any, loss: Any, x_name: str, t_name: str)
         raise TypeError(f"{t_name} must be a numpy array, not {checks.describe(t)}")
     if t.ndim == 0 or len(t) != len(x):
         raise ValueError(f"{t_name} must have as many rows as {x_name}, {len(x)}, not shape {t.shape}")
-    ops = getattr(model, "ops", None) or backends.load()
+    ops = backends.of(model)
     y = _call(model, ops.asarray(x[:1]))
     loss(y, ops.asarray(t[:1]))
     loss.check_values(t, y.shape[1])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import os
 from types import ModuleType
+from typing import Any
 
 NAMES = ("numpy", "numba", "cupy")
 
@@ -35,6 +36,24 @@ def load(name: str | None = None) -> ModuleType:
     return importlib.import_module(f".{name}_ops", __name__)
 
 
+def of(model: Any) -> ModuleType:
+    """The backend that a model works with: its `ops`, where it has them, else the default."""
+    return getattr(model, "ops", None) or load()
+
+
 def name_of(ops: ModuleType) -> str:
     """The name that `load` knows the module `ops` by."""
     return ops.__name__.rpartition(".")[2].removesuffix("_ops")
+
+
+class ByName:
+    """Copies and pickles of what works with a backend: a module can be neither, so the name of its `ops` goes along."""
+
+    ops: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ops": self.ops and name_of(self.ops)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.ops = state["ops"] and load(state["ops"])
