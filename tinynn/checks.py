@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]  # the type that signatures name; on the GPU it is CuPy's
+
 FLOATS = tuple(np.dtype(name) for name in ("float32", "float64", "complex128"))  # complex128: the textbook backend only
 
 
@@ -63,7 +65,7 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
         raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}")
 
 
-def labels(t: np.ndarray[Any, Any], C: int) -> None:
+def labels(t: Array, C: int) -> None:
     """Raise ValueError where a label in t (N,) is outside 0..C-1, naming the first one."""
     bad = np.flatnonzero((t < 0) | (t >= C))
     if bad.size:

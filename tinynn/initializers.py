@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from .checks import describe
+from .checks import Array, describe
 
-Array = np.ndarray[Any, Any]
 Initializer = Callable[..., Array]
 
 

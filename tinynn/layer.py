@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import backends, checks
-
-Array = np.ndarray[Any, Any]
+from .checks import Array
 
 
 class Parameter:

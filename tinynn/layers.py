@@ -10,14 +10,11 @@ backends/numpy_ops.py has each with its derivation.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from . import checks, initializers
+from .checks import Array
 from .layer import Layer
-
-Array = np.ndarray[Any, Any]
 
 
 class Affine(Layer):

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import backends, checks, training
+from .checks import Array
 from .layer import Layer
-
-Array = np.ndarray[Any, Any]
 
 
 def flatten(

@@ -21,8 +21,7 @@ from tqdm import tqdm
 
 from . import backends, checks
 from .backends import numpy_ops
-
-Array = np.ndarray[Any, Any]
+from .checks import Array
 
 
 def fit(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .numpy_ops import Array
+from ..checks import Array
 
 try:
     import cupy as xp

@@ -30,10 +30,11 @@ from numba import float32, float64, int64, types
 from numba.extending import overload
 
 from .. import checks
-from .numpy_ops import Array, asarray, gaussian_nll, mse, softmax, to_numpy, xp
+from ..checks import Array
+from .numpy_ops import asarray, gaussian_nll, mse, softmax, to_numpy, xp
 
 __all__ = [
-    "Array", "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
+    "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
     "relu_backward", "sgd_step", "sigmoid", "sigmoid_backward", "softmax", "softmax_cross_entropy", "tanh",
     "tanh_backward", "to_numpy", "xp",
 ]  # fmt: skip

@@ -12,15 +12,12 @@ which has no cancellation and so is exact to the last digit (Squire & Trapp 1998
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import checks
+from ..checks import Array
 
 xp = np  # the array module of this backend: np here, cupy on the GPU
-
-Array = np.ndarray[Any, Any]
 
 
 def asarray(a: Array) -> Array:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ..checks import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # 0x0A is not in use
 MAGIC = "0x0000TTDD, with a type TT of 08, 09, 0B, 0C, 0D or 0E and a number of dimensions DD of 01 or more"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..checks import Array
 from .idx import read_idx
-
-Array = np.ndarray[Any, Any]
 
 SHIPPED = Path(__file__).parent / "mnist"
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")

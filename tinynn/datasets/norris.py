@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ..checks import Array
 
 # fmt: off
 PAIRS = (  # (x, y): NIST's measurement, the customer's
