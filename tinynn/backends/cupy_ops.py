@@ -158,6 +158,7 @@ sgd_kernel = xp.ElementwiseKernel(
     "T w, T v",
     """T step = lr * (g + weight_decay * w);
     v = momentum * v - step;
+    v = abs(v) < T(1e-30) ? T(0) : v;
     w += nesterov ? momentum * v - step : v""",
     "sgd",
 )
@@ -166,6 +167,8 @@ adam_kernel = xp.ElementwiseKernel(
     "T w, T m, T v",
     """m = beta1 * m + rest1 * g;
     v = beta2 * v + rest2 * g * g;
+    m = abs(m) < T(1e-30) ? T(0) : m;
+    v = abs(v) < T(1e-37) ? T(0) : v;
     w = shrink * w - rate * m / (sqrt(v * full2) + eps)""",
     "adam",
 )
