@@ -150,7 +150,7 @@ def test_dtype_is_never_cast_silently():
     with pytest.raises(TypeError, match=r"x must be float32 like the layer, not float64: x.astype\('float32'\)"):
         layer.forward(np.ones((2, 3)))
     layer.forward(np.ones((2, 3), np.float32))
-    with pytest.raises(TypeError, match="dy must be float32 like the layer, not float64"):
+    with pytest.raises(TypeError, match="dy must be float32 like y, not float64"):
         layer.backward(np.ones((2, 4)))
 
 

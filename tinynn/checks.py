@@ -56,7 +56,8 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     Subclasses are refused: a masked array would lose its mask. Raises TypeError, ValueError.
     """
     if type(a) is not xp.ndarray:
-        raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}")
+        hint = f": np.asarray({thing.split()[-1]})" if isinstance(a, np.memmap) and xp is np else ""
+        raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}{hint}")
     if a.dtype not in FLOATS:
         hint = f": convert it with .astype('{FLOATS[0]}')" if a.dtype.kind in "iubf" else ""
         raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}{hint}")

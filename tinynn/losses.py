@@ -39,10 +39,11 @@ class Loss(backends.ByName):
 
     def check(self, y: Array, t: Array) -> None:
         """Raise TypeError or ValueError where t cannot be the targets of y. Looks at shapes and types alone."""
-        checks.float_array(f"{self!r}: t", t, self.ops.xp)
-        if t.shape != y.shape:
-            raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")
-        self._check_dtype(y, t)
+        if type(t) is not type(y) or t.shape != y.shape or t.dtype != y.dtype:
+            checks.float_array(f"{self!r}: t", t, self.ops.xp)
+            if t.shape != y.shape:
+                raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")
+            self._check_dtype(y, t)
 
     def check_values(self, t: Array, width: int) -> None:
         """Raise ValueError where a value in t, a NumPy array, cannot be right for predictions of that width."""
@@ -73,7 +74,8 @@ class Loss(backends.ByName):
     def _checked(self, y: Array, t: Array) -> tuple[float, Array]:
         if self.ops is None:
             self.ops = backends.load()
-        checks.float_array(f"{self!r}: y", y, self.ops.xp)
+        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.FLOATS:
+            checks.float_array(f"{self!r}: y", y, self.ops.xp)  # says what is wrong (a message costs time to make)
         self.check(y, t)
         if len(y) == 0:
             raise ValueError(f"{self!r}: y must have at least one row, not shape {y.shape}")
@@ -119,7 +121,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def check(self, y: Array, t: Array) -> None:
         N, C = y.shape
-        if type(t) is self.ops.xp.ndarray and t.ndim == 1:
+        if type(t) is type(y) and t.ndim == 1:
             if t.dtype.kind not in "iu":
                 raise TypeError(f"{self!r}: labels t (N,) must be whole numbers, not of dtype {t.dtype}")
             if len(t) != N:

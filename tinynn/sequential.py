@@ -190,7 +190,7 @@ class Sequential(backends.ByName):
         old, self.ops = self.ops, backends.load(backend)
         self._params, self._grads = (self.ops.asarray(old.to_numpy(a)) for a in (self._params, self._grads))
         for layer in self.layers:
-            layer.ops, layer.x, layer.y, layer._shapes = self.ops, None, None, None
+            layer.ops, layer.x, layer.y, layer._forward = self.ops, None, None, None
         bind(self.layers, self._params, self._grads)
         return self
 

@@ -1,39 +1,24 @@
 """The CPU hot path: the textbook's ops (numpy_ops.py), same names and arguments, with jitted kernels where those win.
 
-What is fast is split in three. Dense matrix products go through np.dot, that is to BLAS, which no dense jitted loop has
-beaten here (benchmarks/README.md). Products with rows that are mostly zeros, such as MNIST's pixels, skip the zeros: 2
-to 3 times faster than BLAS. Everything around them is a loop over memory: there a kernel does in one pass, without
-temporaries, what NumPy does in several.
-
-An op is a plain function, which allocates its result, above the kernel, which fills it. Every kernel, its helpers and
-constants live in this one file, because numba's cache on disk does not notice a change in another. All options are
-measured:
-
-- explicit signatures: compiled (or loaded from the cache) on import, for float32 and float64, contiguous, inputs
-  possibly read-only. Other layouts are copied at the door; nothing compiles in the middle of a training run.
-- error_model="numpy": division by zero gives inf, as in NumPy; without it no loop with a division is vectorised (Adam
-  is 7 to 9 times slower).
-- fastmath={"contract"}: a * b + c may be one instruction. Never fastmath=True: it lets the compiler assume that there
-  are no NaN, and hides divergence.
-- no parallel=True: its threads and those of BLAS fight for the same cores (10 times slower).
+Matrix products go to BLAS, or past their zeros (numba_product.py). Everything around them is a loop over memory: there
+a kernel does in one pass, without temporaries, what NumPy does in several. An op is a plain function, which allocates
+its result, above the kernel, which fills it. How kernels are compiled, and why so: numba_kernel.py.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import float32, float64, int64, types
-from numba.extending import intrinsic, models, overload, register_model
-from threadpoolctl import threadpool_info
+from numba.extending import overload
 
 from .. import checks
 from ..checks import Array
+from .numba_kernel import OPTIONS, kernel, read, report, write
+from .numba_product import product
 from .numpy_ops import TINY_MEAN, TINY_SQUARE, asarray, gaussian_nll, mse, softmax, to_numpy, xp
 
 __all__ = [
@@ -42,54 +27,19 @@ __all__ = [
     "tanh_backward", "to_numpy", "xp",
 ]  # fmt: skip
 
-OPTIONS: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
-
-
-def kernel(arguments: Callable[[Any], tuple[Any, ...]], floats: tuple[Any, ...] = (float32, float64)) -> Any:
-    """Compile a function for each of `floats`; `arguments` gives the argument types for a float type T.
-
-    The compiled code is kept on disk. Where that fails (a read-only installation, a damaged file), it is compiled for
-    this process alone, and said so.
-    """
-    signatures = [arguments(T) for T in floats]
-
-    def compile_(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(signatures, cache=True, **OPTIONS)(function)
-        except Exception as error:
-            compiled = numba.njit(signatures, **OPTIONS)(function)  # raises again if the cache was not to blame
-            reason = f"{type(error).__name__}: {error}"
-            warnings.warn(f"numba cannot use its cache on disk, so {function.__name__} was compiled anew: {reason}",
-                          RuntimeWarning, stacklevel=2)  # fmt: skip
-            return compiled
-
-    return compile_
-
-
-def read(T: Any, ndim: int = 1) -> Any:
-    """The type of an array that a kernel only reads: contiguous, perhaps read-only."""
-    return types.Array(T, ndim, "C", readonly=True)
-
-
-def write(T: Any, ndim: int = 1) -> Any:
-    """The type of an array that a kernel writes."""
-    return types.Array(T, ndim, "C")
-
 
 # --- affine map ------------------------------------------------------------------------------------------------------
 
 
 def affine(x: Array, W: Array, b: Array) -> Array:
-    y = product_skipping_zeros(x, W) if mostly_zeros(x, W.shape[1]) else None
-    if y is None:
-        y = np.dot(x, W)
+    y = np.empty((x.shape[0], W.shape[1]), x.dtype)
+    product(x, W, y)
     add_to_rows(y, np.ascontiguousarray(b))
     return y
 
 
 def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
-    if not (mostly_zeros(x, W.shape[1]) and product_skipping_zeros(x.T, dy, dW) is not None):
-        np.dot(x.T, dy, out=dW)
+    product(x.T, dy, dW)
     sum_of_rows(np.ascontiguousarray(dy), db)
     return np.dot(dy, W.T) if need_dx else None
 
@@ -109,219 +59,6 @@ def sum_of_rows(dy, db):
     for n in range(N):  # rows outside: the inner loop runs along memory
         for j in range(H):
             db[j] += dy[n, j]
-
-
-# --- products that skip zeros -----------------------------------------------------------------------------------------
-#
-# y = x W is a sum of rows of W, y[n] = sum_k x[n, k] W[k], and where x[n, k] is 0 its row need not be touched. That is
-# four fifths of the work for MNIST's pixels, in the first layer's x W and again in x^T dy. Three things make it fast:
-#
-# - The numbers that are not 0 are listed once, before, 32 at a time: comparing gives 32 bits, of which the ones are
-#   visited. (One number at a time took 2 to 3 times as long, half of the whole product.)
-# - y is made a strip of 64 columns at a time. The strip's piece of a row of y stays in the processor's registers while
-#   all that is added to it passes by. (numba has no such type; it is made below, with three operations.)
-# - The rows of W are taken in blocks of 96, of which the strip's piece is copied to one place: 24 KB, so that it stays
-#   in the first-level cache while all rows of x use it.
-#
-# Registers and blocks each made it 1.3 to 1.5 times faster (benchmarks/README.md).
-
-STRIP = 64  # numbers: 8 registers of AVX2, 4 of AVX-512
-BLOCK = 96  # rows of W
-BITS = 32  # numbers looked at together
-ZEROS_PAY = 0.42  # the largest share of numbers that are not 0, times threads of BLAS: here both ways are as fast
-
-
-def blas_threads() -> int:
-    """How many threads the matrix products of NumPy have."""
-    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-
-
-THREADS = blas_threads()
-
-
-def mostly_zeros(x: Array, H: int) -> bool:
-    """Whether to skip zeros in the product of x (N, D) and a matrix with H columns: a rule on shape, zeros, threads.
-
-    8 rows or more stand for all. The rule is the same for the same x: it does not measure time.
-    """
-    N, D = x.shape
-    if H < 2 * STRIP or min(N, D) < BITS or x.dtype != np.float32:
-        return False
-    return share_nonzero(np.ascontiguousarray(x), N // 8) * THREADS < ZEROS_PAY
-
-
-def product_skipping_zeros(x: Array, W: Array, y: Array | None = None) -> Array | None:
-    """y = x W; None, and nothing to rely on in y, where W holds inf or NaN.
-
-    There 0 W[k, j] is NaN, as in the textbook, and must not be skipped: no NaN is hidden.
-    """
-    y = np.empty((x.shape[0], W.shape[1]), x.dtype) if y is None else y
-    return y if sparse_product(np.ascontiguousarray(x), np.ascontiguousarray(W), y) else None
-
-
-@kernel(lambda T: (read(T, 2), int64), floats=(float32,))
-def share_nonzero(x, step):
-    """The share of numbers that are not 0 in every step-th row."""
-    N, D = x.shape
-    count, rows = 0, 0
-    for n in range(0, N, step):
-        row = np.int32(0)
-        for k in range(np.uint64(D)):
-            row = np.int32(row + np.int32(x[np.uint64(n), k] != 0))
-        count += row
-        rows += 1
-    return count / (rows * D)
-
-
-# What Python cannot say: work on many numbers by one instruction. Each function says in Python what it means; the
-# compiled code has a line or two of LLVM. A strip is 64 numbers in registers.
-
-
-def load(a, i):
-    """The strip of `a`, read row by row, that begins at its i-th number."""
-    return a.ravel()[i : i + STRIP].copy()
-
-
-def store(a, i, strip):
-    """Write the strip there."""
-    a.reshape(-1)[i : i + STRIP] = strip
-
-
-def add_times(total, factor, strip):
-    """total + factor strip."""
-    return total + factor * strip
-
-
-def nonzero_bits(a, i):
-    """32 bits: the b-th is 1 where number i + b of `a` is not 0."""
-    return sum(1 << b for b, number in enumerate(a.ravel()[i : i + BITS]) if number != 0)
-
-
-def lowest_one(bits):
-    """The place of the lowest bit that is 1."""
-    return (bits & -bits).bit_length() - 1
-
-
-class StripType(types.Type):
-    """The compiler's type of a strip."""
-
-
-VECTOR = ir.VectorType(ir.FloatType(), STRIP)
-GROUP = ir.VectorType(ir.FloatType(), BITS)
-strip_type = StripType("strip")
-register_model(StripType)(lambda manager, kind: models.PrimitiveModel(manager, kind, VECTOR))
-
-
-def _address(context, builder, kind, array, i, vector):
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [i]), vector.as_pointer())
-
-
-@intrinsic
-def _load(typing, a, i):
-    def generate(context, builder, signature, arguments):
-        return builder.load(_address(context, builder, signature.args[0], *arguments, VECTOR), align=4)
-
-    return strip_type(a, int64), generate
-
-
-@intrinsic
-def _store(typing, a, i, strip):
-    def generate(context, builder, signature, arguments):
-        a, i, strip = arguments
-        builder.store(strip, _address(context, builder, signature.args[0], a, i, VECTOR), align=4)
-        return context.get_dummy_value()
-
-    return types.void(a, int64, strip_type), generate
-
-
-@intrinsic
-def _nonzero_bits(typing, a, i):
-    def generate(context, builder, signature, arguments):
-        group = builder.load(_address(context, builder, signature.args[0], *arguments, GROUP), align=4)
-        bits = builder.fcmp_unordered("!=", group, ir.Constant(GROUP, [0.0] * BITS))  # "unordered": NaN is not 0
-        return builder.zext(builder.bitcast(bits, ir.IntType(BITS)), ir.IntType(64))
-
-    return types.uint64(a, int64), generate
-
-
-@intrinsic
-def _lowest_one(typing, bits):
-    def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.uint64(types.uint64), generate
-
-
-@intrinsic
-def _add_times(typing, total, factor, strip):
-    def generate(context, builder, signature, arguments):
-        total, factor, strip = arguments
-        empty, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
-        first = builder.insert_element(empty, factor, index(0))
-        factors = builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(index, STRIP), [0] * STRIP))
-        product = builder.fmul(factors, strip, flags=["contract"])
-        return builder.fadd(total, product, flags=["contract"])
-
-    return strip_type(strip_type, float32, strip_type), generate
-
-
-overload(load)(lambda a, i: lambda a, i: _load(a, i))
-overload(store)(lambda a, i, strip: lambda a, i, strip: _store(a, i, strip))
-overload(nonzero_bits)(lambda a, i: lambda a, i: _nonzero_bits(a, i))
-overload(lowest_one)(lambda bits: lambda bits: _lowest_one(bits))
-overload(add_times)(lambda total, factor, strip: lambda total, factor, strip: _add_times(total, factor, strip))
-
-
-@numba.njit(**OPTIONS)
-def list_nonzero(x, start, place, value):
-    """For each block of columns and in it each row of x: the numbers that are not 0, and their places in the block.
-
-    Those of the e-th block and row are at start[e] to start[e + 1]. (Unsigned indices spare the test for negative ones.)
-    """
-    N, D = x.shape
-    end, entry, one = np.uint64(0), 0, np.uint64(1)
-    for k in range(0, D, BLOCK):
-        for n in range(N):
-            start[entry] = end
-            entry += 1
-            for group in range(k, min(k + BLOCK, D), BITS):
-                first = min(group, D - BITS)  # the last group begins among the numbers of the one before
-                bits = nonzero_bits(x, n * D + first) >> np.uint64(group - first)
-                while bits != 0:
-                    i = np.uint64(group - k) + lowest_one(bits)
-                    place[end], value[end] = i, x[np.uint64(n), np.uint64(k) + i]
-                    end += one
-                    bits &= bits - one
-    start[entry] = end
-
-
-@kernel(lambda T: (read(T, 2), read(T, 2), write(T, 2)), floats=(float32,))
-def sparse_product(x, W, y):
-    """y = x W, and whether all of W is finite."""
-    N, D = x.shape
-    H = W.shape[1]
-    start = np.empty(((D - 1) // BLOCK + 1) * N + 1, np.int64)
-    place, value = np.empty(x.size + 1, np.int32), np.empty(x.size + 1, np.float32)
-    list_nonzero(x, start, place, value)
-    piece, zeros = np.empty(BLOCK * STRIP, np.float32), np.zeros(STRIP, np.float32)
-    zero_times_W = load(zeros, 0)
-    for j in range(0, H, STRIP):
-        j = min(j, H - STRIP)  # the last strip overlaps the one before, and makes the same numbers again
-        entry = 0
-        for k in range(0, D, BLOCK):
-            for i in range(min(BLOCK, D - k)):
-                strip = load(W, (k + i) * H + j)
-                store(piece, i * STRIP, strip)
-                zero_times_W = add_times(zero_times_W, np.float32(0), strip)
-            for n in range(N):
-                total = load(y, n * H + j) if k > 0 else load(zeros, 0)
-                for i in range(start[entry], start[entry + 1]):
-                    total = add_times(total, value[i], load(piece, place[i] * STRIP))
-                store(y, n * H + j, total)
-                entry += 1
-    store(zeros, 0, zero_times_W)
-    return zeros.sum() == 0
 
 
 # --- exp and tanh inside kernels --------------------------------------------------------------------------------------
@@ -563,8 +300,10 @@ def adam_step(
     eps: float,
     weight_decay: float,
 ) -> None:
-    adam_kernel(params, np.ascontiguousarray(grads), m, v, beta1, 1 - beta1, beta2, 1 - beta2,
-                lr / (1 - beta1**t), 1 / (1 - beta2**t), eps, 1 - lr * weight_decay, TINY_MEAN, TINY_SQUARE)  # fmt: skip
+    adam_kernel(
+        params, np.ascontiguousarray(grads), m, v, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t),
+        1 / (1 - beta2**t), eps, 1 - lr * weight_decay, TINY_MEAN, TINY_SQUARE,
+    )  # fmt: skip
 
 
 @kernel(lambda T: (write(T), read(T), write(T), write(T), T, T, T, T, T, T, T, T, T, T))
@@ -578,3 +317,6 @@ def adam_kernel(params, grads, m, v, beta1, rest1, beta2, rest2, rate, full2, ep
         m[i] = mean = zero if abs(mean) < tiny_mean else mean  # this way round, NaN stays NaN
         v[i] = square = zero if square < tiny_square else square
         params[i] = shrink * params[i] - rate * mean / (np.sqrt(square * full2) + eps)
+
+
+report()

@@ -195,8 +195,8 @@ def _mean(a: Array, count: int) -> float:
 
 # Running means of gradients that have become 0, as those of a dead ReLU unit do, shrink by a factor in each step. Below
 # the smallest normal number (1e-38 in float32) they would go on as denormal numbers, which processors are slow with: a
-# step then takes longer the longer one trains. So a mean below these limits is 0. That changes nothing that matters: a
-# velocity or m of 1e-30 moves a weight by less than the weight's last digit, and the root of 1e-37 is nothing beside eps.
+# step then takes longer the longer one trains. So a mean below these limits is 0. That changes nothing that matters: an
+# m or velocity of 1e-30 is far below the last digit of a weight, the root of a v of 1e-37 far below eps.
 TINY_MEAN, TINY_SQUARE = 1e-30, 1e-37
 
 

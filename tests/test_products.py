@@ -1,0 +1,123 @@
+"""The matrix products of the numba backend: past zeros, in narrow tiles, by BLAS; each equals the textbook's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynn.backends import numba_ops, numba_product, numpy_ops
+
+EPS = np.finfo(np.float32).eps
+
+
+def drawn(seed, N, D, share):
+    """x (N, D) of normal numbers, of which a share is not 0, and a generator."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random((N, D)) < share, rng.standard_normal((N, D)), 0).astype(np.float32), rng
+
+
+def laid_out(a, layout):
+    """The same numbers, in another order in memory, read-only."""
+    a = {"C": a.copy(), "F": np.asfortranarray(a), "strided": np.repeat(a, 2, axis=1)[:, ::2]}[layout]
+    a.flags.writeable = False
+    return a
+
+
+def assert_product(y, x, W):
+    """y = x W within the rounding of sums of so many products, however they are ordered."""
+    exact = x.astype(np.float64) @ W.astype(np.float64)
+    size = np.abs(x.astype(np.float64)) @ np.abs(W.astype(np.float64))  # Higham 2002, section 3.1: D eps sum |x W|
+    assert (np.abs(y - exact) <= (x.shape[1] + 1) * EPS * size).all()
+
+
+sizes = {"N": st.integers(1, 140), "D": st.integers(1, 230), "H": st.integers(1, 150)}
+layouts = st.sampled_from(["C", "F", "strided"])
+ways = st.sampled_from([0.0, 0.05, 0.2, 1.0])
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32), **sizes, share=ways, x_layout=layouts, W_layout=layouts)
+def test_products_of_any_size_and_layout(seed, N, D, H, share, x_layout, W_layout):
+    x, rng = drawn(seed, N, D, share)
+    W, dy = rng.standard_normal((D, H)).astype(np.float32), rng.standard_normal((N, H)).astype(np.float32)
+    x, W, dy = laid_out(x, x_layout), laid_out(W, W_layout), laid_out(dy, W_layout)
+    assert_product(numba_ops.affine(x, W, np.zeros(H, np.float32)), x, W)
+    dW, db = np.full((D, H), np.nan, np.float32), np.full(H, np.nan, np.float32)
+    numba_ops.affine_backward(dy, x, W, dW, db, need_dx=False)
+    assert_product(dW, x.T, dy)
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 2**32), N=st.integers(32, 140), D=st.integers(32, 230), H=st.integers(64, 150), share=ways)
+def test_past_zeros_however_many(seed, N, D, H, share):
+    """The kernel itself, also where the rule would not take it."""
+    x, rng = drawn(seed, N, D, share)
+    x[rng.random(x.shape) < 0.1] = -0.0
+    W, y = rng.standard_normal((D, H)).astype(np.float32), np.full((N, H), np.nan, np.float32)
+    assert numba_product.product_skipping_zeros(x, W, y)
+    assert_product(y, x, W)
+
+
+@settings(max_examples=100)
+@given(
+    seed=st.integers(0, 2**32), N=st.integers(6, 60), D=st.integers(6, 60), H=st.integers(16, 70), turned=st.booleans()
+)
+def test_narrow_tiles(seed, N, D, H, turned):
+    x, rng = drawn(seed, N, D, 1)
+    x = np.asfortranarray(x) if turned else x
+    W, y = rng.standard_normal((D, H)).astype(np.float32), np.full((N, H), np.nan, np.float32)
+    numba_product.narrow_product(x, W, y)
+    assert_product(y, x, W)
+
+
+@pytest.mark.parametrize("H", [10, 32, 128, 200])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("share", [0.1, 1.0])
+@pytest.mark.parametrize("where", ["x", "W", "dy"])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_what_is_not_finite_is_never_hidden(where, share, bad, H):
+    """0 times NaN or infinity is NaN: the skipped zeros of x do not hide it. The same places as in the textbook."""
+    x, rng = drawn(0, 40, 100, share)
+    x[:, 7] = 0  # nothing but zeros meets row 7 of W
+    W, dy = rng.standard_normal((100, H)).astype(np.float32), rng.standard_normal((40, H)).astype(np.float32)
+    {"x": x, "W": W, "dy": dy}[where][7, 7] = bad
+    results = []
+    for ops in (numba_ops, numpy_ops):
+        dW, db = np.empty_like(W), np.empty(H, np.float32)
+        dx = ops.affine_backward(dy, x, W, dW, db)
+        results.append([ops.affine(x, W, np.zeros(H, np.float32)), dW, db, dx])
+    for got, expected in zip(*results):
+        for kind in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(kind(got), kind(expected))
+    assert not all(np.isfinite(a).all() for a in results[0])
+
+
+def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
+    monkeypatch.setattr(numba_product, "THREADS", 1)
+    taken = []
+    monkeypatch.setattr(numba_product, "product_skipping_zeros", lambda x, W, y: taken.append("zeros") or True)
+    monkeypatch.setattr(numba_product, "narrow_product", lambda x, W, y: taken.append("narrow"))
+
+    def way(N, D, H, share, dtype=np.float32, layout="C"):
+        taken.clear()
+        x = laid_out(drawn(1, N, D, share)[0].astype(dtype), layout)
+        numba_product.product(x, np.zeros((D, H), dtype), np.empty((N, H), dtype))
+        return taken[0] if taken else "BLAS"
+
+    assert way(256, 784, 256, 0.19) == way(784, 256, 256, 0.19, layout="F") == "zeros"
+    assert way(256, 784, 256, 0.9) == way(256, 784, 100, 0.19) == way(8, 784, 256, 0.19) == "BLAS"
+    assert way(256, 784, 256, 0.19, np.float64) == way(256, 784, 32, 0.19, np.float64) == "BLAS"
+    assert way(256, 784, 32, 0.19) == way(32, 784, 32, 0.9) == "narrow"
+    assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == "BLAS"
+    monkeypatch.setattr(numba_product, "THREADS", 4)
+    assert way(256, 784, 256, 0.19) == "BLAS"  # four threads of BLAS are faster than one that skips zeros
+
+
+def test_same_bits_each_time():
+    x, rng = drawn(2, 100, 300, 0.2)
+    W, b = rng.standard_normal((300, 130)).astype(np.float32), np.zeros(130, np.float32)
+    first = numba_ops.affine(x, W, b)
+    for _ in range(3):
+        np.testing.assert_array_equal(numba_ops.affine(x, W, b), first)
