@@ -19,6 +19,11 @@ from common import make_directory, parser, positive, save, stoppable, whole
 import tinynn
 
 
+def scale(x: np.ndarray) -> np.ndarray:
+    """Bytes as numbers from 0, the paper, to 1, the ink."""
+    return x / np.float32(255)
+
+
 @stoppable
 def main(argv: list[str] | None = None) -> int:
     options = parser("Train a multi-layer perceptron on MNIST, or on a set stored like it.")
@@ -35,8 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         make_directory(options, args.output)
 
     try:
-        # Data: every image a row of pixels from 0 to 1, its label a number from 0.
-        (x_train, t_train), (x_test, t_test) = tinynn.datasets.load_mnist(flatten=False, directory=args.data)
+        # Data: every image a row of pixels, its label a number from 0. Pixels stay bytes until their batch is used.
+        (x_train, t_train), (x_test, t_test) = tinynn.datasets.load_mnist(
+            flatten=False, normalize=False, directory=args.data
+        )
         shape = x_train.shape[1:]
         x_train, x_test = x_train.reshape(len(x_train), -1), x_test.reshape(len(x_test), -1)
         classes = int(max(t_train.max(), t_test.max())) + 1
@@ -66,9 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     print("val_loss and val_accuracy are of the test images, at the end of each epoch:\n")
     history = model.fit(
         x_train, t_train, loss=loss, optimizer=optimizer, epochs=args.epochs, batch_size=args.batch_size,
-        validation_data=(x_test, t_test), seed=args.seed,
+        validation_data=(x_test, t_test), transform=scale, seed=args.seed,
     )  # fmt: skip
-    predicted = model.predict(x_test).argmax(axis=1)
+    predicted = model.predict(scale(x_test)).argmax(axis=1)
     print(f"\ntest accuracy {100 * np.mean(predicted == t_test):.2f} %")
     if args.no_plot:
         return 0
@@ -81,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     # The first images as they come, then mistakes, which are rare among those.
     mistakes = np.flatnonzero(predicted != t_test)
     rows = np.concatenate([np.arange(min(24, len(t_test))), mistakes[mistakes >= 24][:24]])
-    axes = plots.predictions(x_test[rows], t_test[rows], predicted[rows], count=len(rows), shape=shape)
+    axes = plots.predictions(scale(x_test[rows]), t_test[rows], predicted[rows], count=len(rows), shape=shape)
     some = f"the first test images, then some of the {len(mistakes):,} mistakes"
     axes.set_title(f"What the network reads, and where it is wrong, what it is:\n{some}")
     save(args.output, "predictions", axes)

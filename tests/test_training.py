@@ -50,6 +50,34 @@ def train(backend, seed=0, epochs=2, model=None, **options):
     return model, history
 
 
+def test_transform_makes_numbers_of_bytes(any_backend):
+    """Bytes that are scaled batch by batch train to the same bits as those scaled before."""
+    rng = np.random.default_rng(0)
+    x, t = rng.integers(0, 256, (90, 2), dtype=np.uint8), rng.integers(0, 3, 90)
+    scaled, loss = x / np.float32(255), SoftmaxCrossEntropy()
+    records = []
+    for x_given, transform in ((scaled, None), (x, lambda x: x / np.float32(255))):
+        model = network(any_backend)
+        history = model.fit(
+            x_given, t, loss=loss, optimizer=Adam(model), epochs=2, transform=transform,
+            validation_data=(x_given, t), seed=0, progress=False,
+        )  # fmt: skip
+        scores = model.evaluate(x_given, t, loss=loss, transform=transform)
+        records.append([history["loss"], history["val_loss"], scores["loss"], scores["accuracy"]])
+    assert records[0] == records[1]
+
+
+def test_a_transform_that_does_not_fit():
+    x, t = np.zeros((5, 2), np.uint8), np.zeros(5, int)
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    with pytest.raises(TypeError, match="x must be of dtype float32 or float64, not uint8"):
+        model.evaluate(x, t, loss=loss)
+    with pytest.raises(TypeError, match="what transform makes of x must be float32 like the model, not float64"):
+        model.evaluate(x, t, loss=loss, transform=lambda x: x / np.float64(255))
+    with pytest.raises(TypeError, match="what transform makes of x must be a numpy array, not None"):
+        model.evaluate(x, t, loss=loss, transform=lambda x: None)
+
+
 def test_it_learns(any_backend):
     x, t = blobs(seed=1)
     model, history = train(any_backend, epochs=20, validation_data=(x, t))
