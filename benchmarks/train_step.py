@@ -12,7 +12,8 @@ four fifths are zeros; dense products do not care, whoever skips zeros does.
 The floor is the matrix products of a step alone, by np.dot into arrays that are there already: x W for each layer,
 x^T dy for each, dy W^T for all but the first. What a step takes beyond that is bias, ReLU, loss, Adam and Python.
 
-Method. Each contender (see _peers.py) runs in a process of its own, and all have the same first weights and the same
+Method. Each contender (see _peers.py) runs in a process of its own, with --threads 1 on one core, the same for all
+(JAX would keep 1.6 busy, whatever it is told), and all have the same first weights and the same
 batches in the same order. First their parameters are compared with those that tinynn computes in double precision,
 sharply after 2 steps (a beta2 of 0.99 would be found), and once more after 20, when rounding has grown: it is enough
 that a unit is on for one and off for another. Who differs is not timed, but shown as an error. Then all warm up by

@@ -65,7 +65,9 @@ def sum_of_rows(dy, db):
 #
 # A call of libm's exp keeps a loop from being vectorised (7 times slower). In float32 a short polynomial does it:
 # e^x = 2^n e^r with n the integer nearest to x / log 2 and |r| <= log(2) / 2. The coefficients are those of the Cephes
-# library (Moshier 1989, expf and tanhf). In float64, which only checks gradients, libm it is.
+# library (Moshier 1989, expf and tanhf). In float64, which only checks gradients, libm it is. Over the whole range of
+# float32 the error is at most 1.01 units in the last place for exp, 1.5 for sigmoid and 1.51 for tanh; results below the
+# smallest normal number (1e-38) may be 0.
 
 _f = np.float32
 LOG2_E = _f(1.44269504088896341)

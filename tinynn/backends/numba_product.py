@@ -64,8 +64,10 @@ def mostly_zeros(x: Array) -> bool:
 
     8 rows or more stand for all. The rule is the same for the same x: it does not measure time.
     """
+    if min(x.shape) < BITS:
+        return False
     x = x.T if x.flags.f_contiguous else x
-    return min(x.shape) >= BITS and share_nonzero(np.ascontiguousarray(x), len(x) // 8) * THREADS < ZEROS_PAY
+    return share_nonzero(np.ascontiguousarray(x), len(x) // 8) * THREADS < ZEROS_PAY
 
 
 def product_skipping_zeros(x: Array, W: Array, y: Array) -> bool:
