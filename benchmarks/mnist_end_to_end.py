@@ -7,7 +7,8 @@
 The job, from the start of Python to the printed test accuracy: read MNIST from its compressed files, make 784-256-10
 with ReLU (weights Kaiming normal, biases 0), train it for 10 epochs on all 60,000 images, in a new order each, by Adam
 at 1e-3 with softmax cross-entropy in batches of 256; print loss and accuracy in training and on the 10,000 test images
-after each epoch. The peers' scripts, mnist_torch.py and mnist_jax.py, are written for speed and import no tinynn.
+after each epoch. The peers' scripts, mnist_torch.py and mnist_jax.py, are written for speed and import no tinynn. They
+keep the pixels as float32; "PyTorch, bytes" keeps them as bytes until their batch is used, as tinynn's example does.
 
 tinynn comes twice: cold, when numba has to compile its kernels, as in the first run on a machine; and warm, when it
 loads them from the disk, as in any later one. Both use a directory of their own for them, which is emptied before cold.
@@ -54,6 +55,7 @@ CONTENDERS = {  # name: heading, package, what Python runs
     "tinynn-cold": ("tinynn, cold", "tinynn", EXAMPLE),
     "tinynn-warm": ("tinynn, warm", "tinynn", EXAMPLE),
     "torch": ("PyTorch", "torch", [str(HERE / "mnist_torch.py")]),
+    "torch-bytes": ("PyTorch, bytes", "torch", [str(HERE / "mnist_torch.py"), "--bytes"]),
     "jax": ("JAX", "jax", [str(HERE / "mnist_jax.py")]),
 }
 FIGURES = ["wall", "cpu", "memory", "accuracy"]  # of a run: seconds, seconds, MiB, percent

@@ -19,13 +19,19 @@ MNIST = Path(__file__).parent.parent / "tinynn" / "datasets" / "mnist"
 BATCH = 256
 
 
-def read(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images as rows of pixels from 0 to 1, and their labels."""
+def read(name: str, as_bytes: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images as rows of pixels, from 0 to 1 or as bytes, and their labels."""
     images = lzma.decompress((MNIST / f"{name}-images-idx3-ubyte.xz").read_bytes())
     labels = lzma.decompress((MNIST / f"{name}-labels-idx1-ubyte.xz").read_bytes())
     pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784)  # after the header
     t = np.frombuffer(labels, np.uint8, offset=8)
-    return torch.from_numpy(np.divide(pixels, 255, dtype=np.float32)), torch.from_numpy(t.astype(np.int64))
+    x = pixels.copy() if as_bytes else np.divide(pixels, 255, dtype=np.float32)
+    return torch.from_numpy(x), torch.from_numpy(t.astype(np.int64))
+
+
+def scale(x: torch.Tensor) -> torch.Tensor:
+    """Bytes as numbers from 0 to 1; numbers as they are."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x
 
 
 def make_model() -> torch.nn.Sequential:
@@ -44,7 +50,7 @@ def train(
     total, right = 0.0, 0.0
     for rows in torch.randperm(len(x)).split(BATCH):
         x_batch, t_batch = x.index_select(0, rows), t.index_select(0, rows)  # x[rows] takes twice as long
-        y = model(x_batch)
+        y = model(scale(x_batch))
         loss = functional.cross_entropy(y, t_batch)
         optimizer.zero_grad()
         loss.backward()
@@ -57,7 +63,7 @@ def train(
 @torch.inference_mode()
 def evaluate(model: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> tuple[float, float]:
     """Loss and accuracy on all rows."""
-    y = model(x)
+    y = model(scale(x))
     return functional.cross_entropy(y, t).item(), (y.argmax(1) == t).float().mean().item()
 
 
@@ -65,11 +71,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=10, help="times through the training images (default 10)")
     parser.add_argument("--seed", type=int, default=0, help="fixes the first weights and the order of images (0)")
+    parser.add_argument("--bytes", action="store_true", help="keep pixels as bytes until their batch is used")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
 
-    x, t = read("train")
-    x_test, t_test = read("t10k")
+    x, t = read("train", options.bytes)
+    x_test, t_test = read("t10k", options.bytes)
     model = make_model()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     print("epoch  loss    accuracy  test loss  test accuracy")

@@ -109,8 +109,8 @@ def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
     assert way(256, 784, 256, 0.19) == way(784, 256, 256, 0.19, layout="F") == "zeros"
     assert way(256, 784, 256, 0.9) == way(256, 784, 100, 0.19) == way(8, 784, 256, 0.19) == "BLAS"
     assert way(256, 784, 256, 0.19, np.float64) == way(256, 784, 32, 0.19, np.float64) == "BLAS"
-    assert way(256, 784, 32, 0.19) == way(32, 784, 32, 0.9) == "narrow"
-    assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == "BLAS"
+    assert way(128, 784, 32, 0.19) == way(784, 32, 32, 0.9, layout="F") == "narrow"
+    assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == way(256, 784, 32, 0.19) == "BLAS"
     monkeypatch.setattr(numba_product, "THREADS", 4)
     assert way(256, 784, 256, 0.19) == "BLAS"  # four threads of BLAS are faster than one that skips zeros
 

@@ -14,7 +14,8 @@ make it 2 to 3 times faster than BLAS:
 - The rows of W are taken in blocks of 96, of which the strip's piece is copied to one place: 24 KB, so that it stays in
   the first-level cache while all rows of x use it. (This and the registers: each 1.3 to 1.5 times.)
 
-**Narrow matrices**, of 16 to 47 columns: a tile of y stays in registers from the first product to the last.
+**Narrow matrices**, of 16 to 47 columns, in batches of up to 128: a tile of y stays in registers from the first product
+to the last. (A step of 784-32-10 in batches of 32 takes 10 % less.)
 
 Results differ from BLAS's by rounding. Which way is taken depends on x, W and the number of threads that BLAS had on
 import, never on time: the same run gives the same numbers.
@@ -43,7 +44,7 @@ def product(x: Array, W: Array, y: Array) -> None:
     """y = x W, by the way that is fastest for such shapes and for so many zeros in x."""
     H = W.shape[1]
     if x.dtype == np.float32:
-        if NARROW <= H < 3 * NARROW and len(x) >= 6:
+        if NARROW <= H < 3 * NARROW and len(x) >= 6 and min(x.shape) <= 128:
             narrow_product(x, W, y)
             return
         if H >= 2 * STRIP and mostly_zeros(x) and product_skipping_zeros(x, W, y):
