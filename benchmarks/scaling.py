@@ -1,6 +1,6 @@
 """How does the cost of a training step grow with the batch, the width and the depth?
 
-    python benchmarks/scaling.py                          # three tables, a minute or two
+    python benchmarks/scaling.py                          # three tables, some minutes
     python benchmarks/scaling.py --plot scaling.png       # and a picture of them
     python benchmarks/scaling.py --quick
 
@@ -208,13 +208,19 @@ def plot(sweeps: dict[str, list[dict[str, Any]]], file: str) -> None:
     every = sorted(sweeps["width"] + sweeps["depth"], key=lambda p: p["parameters"])
     sizes = np.array([p["parameters"] for p in every])
     rows = [p["activations"] for p in sweeps["batch"]]
-    panel.loglog(sizes, [p["model_bytes"] / 1e6 for p in every], "o-", color=BLUE, label="model and Adam (parameters)")
-    panel.loglog(sizes, 16 * sizes / 1e6, "--", color=VERMILLION, label="16 bytes a parameter")
-    panel.loglog(rows, [p["step_bytes"] / 1e6 for p in sweeps["batch"]], "^-", color=GREEN, label="step (activations)")
+    panel.loglog(sizes, [p["model_bytes"] / 1e6 for p in every], "o", color=BLUE, label="model and Adam (parameters)")
+    panel.loglog(rows, [p["step_bytes"] / 1e6 for p in sweeps["batch"]], "^", color=GREEN, markerfacecolor="none",
+                 markersize=9, label="a step, on top of that (activations)")  # fmt: skip
+    ends = np.array([min(rows), max(sizes)])
+    panel.loglog(ends, 16 * ends / 1e6, "--", color="black", linewidth=1, label="16 bytes each")
     panel.set(xlabel="how many parameters, or activations", ylabel="memory (MB)", title="memory")
     panel.legend()
     for panel in panels.flat:
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if panel.get_ylim()[1] < 20 * panel.get_ylim()[0]:  # powers of ten alone would be one label
+            panel.yaxis.set_minor_formatter(
+                FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else "")
+            )
         panel.grid(alpha=0.3)
     figure.savefig(file, dpi=120)
 
