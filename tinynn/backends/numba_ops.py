@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba import float32, float64, int64, types
 from numba.extending import overload
 
 from .. import checks
 from ..checks import Array
+from . import numpy_ops
 from .numba_kernel import OPTIONS, kernel, read, report, write
 from .numba_product import product
 from .numpy_ops import TINY_MEAN, TINY_SQUARE, asarray, gaussian_nll, mse, softmax, to_numpy, xp
@@ -66,8 +66,8 @@ def sum_of_rows(dy, db):
 # A call of libm's exp keeps a loop from being vectorised (7 times slower). In float32 a short polynomial does it:
 # e^x = 2^n e^r with n the integer nearest to x / log 2 and |r| <= log(2) / 2. The coefficients are those of the Cephes
 # library (Moshier 1989, expf and tanhf). In float64, which only checks gradients, libm it is. Over the whole range of
-# float32 the error is at most 1.01 units in the last place for exp, 1.5 for sigmoid and 1.51 for tanh; results below the
-# smallest normal number (1e-38) may be 0.
+# float32 the error is at most 1.01 units in the last place for exp, 1.5 for sigmoid and 1.51 for tanh; results below
+# the smallest normal number (1e-38) may be 0.
 
 _f = np.float32
 LOG2_E = _f(1.44269504088896341)
@@ -205,35 +205,17 @@ def tanh_backward_kernel(dy, y, dx):
 
 def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
     N, C = y.shape
+    if t.ndim == 2:  # probabilities in place of labels are rare: not worth the time that compiling a kernel takes
+        return numpy_ops.softmax_cross_entropy(y, t)
     dy = np.empty((N, C), y.dtype)
-    y = np.ascontiguousarray(y)
-    if t.ndim == 1:
-        total, bad = cross_entropy_labels(y, np.ascontiguousarray(t, dtype=np.int64), dy)
-        if bad:
-            checks.labels(t, C)
-    else:
-        total = cross_entropy_rows(y, np.ascontiguousarray(t), dy)
+    total, bad = cross_entropy_kernel(np.ascontiguousarray(y), np.ascontiguousarray(t, dtype=np.int64), dy)
+    if bad:
+        checks.labels(t, C)
     return (total / N if N else math.nan), dy
 
 
-@numba.njit(**OPTIONS)
-def softmax_row(y, n, e):
-    """e[n, c] = exp(y[n, c] - peak), with the row's maximum and the sum of the e."""
-    C = y.shape[1]
-    peak = y[n, 0]
-    for c in range(1, C):
-        if y[n, c] > peak:
-            peak = y[n, c]
-    s = y.dtype.type(0)
-    for c in range(C):
-        e[n, c] = exp_neg(y[n, c] - peak)
-    for c in range(C):
-        s += e[n, c]
-    return peak, s
-
-
 @kernel(lambda T: (read(T, 2), read(int64), write(T, 2)))
-def cross_entropy_labels(y, t, dy):
+def cross_entropy_kernel(y, t, dy):
     """The sum of the rows' losses, and whether a label was out of range (then dy is unfinished)."""
     N, C = y.shape
     total = 0.0
@@ -241,7 +223,15 @@ def cross_entropy_labels(y, t, dy):
         label = t[n]
         if label < 0 or label >= C:
             return total, True
-        peak, s = softmax_row(y, n, dy)
+        peak = y[n, 0]
+        for c in range(1, C):
+            if y[n, c] > peak:
+                peak = y[n, c]
+        s = y.dtype.type(0)
+        for c in range(C):
+            dy[n, c] = exp_neg(y[n, c] - peak)
+        for c in range(C):
+            s += dy[n, c]
         total += math.log(s) - float64(y[n, label] - peak)
         for c in range(C):
             dy[n, c] /= s
@@ -249,20 +239,6 @@ def cross_entropy_labels(y, t, dy):
         for c in range(C):
             dy[n, c] /= N
     return total, False
-
-
-@kernel(lambda T: (read(T, 2), read(T, 2), write(T, 2)))
-def cross_entropy_rows(y, t, dy):
-    N, C = y.shape
-    total = 0.0
-    for n in range(N):
-        peak, s = softmax_row(y, n, dy)
-        log_s = math.log(s)
-        for c in range(C):
-            if t[n, c] != 0:  # a class of probability 0 adds nothing, even where log p is -inf
-                total += float64(t[n, c]) * (log_s - float64(y[n, c] - peak))
-            dy[n, c] = (dy[n, c] / s - t[n, c]) / N
-    return total
 
 
 # --- updates ---------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import float32, int32, int64, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, models, register_model
 from threadpoolctl import threadpool_info
 
 from ..checks import Array
@@ -83,8 +83,8 @@ def product_skipping_zeros(x: Array, W: Array, y: Array) -> bool:
     return sparse_product(np.ascontiguousarray(x), np.ascontiguousarray(W), y, start, place, value, piece)
 
 
-# What Python cannot say: work on many numbers by one instruction. Each function says in Python what it means; the
-# compiled code has a line or two of LLVM.
+# What Python cannot say: work on many numbers by one instruction. Each function stands here twice: in Python, for the
+# reader and for NUMBA_DISABLE_JIT=1, and as a line or two of LLVM, the compiler's own language.
 
 
 class StripType(types.Type):
@@ -141,12 +141,9 @@ def strips(width):
 
         return kind(kind, float32, kind), generate
 
-    overload(load)(lambda a, i: lambda a, i: compiled_load(a, i))
-    overload(store)(lambda a, i, strip: lambda a, i, strip: compiled_store(a, i, strip))
-    overload(add_times)(
-        lambda total, factor, strip: lambda total, factor, strip: compiled_add_times(total, factor, strip)
-    )
-    return load, store, add_times
+    if numba.config.DISABLE_JIT:
+        return load, store, add_times
+    return compiled_load, compiled_store, compiled_add_times
 
 
 @register_model(StripType)
@@ -162,19 +159,19 @@ def _address(context, builder, kind, array, i, vector):
     return builder.bitcast(builder.gep(data, [i]), vector.as_pointer())
 
 
-def nonzero_bits(a, i):
+def python_nonzero_bits(a, i):
     """32 bits: the b-th is 1 where number i + b of `a` is not 0."""
     return np.uint64(sum(1 << b for b, number in enumerate(a.ravel()[i : i + BITS]) if number != 0))
 
 
-def lowest_one(bits):
+def python_lowest_one(bits):
     """The place of the lowest bit that is 1."""
     bits = int(bits)
     return np.uint64((bits & -bits).bit_length() - 1)
 
 
 @intrinsic
-def _nonzero_bits(typing, a, i):
+def nonzero_bits(typing, a, i):
     def generate(context, builder, signature, arguments):
         vector = ir.VectorType(ir.FloatType(), BITS)
         group = builder.load(_address(context, builder, signature.args[0], *arguments, vector), align=4)
@@ -185,15 +182,15 @@ def _nonzero_bits(typing, a, i):
 
 
 @intrinsic
-def _lowest_one(typing, bits):
+def lowest_one(typing, bits):
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), generate
 
 
-overload(nonzero_bits)(lambda a, i: lambda a, i: _nonzero_bits(a, i))  # type: ignore[call-arg]
-overload(lowest_one)(lambda bits: lambda bits: _lowest_one(bits))  # type: ignore[call-arg]
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    nonzero_bits, lowest_one = python_nonzero_bits, python_lowest_one  # type: ignore[assignment]
 load, store, add_times = strips(STRIP)
 load_16, store_16, add_times_16 = strips(NARROW)
 
