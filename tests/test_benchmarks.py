@@ -1,4 +1,4 @@
-"""benchmarks/train_step.py: it runs, and writes what it says. How fast anything is, is not tested."""
+"""The benchmarks run, and write what they say. How fast anything is, is not tested."""
 
 from __future__ import annotations
 
@@ -48,6 +48,25 @@ def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
     assert all(len(times) == report["method"]["rounds"] for times in row["rounds"].values())
     assert set(row["difference"]) == {"tinynn-numba", "tinynn-numpy"}
     assert row["ratios"]["tinynn / floor"] > 0 and row["ratios"]["best peer / tinynn"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("ops.py", ["adam_step", "affine_backward", "softmax_cross_entropy"]),
+        ("matmul.py", ["Python", "tile", "BLAS", "peak"]),
+        ("scaling.py", ["batch size", "width of the hidden layer", "upper half"]),
+    ],
+)
+def test_the_other_benchmarks_run(script, shown, tmp_path):
+    command = [sys.executable, str(SCRIPT.with_name(script)), "--quick", "--json", str(tmp_path / "report.json")]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
+    assert run.returncode == 0, run.stderr
+    assert all(word in run.stdout for word in shown)
+    assert max(map(len, run.stdout.splitlines())) <= 120
+    assert json.loads((tmp_path / "report.json").read_text())
 
 
 def test_table_shows_missing_and_wrong_contenders(train_step):

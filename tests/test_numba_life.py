@@ -417,20 +417,3 @@ def test_label_out_of_range(label, kind):
         with pytest.raises(ValueError, match=message):
             use()
     assert np.array_equal(model.params, kept)
-
-
-# --- numba's own switches --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("switch", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
-def test_suite_under(switch, tmp_path):
-    """No kernel reads or writes past an end; and as plain Python the kernels say the same.
-
-    The cache must be empty: numba does not compile anew because a switch has changed.
-    """
-    tests = ["test_layers.py", "test_losses.py", "test_optimizers.py", Path(__file__).name]
-    few = "any_layout and float32 and zeros or numba and not pytorch and not life"
-    arguments = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", few, *tests]
-    output = finish(start(arguments, Path(__file__).parent, tmp_path / "cache", **{switch: "1"}))
-    assert int(output.split(" passed")[0].split()[-1]) > 100

@@ -50,6 +50,25 @@ def train(backend, seed=0, epochs=2, model=None, **options):
     return model, history
 
 
+@pytest.mark.parametrize("seed", [3, None])
+def test_two_times_five_epochs_are_ten(any_backend, seed):
+    x, t = blobs()
+    runs = []
+    for parts in ([10], [5, 5], [1, 2, 7]):
+        model, loss = network(any_backend), SoftmaxCrossEntropy()
+        optimizer = Adam(model, lr=1e-2)
+        if seed is None:
+            optimizer.seed = 7  # otherwise drawn by the first call, and kept
+        histories = [
+            model.fit(x, t, loss=loss, optimizer=optimizer, epochs=epochs, seed=seed, progress=False)
+            for epochs in parts
+        ]
+        record = [value for history in histories for value in history["loss"]]
+        runs.append((record, model.ops.to_numpy(model.params).tobytes()))
+        assert optimizer.epochs == 10 and repr(histories[-1]).split("\n")[-1].split()[0] == "10"
+    assert runs[0] == runs[1] == runs[2]
+
+
 def test_transform_makes_numbers_of_bytes(any_backend):
     """Bytes that are scaled batch by batch train to the same bits as those scaled before."""
     rng = np.random.default_rng(0)

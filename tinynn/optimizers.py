@@ -19,6 +19,8 @@ class Optimizer(backends.ByName):
     """
 
     state: tuple[str, ...] = ()
+    epochs = 0  # that `fit` has gone through with it, and the seed of their order: a second `fit` goes on from there
+    seed: int | None = None
 
     def __init__(self, model: Any, lr: float, weight_decay: float) -> None:
         name = type(self).__name__

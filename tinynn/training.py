@@ -41,7 +41,8 @@ def fit(
     """Train `model` on rows x (N, D) with targets t, `epochs` times over all of them, and return the History.
 
     An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
-    takes what is left). The epoch's loss and accuracy are means over its batches, while the parameters move; those on
+    takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are ten,
+    to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
     `validation_data` are of the epoch's end. The arrays are NumPy's; they are moved to the model's backend once, whole.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `progress` shows a bar on a terminal and a line for each epoch.
@@ -61,13 +62,17 @@ def fit(
         x_val, t_val = validation_data
         _check_data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
     x, t = ops.asarray(x), ops.asarray(t)
+    if seed is None:
+        seed = getattr(optimizer, "seed", None)
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
-    history = History()
-    for epoch in range(epochs):
+    first, optimizer.seed = getattr(optimizer, "epochs", 0), seed
+    last = first + epochs
+    history = History(first)
+    for epoch in range(first, last):
         start, total, right = time.perf_counter(), 0.0, 0.0
         # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
         batches = minibatches(x, t, batch_size, seed=np.random.default_rng([seed, epoch]), ops=ops)
-        for x_batch, t_batch in _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{epochs}", progress):
+        for x_batch, t_batch in _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress):
             y = model.forward(prepare(x_batch))
             value = loss.forward(y, t_batch)
             model.backward(loss.backward())
@@ -82,8 +87,9 @@ def fit(
         if validation_data is not None:
             row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss, prepare).items()}
         history.append(row)
+        optimizer.epochs = epoch + 1
         if progress:
-            if epoch == 0:
+            if epoch == first:
                 tqdm.write(_heading(row), file=sys.stdout)
             tqdm.write(_line(epoch + 1, row), file=sys.stdout)
     return history
@@ -173,9 +179,10 @@ def accuracy(y: Array, t: Array) -> float:
 
 class History:
     """The record of a training: `history["loss"]` is a list with a number for each epoch; so are accuracy, seconds,
-    val_loss and val_accuracy, where there were any. Its repr is a table."""
+    val_loss and val_accuracy, where there were any. Its repr is a table. `first` epochs had been before."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.rows: list[dict[str, float]] = []
 
     def append(self, row: dict[str, float]) -> None:
@@ -203,7 +210,8 @@ class History:
         return {name: self[name] for name in self.keys()}
 
     def __repr__(self) -> str:
-        return "\n".join([_heading(self.keys()), *(_line(epoch, row) for epoch, row in enumerate(self.rows, 1))])
+        lines = [_line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
+        return "\n".join([_heading(self.keys()), *lines])
 
 
 def _heading(names: Iterable[str]) -> str:
