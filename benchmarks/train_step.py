@@ -427,7 +427,9 @@ def plot(report: dict[str, Any], file: str) -> None:
             panel.bar(x, heights, 0.8 / len(shown), label=one_line(head))
         panel.axhline(1, color="black", linewidth=1)
         panel.set_xticks(range(len(rows)), [row["size"].replace("x", " x ") for row in rows])
-        panel.set(yscale="log", ylabel="time / floor", title=DATA[data])
+        panel.set(yscale="log", ylim=(0.5, 15), ylabel="time / floor", title=DATA[data])
+        panel.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
+        panel.minorticks_off()
     panels[0, 0].legend(ncols=3, fontsize="small")
     figure.savefig(file, dpi=120)
 

@@ -41,8 +41,8 @@ def fit(
     """Train `model` on rows x (N, D) with targets t, `epochs` times over all of them, and return the History.
 
     An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
-    takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are ten,
-    to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
+    takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are
+    ten, to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
     `validation_data` are of the epoch's end. The arrays are NumPy's; they are moved to the model's backend once, whole.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `progress` shows a bar on a terminal and a line for each epoch.

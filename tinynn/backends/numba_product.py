@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_info
 from ..checks import Array
 from .numba_kernel import OPTIONS, kernel, read, write
 
+FLOAT32 = np.dtype("float32")
 STRIP = 64  # numbers: 8 registers of AVX2, 4 of AVX-512
 BLOCK = 96  # rows of W
 BITS = 32  # numbers looked at together
@@ -43,7 +44,7 @@ ZEROS_PAY = 0.42  # the largest share of numbers that are not 0, times threads o
 def product(x: Array, W: Array, y: Array) -> None:
     """y = x W, by the way that is fastest for such shapes and for so many zeros in x."""
     H = W.shape[1]
-    if x.dtype == np.float32:
+    if x.dtype == FLOAT32:
         if NARROW <= H < 3 * NARROW and len(x) >= 6 and min(x.shape) <= 128:
             narrow_product(x, W, y)
             return
