@@ -77,6 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     predicted = model.predict(scale(x_test)).argmax(axis=1)
     print(f"\ntest accuracy {100 * np.mean(predicted == t_test):.2f} %")
+    if history.stopped:
+        return 130  # what shells expect after Ctrl-C
     if args.no_plot:
         return 0
 

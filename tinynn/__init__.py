@@ -12,7 +12,8 @@ Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.p
 training.py for the loop.
 """
 
-from . import backends, datasets, initializers
+from . import backends, callbacks, datasets, initializers
+from .callbacks import EarlyStopping, LearningRate
 from .initializers import (
     constant,
     kaiming_normal,
@@ -31,8 +32,8 @@ from .sequential import Sequential, flatten
 from .training import History, accuracy, evaluate, fit, minibatches
 
 __all__ = [
-    "MSE", "SGD", "Activation", "Adam", "Affine", "GaussianNLL", "History", "Layer", "Loss", "Optimizer", "ReLU",
-    "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends", "constant", "datasets", "evaluate",
-    "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform", "minibatches", "normal", "uniform",
-    "xavier_normal", "xavier_uniform", "zeros",
+    "MSE", "SGD", "Activation", "Adam", "Affine", "EarlyStopping", "GaussianNLL", "History", "Layer", "LearningRate",
+    "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends",
+    "callbacks", "constant", "datasets", "evaluate", "fit", "flatten", "initializers", "kaiming_normal",
+    "kaiming_uniform", "minibatches", "normal", "uniform", "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from . import backends, checks
 from .backends import numpy_ops
+from .callbacks import Run
 from .checks import Array
 
 
@@ -34,7 +35,9 @@ def fit(
     epochs: int = 1,
     batch_size: int = 32,
     validation_data: tuple[Array, Array] | None = None,
+    validation_split: float = 0.0,
     transform: Callable[[Array], Array] | None = None,
+    callbacks: Sequence[Callable[[Run], None]] = (),
     seed: int | None = None,
     progress: bool = True,
 ) -> History:
@@ -43,9 +46,12 @@ def fit(
     An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
     takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are
     ten, to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
-    `validation_data` are of the epoch's end. The arrays are NumPy's; they are moved to the model's backend once, whole.
+    `validation_data` are of the epoch's end; `validation_split` sets the last rows aside for that, such as 0.1 of all
+    (shuffle rows that are sorted before). The arrays are NumPy's; they are moved to the model's backend once, whole.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
-    `transform=lambda x: x / np.float32(255)`. `progress` shows a bar on a terminal and a line for each epoch.
+    `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
+    shows a bar on a terminal and a line for each epoch. Ctrl-C ends the training: the history so far is returned, and
+    its `stopped` says why.
 
     Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
     """
@@ -56,11 +62,16 @@ def fit(
     loss.follow(ops)
     prepare = transform or _as_it_is
     _check_data(model, x, t, loss, prepare, "x", "t")
+    if checks.number("validation_split", validation_split, 0, below=1):
+        x, t, validation_data = _split(x, t, validation_split, validation_data)
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
         x_val, t_val = validation_data
         _check_data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}")
     x, t = ops.asarray(x), ops.asarray(t)
     if seed is None:
         seed = getattr(optimizer, "seed", None)
@@ -68,31 +79,71 @@ def fit(
     first, optimizer.seed = getattr(optimizer, "epochs", 0), seed
     last = first + epochs
     history = History(first)
-    for epoch in range(first, last):
-        start, total, right = time.perf_counter(), 0.0, 0.0
-        # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
-        batches = minibatches(x, t, batch_size, seed=np.random.default_rng([seed, epoch]), ops=ops)
-        for x_batch, t_batch in _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress):
-            y = model.forward(prepare(x_batch))
-            value = loss.forward(y, t_batch)
-            model.backward(loss.backward())
-            optimizer.step()
-            total += value * len(x_batch)
-            if loss.classifies:
-                right += accuracy(y, t_batch) * len(x_batch)
-        row = {"loss": float(total) / len(x)}
-        if loss.classifies:
-            row["accuracy"] = float(right) / len(x)
-        row["seconds"] = time.perf_counter() - start
-        if validation_data is not None:
-            row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss, prepare).items()}
-        history.append(row)
-        optimizer.epochs = epoch + 1
-        if progress:
-            if epoch == first:
-                tqdm.write(_heading(row), file=sys.stdout)
-            tqdm.write(_line(epoch + 1, row), file=sys.stdout)
+    run = Run(model, loss, optimizer, history)
+    try:
+        for callback in callbacks:
+            getattr(callback, "start", _nothing)(run)
+        for epoch in range(first, last):
+            # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
+            batches = minibatches(x, t, batch_size, seed=np.random.default_rng([seed, epoch]), ops=ops)
+            bar = _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress)
+            row = _train(model, loss, optimizer, prepare, bar)
+            if validation_data is not None:
+                row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss, prepare).items()}
+            history.append(row)
+            optimizer.epochs = run.epoch = epoch + 1
+            if progress:
+                if epoch == first:
+                    tqdm.write(_heading(row), file=sys.stdout)
+                tqdm.write(_line(epoch + 1, row), file=sys.stdout)
+            for callback in callbacks:
+                callback(run)
+            if run.reason is not None:
+                break
+    except KeyboardInterrupt:
+        run.stop("Ctrl-C")
+    finally:
+        for callback in callbacks:
+            getattr(callback, "end", _nothing)(run)
+    history.stopped = run.reason
+    if progress and run.reason is not None:
+        tqdm.write(f"stopped: {run.reason}", file=sys.stdout)
     return history
+
+
+def _train(
+    model: Any, loss: Any, optimizer: Any, prepare: Callable[[Array], Array], batches: Iterable[tuple[Array, Array]]
+) -> dict[str, float]:
+    """One epoch, a step for each batch: the row of the history."""
+    start, rows, total, right = time.perf_counter(), 0, 0.0, 0.0
+    for x_batch, t_batch in batches:
+        y = model.forward(prepare(x_batch))
+        value = loss.forward(y, t_batch)
+        model.backward(loss.backward())
+        optimizer.step()
+        rows += len(x_batch)
+        total += value * len(x_batch)
+        if loss.classifies:
+            right += accuracy(y, t_batch) * len(x_batch)
+    row = {"loss": float(total) / rows}
+    if loss.classifies:
+        row["accuracy"] = float(right) / rows
+    row["seconds"] = time.perf_counter() - start
+    return row
+
+
+def _nothing(run: Run) -> None:
+    """The start and end of a callback that has none."""
+
+
+def _split(x: Array, t: Array, share: float, validation_data: Any) -> tuple[Array, Array, tuple[Array, Array]]:
+    """The rows to train with, and the last ones for validation. Raises ValueError where one of the two is empty."""
+    if validation_data is not None:
+        raise ValueError("validation_split must be 0 where validation_data is given, not both at once")
+    kept = len(x) - round(share * len(x))
+    if not 0 < kept < len(x):
+        raise ValueError(f"validation_split must leave rows on both sides, not {share} of {len(x)}")
+    return x[:kept], t[:kept], (x[kept:], t[kept:])
 
 
 def evaluate(
@@ -183,6 +234,7 @@ class History:
 
     def __init__(self, first: int = 0) -> None:
         self.first = first
+        self.stopped: str | None = None  # why the training ended before its last epoch
         self.rows: list[dict[str, float]] = []
 
     def append(self, row: dict[str, float]) -> None:

@@ -1,0 +1,131 @@
+"""Callbacks: stopping early with the best parameters, schedules of the learning rate, functions, Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from test_training import blobs, network
+
+from tinynn import SGD, Adam, EarlyStopping, LearningRate, SoftmaxCrossEntropy
+from tinynn.callbacks import constant, cosine, exponential, steps, warm_up
+
+
+def train(callbacks, epochs=6, model=None, lr=1e-2, **options):
+    x, t = blobs()
+    model = model or network("numpy")
+    optimizer = options.pop("optimizer", None) or SGD(model, lr)
+    options = {"validation_data": blobs(60, seed=1), "seed": 0, "progress": False, **options}
+    history = model.fit(
+        x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=epochs, callbacks=callbacks, **options
+    )
+    return model, history
+
+
+def test_a_function_sees_the_run():
+    seen = []
+    _, history = train([lambda run: seen.append((run.epoch, run.history["loss"][-1], run.optimizer.lr))], epochs=3)
+    assert seen == [(epoch + 1, value, 1e-2) for epoch, value in enumerate(history["loss"])]
+    assert history.stopped is None
+
+
+def test_a_function_stops_the_training(capsys):
+    _, history = train([lambda run: run.stop("enough") if run.epoch == 2 else None], progress=True)
+    assert len(history) == 2 and history.stopped == "enough"
+    assert capsys.readouterr().out.splitlines()[-1] == "stopped: enough"
+
+
+def test_early_stopping_gives_the_best_parameters_back(any_backend):
+    """A rate that grows without bound: the loss gets better, then worse; what comes back is the best epoch's."""
+    kept = {}
+
+    def keep(run):
+        kept[run.epoch] = run.model.ops.to_numpy(run.model.params).copy()
+
+    rising = LearningRate(lambda epoch: 0.01 * 6**epoch)
+    with np.errstate(all="ignore"):
+        model, history = train([EarlyStopping(patience=2), keep, rising], 20, network(any_backend))
+    best = int(np.argmin(history["val_loss"])) + 1
+    assert len(history) == best + 2 < 20
+    assert history.stopped == f"val_loss has not got better since epoch {best}"
+    assert np.array_equal(model.ops.to_numpy(model.params), kept[best])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_the_best_parameters_come_back_whatever_ends_the_training(error):
+    kept = []
+
+    def worse(run):
+        kept.append(run.model.params.copy())
+        run.model.params[...] = 100  # from the next epoch on, all is worse
+        if run.epoch == 2:
+            raise error
+
+    model = network("numpy")
+    if error is RuntimeError:
+        with pytest.raises(RuntimeError):
+            train([EarlyStopping(patience=5), worse], model=model)
+    else:
+        _, history = train([EarlyStopping(patience=5), worse], model=model)
+        assert history.stopped == "Ctrl-C" and len(history) == 2
+    assert np.array_equal(model.params, kept[0])
+
+
+def test_early_stopping_watches_what_it_is_told():
+    _, history = train([EarlyStopping(patience=1, monitor="val_accuracy", min_delta=2.0)])
+    assert len(history) == 2  # no accuracy rises by 2
+    _, history = train([EarlyStopping(patience=1, min_delta=1e9)], validation_data=None)
+    assert len(history) == 2 and "loss has not" in history.stopped
+    with pytest.raises(ValueError, match="monitor must be one of loss, accuracy, .*, not 'f1'"):
+        train([EarlyStopping(patience=1, monitor="f1")])
+
+
+def test_schedules():
+    rates = [[round(schedule(epoch), 6) for epoch in range(6)] for schedule in (
+        constant(1), steps(1, 2), exponential(1, 0.5), cosine(1, 4, 0.2), warm_up(constant(1), 3)
+    )]  # fmt: skip
+    assert rates == [
+        [1, 1, 1, 1, 1, 1],
+        [1, 1, 0.1, 0.1, 0.01, 0.01],
+        [1, 0.5, 0.25, 0.125, 0.0625, 0.03125],
+        [1, round(0.6 + 0.4 * math.sqrt(0.5), 6), 0.6, round(0.6 - 0.4 * math.sqrt(0.5), 6), 0.2, 0.2],
+        [0.25, 0.5, 0.75, 1, 1, 1],
+    ]
+
+
+def test_a_schedule_goes_on_in_a_second_fit():
+    used = []
+
+    def spy(run):
+        used.append(run.optimizer.lr)
+
+    model = network("numpy")
+    optimizer = Adam(model)
+    for epochs in (2, 3):
+        train([spy, LearningRate(exponential(1e-2, 0.5))], epochs, model, optimizer=optimizer)
+    assert used == [1e-2 * 0.5**epoch for epoch in range(5)]
+
+
+def test_validation_split_takes_the_last_rows():
+    x, t = blobs()
+    whole, split = network("numpy"), network("numpy")
+    loss = SoftmaxCrossEntropy()
+    options = {"loss": loss, "epochs": 2, "seed": 0, "progress": False}
+    a = whole.fit(x[:150], t[:150], optimizer=Adam(whole), validation_data=(x[150:], t[150:]), **options)
+    b = split.fit(x, t, optimizer=Adam(split), validation_split=0.25, **options)
+    assert a["val_loss"] == b["val_loss"] and np.array_equal(whole.params, split.params)
+    for wrong, message in ((1.0, "in \\[0, 1\\)"), (0.001, "leave rows on both sides")):
+        with pytest.raises(ValueError, match=message):
+            split.fit(x, t, optimizer=Adam(split), validation_split=wrong, **options)
+    with pytest.raises(ValueError, match="must be 0 where validation_data is given"):
+        split.fit(x, t, optimizer=Adam(split), validation_split=0.1, validation_data=(x, t), **options)
+
+
+def test_what_is_no_callback():
+    with pytest.raises(TypeError, match="callbacks must be functions of the run, not 3"):
+        train([3])
+    with pytest.raises(TypeError, match="schedule must be a function of the epoch, not 0.1"):
+        LearningRate(0.1)
+    with pytest.raises(ValueError, match=r"schedule\(1\) must be a number, 0 or more, not -1"):
+        train([LearningRate(lambda epoch: -epoch)])

@@ -1,0 +1,118 @@
+"""Callbacks: what `fit` calls after each epoch. `model.fit(..., callbacks=[EarlyStopping(patience=3), my_function])`.
+
+A callback is a function of the Run: it looks at `run.history`, may change `run.optimizer.lr` or call `run.stop(why)`.
+
+    def say(run):
+        print(run.epoch, run.history["loss"][-1])
+
+A class may also have `start(run)`, called before the first epoch, and `end(run)`, called once at the end, whatever has
+ended the training: the last epoch, a callback, Ctrl-C or an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from . import checks
+from .checks import Array
+
+
+class Run:
+    """One call of `fit` as callbacks see it: model, loss, optimizer, history, and `epoch`, how many epochs are done."""
+
+    def __init__(self, model: Any, loss: Any, optimizer: Any, history: Any) -> None:
+        self.model, self.loss, self.optimizer, self.history = model, loss, optimizer, history
+        self.epoch = history.first
+        self.reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """End the training after this epoch; the history keeps the reason."""
+        self.reason = reason
+
+
+class EarlyStopping:
+    """Stop when a figure has not got better for `patience` epochs, and give the model its best parameters back.
+
+    `monitor` is a column of the history; better is less, for an accuracy more, by at least `min_delta`. Without a name
+    it is val_loss, or loss where nothing was validated. The best parameters come back whatever ends the training.
+    """
+
+    def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None) -> None:
+        self.patience = checks.integer("EarlyStopping: patience", patience, 1)
+        self.min_delta = checks.number("EarlyStopping: min_delta", min_delta, 0)
+        self.monitor = monitor
+        self.best, self.best_epoch = math.inf, 0
+        self.params: Array | None = None
+
+    def start(self, run: Run) -> None:
+        """Forget what was before."""
+        self.best, self.best_epoch, self.params = math.inf, run.epoch, None
+
+    def __call__(self, run: Run) -> None:
+        name = self.monitor or ("val_loss" if "val_loss" in run.history else "loss")
+        if name not in run.history:
+            raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.history.keys())}, not {name!r}")
+        value = run.history[name][-1]
+        value = -value if name.endswith("accuracy") else value
+        if value < self.best - self.min_delta or self.params is None:
+            self.best, self.best_epoch, self.params = value, run.epoch, run.model.params.copy()
+        elif run.epoch - self.best_epoch >= self.patience:
+            run.stop(f"{name} has not got better since epoch {self.best_epoch}")
+
+    def end(self, run: Run) -> None:
+        """The best parameters again."""
+        if self.params is not None:
+            run.model.params[...] = self.params
+
+
+class LearningRate:
+    """Set the learning rate of each epoch: lr = schedule(epoch), epoch = 0, 1, 2, ..., counted by the optimizer.
+
+    So a second `fit` goes on in the schedule where the first stopped. Schedules: constant, steps, exponential, cosine,
+    warm_up, or a function of one's own.
+    """
+
+    def __init__(self, schedule: Callable[[int], float]) -> None:
+        if not callable(schedule):
+            raise TypeError(f"LearningRate: schedule must be a function of the epoch, not {checks.describe(schedule)}")
+        self.schedule = schedule
+
+    def start(self, run: Run) -> None:
+        """The rate of the first epoch."""
+        self(run)
+
+    def __call__(self, run: Run) -> None:
+        run.optimizer.lr = checks.number(f"LearningRate: schedule({run.epoch})", self.schedule(run.epoch), 0)
+
+
+def constant(lr: float) -> Callable[[int], float]:
+    """The same lr in each epoch."""
+    return lambda epoch: lr
+
+
+def steps(lr: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
+    """lr, times `factor` after each `every` epochs (He et al. 2016 divide by 10)."""
+    checks.integer("steps: every", every, 1)
+    return lambda epoch: lr * factor ** (epoch // every)
+
+
+def exponential(lr: float, factor: float) -> Callable[[int], float]:
+    """lr factor^epoch."""
+    return lambda epoch: lr * factor**epoch
+
+
+def cosine(lr: float, epochs: int, least: float = 0.0) -> Callable[[int], float]:
+    """Half a wave of the cosine from lr down to `least` in so many epochs, and `least` after them.
+
+    Source: Loshchilov & Hutter 2017 (SGDR), equation 5, without restarts.
+    """
+    checks.integer("cosine: epochs", epochs, 1)
+    return lambda epoch: least + (lr - least) * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
+
+
+def warm_up(schedule: Callable[[int], float], epochs: int) -> Callable[[int], float]:
+    """`schedule` with its first `epochs` rates shortened to 1/(epochs + 1), 2/(epochs + 1), ... of themselves."""
+    checks.integer("warm_up: epochs", epochs, 1)
+    return lambda epoch: schedule(epoch) * min((epoch + 1) / (epochs + 1), 1)
