@@ -182,3 +182,57 @@ def test_copies_go_on_alike(cls, rng):
         assert not np.array_equal(twin.model.params, reference.params) and np.array_equal(
             model.params, reference.params
         )
+
+
+def two_layers(make):
+    """The parameters of a small model after three steps with gradients that are drawn; and its first ones."""
+    model = Sequential(Affine(3, 4), ReLU(), Affine(4, 2), dtype="float64", seed=0)
+    for layer in (model[0], model[2]):
+        layer.b = np.ones(layer.n_out)
+    before, optimizer, rng = model.params.copy(), make(model), np.random.default_rng(0)
+    gradients = rng.normal(size=(3, model.params.size))
+    for gradient in gradients:
+        model.grads[...] = gradient
+        optimizer.step()
+    return model, before, gradients
+
+
+def biases(model):
+    """True at the numbers of the flat vector that are biases."""
+    flags = np.concatenate(
+        [np.full(layer.arrays[name].size, name == "b") for layer in model for name in layer.parameters]
+    )
+    return flags.astype(bool)
+
+
+@pytest.mark.parametrize("make", [
+    lambda model, **options: SGD(model, 0.1, momentum=0.9, **options), lambda model, **options: Adam(model, 0.1, **options)
+])  # fmt: skip
+def test_weight_decay_leaves_biases_alone_if_asked(make):
+    plain, _, _ = two_layers(lambda model: make(model))
+    all_decay, _, _ = two_layers(lambda model: make(model, weight_decay=0.3))
+    some, _, _ = two_layers(lambda model: make(model, weight_decay=0.3, decay_biases=False))
+    b = biases(some)
+    assert np.array_equal(some.params[b], plain.params[b]) and not np.allclose(some.params[b], all_decay.params[b])
+    np.testing.assert_allclose(some.params[~b], all_decay.params[~b], rtol=1e-12)
+
+
+def test_clipping_shortens_the_whole_gradient():
+    """A step of plain SGD with lr 1 is the gradient itself: no longer than clip_norm, and in its direction."""
+    model, before, _ = two_layers(lambda model: SGD(model, 0))
+    for length, clip, expected in ((10.0, 2.5, 2.5), (2.0, 2.5, 2.0), (0.0, 2.5, 0.0)):
+        direction = np.ones(model.params.size) / math.sqrt(model.params.size)
+        model.params[...] = before
+        model.grads[...] = length * direction
+        SGD(model, 1.0, clip_norm=clip).step()
+        np.testing.assert_allclose(before - model.params, expected * direction, atol=1e-12)
+    model.grads[0] = math.nan
+    SGD(model, 1.0, clip_norm=1.0).step()
+    assert np.isnan(model.params).all()  # a NaN is not hidden by clipping
+
+
+def test_clip_and_decay_refuse_what_makes_no_sense():
+    with pytest.raises(ValueError, match="SGD: clip_norm must be more than 0, not 0"):
+        SGD(Vectors([1.0]), 0.1, clip_norm=0)
+    with pytest.raises(TypeError, match="Adam: model must have layers with decay_biases=False"):
+        Adam(Vectors([1.0]), decay_biases=False)

@@ -16,19 +16,30 @@ class Optimizer(backends.ByName):
 
     Where the model has a backend's module as `ops`, the steps are done by it, else by the default backend.
     An optimizer names the vectors that it keeps for itself, of the parameters' size and all 0 at the start, in `state`.
+
+    clip_norm: where the gradient of all parameters together is longer, it is shortened to that length (Pascanu et al.
+    2013, algorithm 1). decay_biases=False: weight decay leaves alone what is no matrix.
     """
 
     state: tuple[str, ...] = ()
     epochs = 0  # that `fit` has gone through with it, and the seed of their order: a second `fit` goes on from there
     seed: int | None = None
 
-    def __init__(self, model: Any, lr: float, weight_decay: float) -> None:
+    def __init__(
+        self, model: Any, lr: float, weight_decay: float, decay_biases: bool = True, clip_norm: float | None = None
+    ) -> None:
         name = type(self).__name__
         if isinstance(model, type) or not hasattr(model, "params") or not hasattr(model, "grads"):
             raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}")
         self.model = model
         self.lr = checks.number(f"{name}: lr", lr, 0)
         self.weight_decay = checks.number(f"{name}: weight_decay", weight_decay, 0)
+        self.decay_biases = bool(decay_biases)
+        if not (self.decay_biases or hasattr(model, "layers")):
+            raise TypeError(f"{name}: model must have layers with decay_biases=False, not {checks.describe(model)}")
+        self.clip_norm = clip_norm
+        if clip_norm is not None and checks.number(f"{name}: clip_norm", clip_norm, 0) == 0:
+            raise ValueError(f"{name}: clip_norm must be more than 0, not 0")
         self.ops = backends.of(model)
         for attribute in self.state:
             setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
@@ -36,6 +47,25 @@ class Optimizer(backends.ByName):
     def step(self) -> None:
         """Change `model.params` by one step against `model.grads`."""
         raise NotImplementedError(f"{type(self).__name__}: an optimizer must define step(self)")
+
+    def prepare(self) -> float:
+        """What comes before every step; the weight decay that is left for the step itself."""
+        self.follow(getattr(self.model, "ops", self.ops))
+        if self.clip_norm is not None:
+            grads, xp = self.model.grads, self.ops.xp
+            length = xp.sqrt(xp.dot(grads, grads))
+            grads *= self.clip_norm / xp.maximum(length, self.clip_norm)
+        if self.decay_biases or not self.weight_decay:
+            return self.weight_decay
+        for layer in self.model.layers:
+            for name in layer.parameters:
+                if layer.arrays[name].ndim > 1:
+                    self.decay(layer.arrays[name], layer.arrays["d" + name])
+        return 0.0
+
+    def decay(self, W: Array, dW: Array) -> None:
+        """The weight decay of one matrix, as the step would do it."""
+        raise NotImplementedError(f"{type(self).__name__}: an optimizer must define decay(self, W, dW)")
 
     def follow(self, ops: Any) -> None:
         """Move the state to the model's backend, where `model.to(...)` has changed it."""
@@ -67,20 +97,27 @@ class SGD(Optimizer):
     velocity: Array
 
     def __init__(
-        self, model: Any, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+        self,
+        model: Any,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        decay_biases: bool = True,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(model, lr, weight_decay)
+        super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
         self.momentum = checks.number("SGD: momentum", momentum, 0, below=1)
         self.nesterov = bool(nesterov)
         if nesterov and not momentum:
             raise ValueError("SGD: momentum must be more than 0 with nesterov=True, not 0")
 
     def step(self) -> None:
-        self.follow(getattr(self.model, "ops", self.ops))
-        model = self.model
-        self.ops.sgd_step(
-            model.params, model.grads, self.velocity, self.lr, self.momentum, self.nesterov, self.weight_decay
-        )
+        decay, model = self.prepare(), self.model
+        self.ops.sgd_step(model.params, model.grads, self.velocity, self.lr, self.momentum, self.nesterov, decay)
+
+    def decay(self, W: Array, dW: Array) -> None:
+        dW += self.weight_decay * W
 
 
 class Adam(Optimizer):
@@ -105,18 +142,21 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        decay_biases: bool = True,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(model, lr, weight_decay)
+        super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
         self.beta1 = checks.number("Adam: beta1", beta1, 0, below=1)
         self.beta2 = checks.number("Adam: beta2", beta2, 0, below=1)
         self.eps = checks.number("Adam: eps", eps, 0)
         self.t = 0
 
     def step(self) -> None:
-        self.follow(getattr(self.model, "ops", self.ops))
+        decay, model = self.prepare(), self.model
         self.t += 1
-        model = self.model
         self.ops.adam_step(
-            model.params, model.grads, self.m, self.v,
-            self.t, self.lr, self.beta1, self.beta2, self.eps, self.weight_decay,
-        )  # fmt: skip
+            model.params, model.grads, self.m, self.v, self.t, self.lr, self.beta1, self.beta2, self.eps, decay
+        )
+
+    def decay(self, W: Array, dW: Array) -> None:
+        W *= 1 - self.lr * self.weight_decay
