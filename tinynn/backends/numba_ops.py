@@ -19,7 +19,18 @@ from ..checks import Array
 from . import numpy_ops
 from .numba_kernel import OPTIONS, kernel, read, report, write
 from .numba_product import product
-from .numpy_ops import TINY_MEAN, TINY_SQUARE, asarray, gaussian_nll, mse, softmax, to_numpy, xp
+from .numpy_ops import (
+    TINY_MEAN,
+    TINY_SQUARE,
+    asarray,
+    gaussian_nll,
+    mse,
+    sigmoid_backward,
+    softmax,
+    tanh_backward,
+    to_numpy,
+    xp,
+)  # fmt: skip
 
 __all__ = [
     "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
@@ -128,23 +139,19 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    return _map2(relu_backward_kernel, dy, y)
+    if dy.shape != y.shape:  # a kernel checks no bounds
+        raise ValueError(f"dy must have y's shape {y.shape}, not {dy.shape}")
+    dx = np.empty(y.shape, y.dtype)
+    relu_backward_kernel(dy.ravel(), y.ravel(), dx.ravel())
+    return dx
 
 
 def sigmoid(x: Array) -> Array:
     return _map(sigmoid_kernel, x)
 
 
-def sigmoid_backward(dy: Array, y: Array) -> Array:
-    return _map2(sigmoid_backward_kernel, dy, y)
-
-
 def tanh(x: Array) -> Array:
     return _map(tanh_kernel, x)
-
-
-def tanh_backward(dy: Array, y: Array) -> Array:
-    return _map2(tanh_backward_kernel, dy, y)
 
 
 def _map(kernel: Any, x: Array) -> Array:
@@ -152,15 +159,6 @@ def _map(kernel: Any, x: Array) -> Array:
     y = np.empty(x.shape, x.dtype)
     kernel(x.ravel(), y.ravel())
     return y
-
-
-def _map2(kernel: Any, dy: Array, y: Array) -> Array:
-    """dx = kernel(dy, y) element by element."""
-    if dy.shape != y.shape:  # a kernel checks no bounds
-        raise ValueError(f"dy must have y's shape {y.shape}, not {dy.shape}")
-    dx = np.empty(y.shape, y.dtype)
-    kernel(dy.ravel(), y.ravel(), dx.ravel())
-    return dx
 
 
 @kernel(lambda T: (read(T), write(T)))
@@ -182,22 +180,10 @@ def sigmoid_kernel(x, y):
         y[i] = (1 if x[i] >= 0 else e) / (1 + e)
 
 
-@kernel(lambda T: (read(T), read(T), write(T)))
-def sigmoid_backward_kernel(dy, y, dx):
-    for i in range(y.size):
-        dx[i] = dy[i] * (y[i] * (1 - y[i]))
-
-
 @kernel(lambda T: (read(T), write(T)))
 def tanh_kernel(x, y):
     for i in range(x.size):
         y[i] = tanh_scalar(x[i])
-
-
-@kernel(lambda T: (read(T), read(T), write(T)))
-def tanh_backward_kernel(dy, y, dx):
-    for i in range(y.size):
-        dx[i] = dy[i] * (1 - y[i] * y[i])
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
