@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import loss_cases
+from oracles import central_differences, loss_cases, relative_error
 
 from tinynn import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from tinynn.backends import load
@@ -184,3 +184,34 @@ def test_a_loss_of_ones_own(cpu):
 
 def test_softmax_is_the_exponential_over_its_sum(cpu):
     assert np.allclose(load(cpu).softmax(np.log([[1.0, 3.0]])), [[0.25, 0.75]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("cls, options, draw", CASES)
+@given(seed=st.integers(0, 2**32 - 1), N=st.integers(1, 6), C=st.integers(1, 5))
+def test_a_weight_is_a_repetition(cls, options, draw, cpu, seed, N, C):
+    """A row of weight 2 counts twice, one of weight 0 not at all; and the gradient is that of the weighted loss."""
+    rng = np.random.default_rng(seed)
+    y, t = draw(rng, N, C)
+    loss, times = cls(backend=cpu, **options), rng.integers(0, 4, N)
+    times[0] += 1  # not all 0
+    weight = times.astype(y.dtype)
+    value, repeated = loss.forward(y, t, weight), loss(np.repeat(y, times, axis=0), np.repeat(t, times, axis=0))
+    assert math.isclose(value, repeated, rel_tol=1e-12, abs_tol=1e-12)
+    assert math.isclose(value, loss(y, t, 0.3 * weight), rel_tol=1e-12, abs_tol=1e-12)  # only the shares count
+    dy = loss.backward()
+    assert not dy[times == 0].any()
+    assert relative_error(dy, central_differences(lambda: loss(y, t, weight), y)) < 1e-7
+    ones = loss(y, t, np.ones(N, y.dtype))
+    assert math.isclose(ones, loss(y, t), rel_tol=1e-12, abs_tol=1e-12)
+
+
+def test_bad_weights(cpu):
+    loss, y, t = MSE(backend=cpu), np.zeros((3, 2)), np.zeros((3, 2))
+    for weight in (np.ones(2), np.ones((3, 1)), np.ones(3, "float32"), [1.0, 1.0, 1.0]):
+        with pytest.raises(
+            ValueError, match="weight must be a float64 array with a number for each of the 3 rows of y"
+        ):
+            loss(y, t, weight)
+    for weight in ([1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, math.nan, 1.0], [math.inf, 1.0, 1.0]):
+        with pytest.raises(ValueError, match="weight must hold numbers of 0 or more, not all 0"):
+            loss(y, t, np.array(weight))

@@ -69,6 +69,47 @@ def test_two_times_five_epochs_are_ten(any_backend, seed):
     assert runs[0] == runs[1] == runs[2]
 
 
+def test_weights_are_repetitions(any_backend):
+    """One batch of all rows: weights 0, 1, 2 train as the rows left out, once, twice do; class weights likewise."""
+    x, t = blobs(60)
+    times = np.arange(60) % 3
+    by_class = {0: 2.0, 1: 0.0}
+    loss, ends = SoftmaxCrossEntropy(), []
+    for options, n in (
+        ({"sample_weight": times.astype(float)}, times),
+        ({"class_weight": by_class}, np.array([by_class.get(label, 1) for label in t]).astype(int)),
+    ):
+        for repeated in (False, True):
+            data = (np.repeat(x, n, axis=0), np.repeat(t, n)) if repeated else (x, t)
+            model = network(any_backend, dtype="float64")
+            history = model.fit(
+                data[0].astype("float64"), data[1], loss=loss, optimizer=SGD(model, 0.5), epochs=3, batch_size=1000,
+                seed=0, progress=False, **({} if repeated else options),
+            )  # fmt: skip
+            ends.append((model.ops.to_numpy(model.params).copy(), history["loss"]))
+    for (params, record), (repeated, again) in (ends[:2], ends[2:]):
+        np.testing.assert_allclose(params, repeated, rtol=1e-10)
+        np.testing.assert_allclose(record, again, rtol=1e-10)
+
+
+def test_bad_weights():
+    x, t = blobs(10)
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    for options, error, message in (
+        (
+            {"sample_weight": np.ones(9)},
+            TypeError,
+            "sample_weight must be a numpy array with a number for each of the 10",
+        ),
+        ({"sample_weight": -np.ones(10)}, ValueError, "sample_weight must hold numbers of 0 or more"),
+        ({"class_weight": [1, 2, 3]}, TypeError, "class_weight must be a dict label -> number"),
+        ({"class_weight": {7: 1}}, ValueError, "class_weight must name labels of t, not 7"),
+        ({"class_weight": {0: -1}}, ValueError, r"class_weight\[0\] must be a number, 0 or more, not -1"),
+    ):
+        with pytest.raises(error, match=message):
+            model.fit(x, t, loss=loss, optimizer=Adam(model), progress=False, **options)
+
+
 def test_transform_makes_numbers_of_bytes(any_backend):
     """Bytes that are scaled batch by batch train to the same bits as those scaled before."""
     rng = np.random.default_rng(0)

@@ -4,6 +4,9 @@
     dy = loss.backward()            gives it: dL/dy, of y's shape
     value = loss(y, t)              computes, and leaves no trace
 
+Each takes a `weight` (N,) as well, a number of 0 or more for each row: then the mean over rows is the weighted one, and
+a row of weight 2 counts as if it stood there twice.
+
 On the CPU the value is a Python float; on the GPU it stays there, an array without dimensions, until somebody reads it.
 Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error.
 """
@@ -33,8 +36,8 @@ class Loss(backends.ByName):
         self.ops = None if backend is None else backends.load(backend)
         self.dy: Any = None
 
-    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
-        """The loss and its gradient dL/dy."""
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        """The loss and its gradient dL/dy. (One of your own that knows no weights takes y and t alone.)"""
         raise NotImplementedError(f"{self!r}: a loss must define compute(self, y, t)")
 
     def check(self, y: Array, t: Array) -> None:
@@ -51,9 +54,9 @@ class Loss(backends.ByName):
         if len(bad):
             raise ValueError(f"{self!r}: t must hold numbers, not NaN (in row {bad[0][0]})")
 
-    def forward(self, y: Array, t: Array) -> float:
+    def forward(self, y: Array, t: Array, weight: Array | None = None) -> float:
         """The loss; remembers its gradient."""
-        value, self.dy = self._checked(y, t)
+        value, self.dy = self._checked(y, t, weight)
         return value
 
     def backward(self) -> Array:
@@ -62,16 +65,16 @@ class Loss(backends.ByName):
             raise RuntimeError(f"{self!r}: backward needs a forward before it, and there was none")
         return self.dy
 
-    def __call__(self, y: Array, t: Array) -> float:
+    def __call__(self, y: Array, t: Array, weight: Array | None = None) -> float:
         """The loss, without a trace."""
-        return self._checked(y, t)[0]
+        return self._checked(y, t, weight)[0]
 
     def follow(self, ops: ModuleType) -> None:
         """Work with a model's backend, unless this loss was made for a certain one."""
         if self.backend is None:
             self.ops = ops
 
-    def _checked(self, y: Array, t: Array) -> tuple[float, Array]:
+    def _checked(self, y: Array, t: Array, weight: Array | None) -> tuple[float, Array]:
         if self.ops is None:
             self.ops = backends.load()
         if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.FLOATS:
@@ -79,10 +82,21 @@ class Loss(backends.ByName):
         self.check(y, t)
         if len(y) == 0:
             raise ValueError(f"{self!r}: y must have at least one row, not shape {y.shape}")
-        value, dy = self.compute(y, t)
+        if weight is None:
+            value, dy = self.compute(y, t)
+        else:
+            self._check_weight(y, weight)
+            value, dy = self.compute(y, t, weight)
         if isinstance(value, float) and not math.isfinite(value):
             self.check_values(t, y.shape[1])  # are the targets to blame? (too slow to ask every time)
         return value, dy
+
+    def _check_weight(self, y: Array, weight: Array) -> None:
+        if type(weight) is not type(y) or weight.shape != y.shape[:1] or weight.dtype != y.dtype:
+            expected = f"a {y.dtype} array with a number for each of the {len(y)} rows of y"
+            raise ValueError(f"{self!r}: weight must be {expected}, not {checks.describe(weight)}")
+        if self.ops.xp is np and not (weight.min() >= 0 and 0 < weight.sum() < math.inf):  # on the GPU this would wait
+            raise ValueError(f"{self!r}: weight must hold numbers of 0 or more, not all 0, not {weight.min()}")
 
     def _check_dtype(self, y: Array, t: Array) -> None:
         if t.dtype != y.dtype:
@@ -102,8 +116,8 @@ class MSE(Loss):
     y, t (N, D); dy = 2 (y - t) / (N D).
     """
 
-    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
-        return self.ops.mse(y, t)
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        return self.ops.mse(y, t, weight)
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -116,8 +130,8 @@ class SoftmaxCrossEntropy(Loss):
 
     classifies = True
 
-    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
-        return self.ops.softmax_cross_entropy(y, t)
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        return self.ops.softmax_cross_entropy(y, t, weight)
 
     def check(self, y: Array, t: Array) -> None:
         N, C = y.shape
@@ -166,10 +180,10 @@ class GaussianNLL(Loss):
             raise ValueError("GaussianNLL: variance must be more than 0, not 0")
         self.variance = variance
 
-    def compute(self, y: Array, t: Array) -> tuple[float, Array]:
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
         if self.variance is None:
-            return self.ops.gaussian_nll(y, t)
-        value, dy = self.ops.mse(y, t)
+            return self.ops.gaussian_nll(y, t, weight)
+        value, dy = self.ops.mse(y, t, weight)
         return value / (2 * self.variance) + math.log(2 * math.pi * self.variance) / 2, dy / (2 * self.variance)
 
     def check(self, y: Array, t: Array) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +36,8 @@ def fit(
     batch_size: int = 32,
     validation_data: tuple[Array, Array] | None = None,
     validation_split: float = 0.0,
+    sample_weight: Array | None = None,
+    class_weight: Mapping[int, float] | None = None,
     transform: Callable[[Array], Array] | None = None,
     callbacks: Sequence[Callable[[Run], None]] = (),
     seed: int | None = None,
@@ -48,6 +50,8 @@ def fit(
     ten, to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
     `validation_data` are of the epoch's end; `validation_split` sets the last rows aside for that, such as 0.1 of all
     (shuffle rows that are sorted before). The arrays are NumPy's; they are moved to the model's backend once, whole.
+    `sample_weight`, a number of 0 or more for each row of x, lets rows count more or less in the loss; `class_weight`,
+    a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
     shows a bar on a terminal and a line for each epoch. Ctrl-C ends the training: the history so far is returned, and
@@ -62,8 +66,10 @@ def fit(
     loss.follow(ops)
     prepare = transform or _as_it_is
     _check_data(model, x, t, loss, prepare, "x", "t")
+    weight = _weights(t, sample_weight, class_weight, model.params.dtype)
     if checks.number("validation_split", validation_split, 0, below=1):
         x, t, validation_data = _split(x, t, validation_split, validation_data)
+        weight = None if weight is None else weight[: len(x)]
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
@@ -72,7 +78,9 @@ def fit(
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}")
-    x, t = ops.asarray(x), ops.asarray(t)
+    if weight is not None and not weight.all():
+        x, t, weight = (a[weight > 0] for a in (x, t, weight))  # a batch of nothing but zeros would have no mean
+    arrays = [ops.asarray(a) for a in (x, t, weight) if a is not None]
     if seed is None:
         seed = getattr(optimizer, "seed", None)
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
@@ -85,7 +93,8 @@ def fit(
             getattr(callback, "start", _nothing)(run)
         for epoch in range(first, last):
             # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
-            batches = minibatches(x, t, batch_size, seed=np.random.default_rng([seed, epoch]), ops=ops)
+            order = np.random.default_rng([seed, epoch]).permutation(len(x))
+            batches = _batches(arrays, batch_size, order, ops)
             bar = _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress)
             row = _train(model, loss, optimizer, prepare, bar)
             if validation_data is not None:
@@ -112,20 +121,22 @@ def fit(
 
 
 def _train(
-    model: Any, loss: Any, optimizer: Any, prepare: Callable[[Array], Array], batches: Iterable[tuple[Array, Array]]
+    model: Any, loss: Any, optimizer: Any, prepare: Callable[[Array], Array], batches: Iterable[tuple[Array, ...]]
 ) -> dict[str, float]:
     """One epoch, a step for each batch: the row of the history."""
-    start, rows, total, right = time.perf_counter(), 0, 0.0, 0.0
-    for x_batch, t_batch in batches:
+    start, rows, shares, total, right = time.perf_counter(), 0, 0.0, 0.0, 0.0
+    for x_batch, t_batch, *weight in batches:
         y = model.forward(prepare(x_batch))
-        value = loss.forward(y, t_batch)
+        value = loss.forward(y, t_batch, *weight)
         model.backward(loss.backward())
         optimizer.step()
+        share = weight[0].sum() if weight else len(x_batch)
         rows += len(x_batch)
-        total += value * len(x_batch)
+        shares += share
+        total += value * share
         if loss.classifies:
             right += accuracy(y, t_batch) * len(x_batch)
-    row = {"loss": float(total) / rows}
+    row = {"loss": float(total) / float(shares)}
     if loss.classifies:
         row["accuracy"] = float(right) / rows
     row["seconds"] = time.perf_counter() - start
@@ -206,15 +217,16 @@ def minibatches(
     if len(x) != len(t):
         raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
     order = checks.generator("seed", seed).permutation(len(x)) if shuffle else None
-    return _batches(x, t, batch_size, order, ops)
+    return _batches((x, t), batch_size, order, ops)
 
 
-def _batches(x: Array, t: Array, size: int, order: Array | None, ops: ModuleType) -> Iterator[tuple[Array, Array]]:
+def _batches(arrays: Sequence[Array], size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
+    """The same rows of each of the arrays, `size` at a time."""
     if order is not None:
         order = ops.asarray(order)  # the host draws it; to the GPU it goes once an epoch
-    for start in range(0, len(x), size):
+    for start in range(0, len(arrays[0]), size):
         rows = slice(start, start + size) if order is None else order[start : start + size]
-        yield x[rows], t[rows]
+        yield tuple(a[rows] for a in arrays)
 
 
 def accuracy(y: Array, t: Array) -> float:
@@ -300,6 +312,30 @@ def _check_parts(**parts: Any) -> None:
 def _as_it_is(x: Array) -> Array:
     """The transform of who names none."""
     return x
+
+
+def _weights(t: Array, sample_weight: Any, class_weight: Any, dtype: Any) -> Array | None:
+    """The weight of each row, or None where all count alike. Raises TypeError, ValueError."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = np.ones(len(t))
+    if sample_weight is not None:
+        if type(sample_weight) is not np.ndarray or sample_weight.shape != (len(t),):
+            expected = f"a numpy array with a number for each of the {len(t)} rows"
+            raise TypeError(f"sample_weight must be {expected}, not {checks.describe(sample_weight)}")
+        weight = weight * sample_weight
+    if class_weight is not None:
+        if not isinstance(class_weight, Mapping) or t.ndim != 1:
+            got = checks.describe(class_weight) + ("" if t.ndim == 1 else f" for t of shape {t.shape}")
+            raise TypeError(f"class_weight must be a dict label -> number for labels t, not {got}")
+        strange = [label for label in class_weight if label not in t]
+        if strange:
+            raise ValueError(f"class_weight must name labels of t, not {strange[0]!r}, which no row has")
+        for label, number in class_weight.items():
+            weight[t == label] *= checks.number(f"class_weight[{label!r}]", number, 0)
+    if not (weight.min() >= 0 and 0 < weight.sum() < np.inf):
+        raise ValueError("sample_weight must hold numbers of 0 or more, not all 0, and no NaN or infinity")
+    return weight.astype(dtype)
 
 
 def _check_data(

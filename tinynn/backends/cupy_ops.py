@@ -113,9 +113,9 @@ gaussian_kernel = xp.ElementwiseKernel(
 LOG_2PI = 1.8378770664093453
 
 
-def mse(y: Array, t: Array) -> tuple[float, Array]:
+def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     square, dy = mse_kernel(y, t, 2 / max(y.size, 1))
-    return _mean(square, y.size), dy
+    return _average(square, dy, y.size, weight)
 
 
 def softmax(y: Array) -> Array:
@@ -123,20 +123,20 @@ def softmax(y: Array) -> Array:
     return e / total
 
 
-def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
+def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     N, C = y.shape
     z, e, total = _softmax_parts(y)
     if t.ndim == 1:
         losses, dy = cross_entropy_labels(z, e, total, t[:, None], xp.arange(C), C, max(N, 1), float("nan"))
     else:
         losses, dy = cross_entropy_rows(z, e, total, t, max(N, 1))
-    return _mean(losses, N), dy
+    return _average(losses, dy, N, weight)
 
 
-def gaussian_nll(y: Array, t: Array) -> tuple[float, Array]:
+def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     D = t.shape[1]
     losses, dm, ds = gaussian_kernel(y[:, :D], y[:, D:], t, LOG_2PI, max(t.size, 1))
-    return _mean(losses, t.size), xp.concatenate([dm, ds], axis=1)
+    return _average(losses, xp.concatenate([dm, ds], axis=1), t.size, weight)
 
 
 def _softmax_parts(y: Array) -> tuple[Array, Array, Array]:
@@ -146,9 +146,12 @@ def _softmax_parts(y: Array) -> tuple[Array, Array, Array]:
     return z, e, e.sum(axis=1, keepdims=True)
 
 
-def _mean(a: Array, count: int) -> float:
-    """sum(a) / count in double precision, still on the GPU; NaN for count 0."""
-    return a.sum(dtype=xp.float64) / (count or float("nan"))
+def _average(losses: Array, dy: Array, count: int, weight: Array | None) -> tuple[float, Array]:
+    """sum(losses) / count in double precision, still on the GPU, NaN for count 0; and its gradient."""
+    if weight is not None:
+        share = (weight / weight.mean())[:, None]
+        losses, dy = losses * share, dy * share
+    return losses.sum(dtype=xp.float64) / (count or float("nan")), dy
 
 
 # --- updates ---------------------------------------------------------------------------------------------------------

@@ -189,10 +189,10 @@ def tanh_kernel(x, y):
 # --- losses ----------------------------------------------------------------------------------------------------------
 
 
-def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
+def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     N, C = y.shape
-    if t.ndim == 2:  # probabilities in place of labels are rare: not worth the time that compiling a kernel takes
-        return numpy_ops.softmax_cross_entropy(y, t)
+    if t.ndim == 2 or weight is not None:  # rare: not worth the time that compiling a kernel takes
+        return numpy_ops.softmax_cross_entropy(y, t, weight)
     dy = np.empty((N, C), y.dtype)
     total, bad = cross_entropy_kernel(np.ascontiguousarray(y), np.ascontiguousarray(t, dtype=np.int64), dy)
     if bad:

@@ -111,16 +111,17 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 # --- losses: (y, t) -> (value, dy) -----------------------------------------------------------------------------------
 #
 # Each returns the loss and its gradient in one go: what the one needs, the other has just computed. Sums over a batch
-# run in double precision, and the loss of an empty batch is NaN: there is nothing to average.
+# run in double precision, and the loss of an empty batch is NaN: there is nothing to average. With a weight (N,), 0 or
+# more for each row, the mean over rows is the weighted one: a row of weight 2 counts as if it stood there twice.
 
 
-def mse(y: Array, t: Array) -> tuple[float, Array]:
+def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     """L = mean over all N D elements of (y - t)^2;  dy = 2 (y - t) / (N D).
 
     y, t (N, D) -> the value, dy (N, D).
     """
     error = y - t
-    return _mean(error * error, y.size), error * (2 / max(y.size, 1))
+    return _average(error * error, error * (2 / max(y.size, 1)), weight)
 
 
 def softmax(y: Array) -> Array:
@@ -133,7 +134,7 @@ def softmax(y: Array) -> Array:
     return e / e.sum(axis=1, keepdims=True)
 
 
-def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
+def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     """L = mean over rows of -log p[n, t_n], where p = softmax(y);  dy = (p - t) / N, t as one-hot rows.
 
     Softmax and logarithm are one op because together they are simple: -log p_t = log(sum_k e^y_k) - y_t, which never
@@ -156,13 +157,13 @@ def softmax_cross_entropy(y: Array, t: Array) -> tuple[float, Array]:
         losses = -log_p[rows, t]
         p[rows, t] -= 1
     else:
-        losses = -t * np.where(t == 0, 0, log_p)  # a class of probability 0 adds nothing, even where log p is -inf
+        losses = (-t * np.where(t == 0, 0, log_p)).sum(axis=1)  # probability 0 adds nothing, even where log p is -inf
         p -= t
     p /= max(N, 1)
-    return _mean(losses, N), p
+    return _average(losses, p, weight)
 
 
-def gaussian_nll(y: Array, t: Array) -> tuple[float, Array]:
+def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     """L = mean over all N D targets of -log N(t; m, v) = (log(2 pi) + s + (t - m)^2 / v) / 2, with s = log v.
 
     The network gives mean and *log* variance of each target: y = [m | s], so v = e^s is positive whatever y is.
@@ -177,7 +178,7 @@ def gaussian_nll(y: Array, t: Array) -> tuple[float, Array]:
     scaled = error * error * precision
     dy = np.concatenate([error * precision, (1 - scaled) / 2], axis=1)
     dy /= max(t.size, 1)
-    return _mean((np.log(2 * np.pi) + s + scaled) / 2, t.size), dy
+    return _average((np.log(2 * np.pi) + s + scaled) / 2, dy, weight)
 
 
 def _row_max(y: Array) -> Array:
@@ -185,10 +186,16 @@ def _row_max(y: Array) -> Array:
     return y.real.max(axis=1, keepdims=True, initial=-np.inf)
 
 
-def _mean(a: Array, count: int) -> float:
-    """sum(a) / count in double precision, as a Python number; NaN for count 0."""
-    wide = np.result_type(a.dtype, np.float64)
-    return a.sum(dtype=wide).item() / count if count else float("nan")
+def _average(losses: Array, dy: Array, weight: Array | None) -> tuple[float, Array]:
+    """The mean of `losses`, (N,) or (N, D), in double precision, NaN where there is none; and its gradient.
+
+    sum_n w_n l_n / sum_n w_n is the mean of (w_n / mean(w)) l_n: so rows and their gradients are only scaled.
+    """
+    if weight is not None:
+        share = (weight / weight.mean())[:, None]
+        losses, dy = losses.reshape(len(share), -1) * share, dy * share
+    wide = np.result_type(losses.dtype, np.float64)
+    return losses.sum(dtype=wide).item() / losses.size if losses.size else float("nan"), dy
 
 
 # --- updates: one op over the flat parameter vector -------------------------------------------------------------------
