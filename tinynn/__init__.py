@@ -14,6 +14,7 @@ training.py for the loop.
 
 from . import backends, callbacks, datasets, initializers
 from .callbacks import EarlyStopping, LearningRate
+from .checkpoint import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
 from .initializers import (
     constant,
     kaiming_normal,
@@ -32,8 +33,9 @@ from .sequential import Sequential, flatten
 from .training import History, accuracy, evaluate, fit, minibatches
 
 __all__ = [
-    "MSE", "SGD", "Activation", "Adam", "Affine", "EarlyStopping", "GaussianNLL", "History", "Layer", "LearningRate",
-    "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "Tanh", "accuracy", "backends",
-    "callbacks", "constant", "datasets", "evaluate", "fit", "flatten", "initializers", "kaiming_normal",
-    "kaiming_uniform", "minibatches", "normal", "uniform", "xavier_normal", "xavier_uniform", "zeros",
+    "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
+    "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
+    "Tanh", "accuracy", "backends", "callbacks", "constant", "datasets", "evaluate", "fit", "flatten", "initializers",
+    "kaiming_normal", "kaiming_uniform", "load", "load_into", "load_weights", "minibatches", "normal", "save",
+    "save_weights", "uniform", "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
