@@ -125,6 +125,10 @@ def test_validation_split_takes_the_last_rows():
 def test_what_is_no_callback():
     with pytest.raises(TypeError, match="callbacks must be functions of the run, not 3"):
         train([3])
+    with pytest.raises(TypeError, match="callbacks must be a list of functions of the run, not <"):
+        train(EarlyStopping(1))
+    with pytest.raises(TypeError, match="callbacks must be functions of the run, not <class .*make one of it"):
+        train([EarlyStopping])
     with pytest.raises(TypeError, match="schedule must be a function of the epoch, not 0.1"):
         LearningRate(0.1)
     with pytest.raises(ValueError, match=r"schedule\(1\) must be a number, 0 or more, not -1"):

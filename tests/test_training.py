@@ -101,6 +101,8 @@ def test_bad_weights():
             TypeError,
             "sample_weight must be a numpy array with a number for each of the 10",
         ),
+        ({"sample_weight": np.array(["a"] * 10)}, TypeError, "sample_weight must be a numpy array with a number"),
+        ({"transform": 3}, TypeError, "transform must be a function of a batch's x, not 3"),
         ({"sample_weight": -np.ones(10)}, ValueError, "sample_weight must hold numbers of 0 or more"),
         ({"class_weight": [1, 2, 3]}, TypeError, "class_weight must be a dict label -> number"),
         ({"class_weight": {7: 1}}, ValueError, "class_weight must name labels of t, not 7"),

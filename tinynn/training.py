@@ -64,7 +64,7 @@ def fit(
     _check_parts(model=model, loss=loss, optimizer=optimizer)
     ops = backends.of(model)
     loss.follow(ops)
-    prepare = transform or _as_it_is
+    prepare = _transform(transform)
     _check_data(model, x, t, loss, prepare, "x", "t")
     weight = _weights(t, sample_weight, class_weight, model.params.dtype)
     if checks.number("validation_split", validation_split, 0, below=1):
@@ -75,9 +75,12 @@ def fit(
             raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
         x_val, t_val = validation_data
         _check_data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
     for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}")
+        if isinstance(callback, type) or not callable(callback):
+            hint = " (a class: make one of it)" if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
     if weight is not None and not weight.all():
         x, t, weight = (a[weight > 0] for a in (x, t, weight))  # a batch of nothing but zeros would have no mean
     arrays = [ops.asarray(a) for a in (x, t, weight) if a is not None]
@@ -173,7 +176,7 @@ def evaluate(
     batch_size = checks.integer("batch_size", batch_size, 1)
     _check_parts(model=model, loss=loss)
     loss.follow(backends.of(model))
-    prepare = transform or _as_it_is
+    prepare = _transform(transform)
     _check_data(model, x, t, loss, prepare, "x", "t")
     return _evaluate(model, x, t, loss, prepare, batch_size)
 
@@ -309,6 +312,13 @@ def _check_parts(**parts: Any) -> None:
         raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
 
 
+def _transform(transform: Any) -> Callable[[Array], Array]:
+    """The transform, or the one that does nothing. Raises TypeError."""
+    if transform is not None and not callable(transform):
+        raise TypeError(f"transform must be a function of a batch's x, not {checks.describe(transform)}")
+    return transform or _as_it_is
+
+
 def _as_it_is(x: Array) -> Array:
     """The transform of who names none."""
     return x
@@ -320,7 +330,8 @@ def _weights(t: Array, sample_weight: Any, class_weight: Any, dtype: Any) -> Arr
         return None
     weight = np.ones(len(t))
     if sample_weight is not None:
-        if type(sample_weight) is not np.ndarray or sample_weight.shape != (len(t),):
+        numbers = type(sample_weight) is np.ndarray and sample_weight.dtype.kind in "fiu"
+        if not numbers or sample_weight.shape != (len(t),):
             expected = f"a numpy array with a number for each of the {len(t)} rows"
             raise TypeError(f"sample_weight must be {expected}, not {checks.describe(sample_weight)}")
         weight = weight * sample_weight

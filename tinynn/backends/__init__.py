@@ -1,7 +1,7 @@
 """The array backends: modules of plain functions with equal names and equal arguments.
 
     numpy   numpy_ops.py   the textbook: every op once, in plain NumPy, with its derivation
-    numba   numba_ops.py   the CPU hot path: the same ops, jitted where that is faster
+    numba   numba_ops.py   the CPU hot path: the same ops, jitted where that is faster (products: numba_product.py)
     cupy    cupy_ops.py    the GPU: the same ops on CuPy arrays
 
 A model picks its backend once, `Sequential(..., backend="numba")`, and its layers then call `self.ops.relu(x)`. There
