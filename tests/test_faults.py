@@ -82,7 +82,7 @@ LAYER_FAULTS = {
 
 def dy_fault(change):
     """A loss op whose dy is changed by `change(dy, y, t)`."""
-    return changed(lambda result, y, t: (result[0], change(result[1], y, t)))
+    return changed(lambda result, y, t, weight: (result[0], change(result[1], y, t)))
 
 
 LOSS_FAULTS = {
@@ -90,7 +90,7 @@ LOSS_FAULTS = {
     "mse: lost the 2": (MSE, "mse", dy_fault(lambda dy, y, t: dy / 2)),
     "mse: missing 1/N": (MSE, "mse", dy_fault(lambda dy, y, t: dy * N)),
     "mse: mean over rows alone": (MSE, "mse", dy_fault(lambda dy, y, t: dy * D)),
-    "mse: a sum, not a mean": (MSE, "mse", changed(lambda result, y, t: (result[0] * y.size, result[1]))),
+    "mse: a sum, not a mean": (MSE, "mse", changed(lambda result, y, t, weight: (result[0] * y.size, result[1]))),
     "cross-entropy: sign": (SoftmaxCrossEntropy, "softmax_cross_entropy", dy_fault(lambda dy, y, t: -dy)),
     "cross-entropy: missing 1/N": (SoftmaxCrossEntropy, "softmax_cross_entropy", dy_fault(lambda dy, y, t: dy * N)),
     "cross-entropy: divided twice": (SoftmaxCrossEntropy, "softmax_cross_entropy", dy_fault(lambda dy, y, t: dy / N)),
