@@ -20,16 +20,19 @@ from .checks import Array
 
 
 class Run:
-    """One call of `fit` as callbacks see it: model, loss, optimizer, history, and `epoch`, how many epochs are done."""
+    """One call of `fit` as callbacks see it: its model, loss, optimizer and history."""
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, history: Any) -> None:
         self.model, self.loss, self.optimizer, self.history = model, loss, optimizer, history
-        self.epoch = history.first
-        self.reason: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done, those of earlier calls with the same optimizer included."""
+        return self.history.first + len(self.history)
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch; the history keeps the reason."""
-        self.reason = reason
+        self.history.stopped = reason
 
 
 class EarlyStopping:

@@ -103,23 +103,22 @@ def fit(
             if validation_data is not None:
                 row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss, prepare).items()}
             history.append(row)
-            optimizer.epochs = run.epoch = epoch + 1
+            optimizer.epochs = epoch + 1
             if progress:
                 if epoch == first:
                     tqdm.write(_heading(row), file=sys.stdout)
                 tqdm.write(_line(epoch + 1, row), file=sys.stdout)
             for callback in callbacks:
                 callback(run)
-            if run.reason is not None:
+            if history.stopped is not None:
                 break
     except KeyboardInterrupt:
         run.stop("Ctrl-C")
     finally:
         for callback in callbacks:
             getattr(callback, "end", _nothing)(run)
-    history.stopped = run.reason
-    if progress and run.reason is not None:
-        tqdm.write(f"stopped: {run.reason}", file=sys.stdout)
+    if progress and history.stopped is not None:
+        tqdm.write(f"stopped: {history.stopped}", file=sys.stdout)
     return history
 
 
