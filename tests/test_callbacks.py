@@ -133,3 +133,50 @@ def test_what_is_no_callback():
         LearningRate(0.1)
     with pytest.raises(ValueError, match=r"schedule\(1\) must be a number, 0 or more, not -1"):
         train([LearningRate(lambda epoch: -epoch)])
+
+
+class Steps:
+    """A callback that sees every step."""
+
+    def __init__(self, last=math.inf):
+        self.last, self.seen = last, []
+
+    def step(self, run):
+        self.seen.append((run.steps, run.epoch, run.value, run.model.params[0]))
+        if run.steps == self.last:
+            run.stop(f"step {run.steps} was the last")
+
+    def __call__(self, run):
+        self.seen.append("epoch")
+
+
+def test_a_callback_sees_every_step_after_the_update():
+    steps, model = Steps(), network("numpy")
+    before = model.params[0]
+    _, history = train([steps], epochs=2, model=model, batch_size=50)
+    assert [s if s == "epoch" else s[:2] for s in steps.seen] == [
+        (1, 0), (2, 0), (3, 0), (4, 0), "epoch", (5, 1), (6, 1), (7, 1), (8, 1), "epoch",
+    ]  # fmt: skip
+    values = [s[2] for s in steps.seen if s != "epoch"]
+    assert np.mean(values[:4]) == pytest.approx(history["loss"][0])  # batches of one size
+    assert steps.seen[0][3] != before and steps.seen[-2][3] == model.params[0]
+
+
+def test_a_callback_stops_within_an_epoch():
+    steps = Steps(last=6)
+    _, history = train([steps], epochs=5, batch_size=50)
+    assert len([s for s in steps.seen if s != "epoch"]) == 6 and steps.seen.count("epoch") == 1
+    assert len(history) == 1 and history.stopped == "step 6 was the last"
+    assert repr(history).splitlines()[-1] == "stopped: step 6 was the last"
+
+
+@pytest.mark.parametrize(("mode", "best"), [("auto", 0), ("min", 0), ("max", 4)])
+def test_early_stopping_by_any_column(mode, best):
+    """A metric that grows by the epoch: what is better is as `mode` says."""
+    kept, grows = [], {"growth": lambda y, t: len(kept)}
+    stopping = EarlyStopping(patience=9, monitor="growth", mode=mode)
+    model, history = train([lambda run: kept.append(run.model.params.copy()), stopping], 5, metrics=grows)
+    assert history["growth"] == [0, 1, 2, 3, 4]
+    assert np.array_equal(model.params, kept[best])
+    with pytest.raises(ValueError, match="mode must be 'auto', 'min' or 'max', not 'most'"):
+        EarlyStopping(1, mode="most")

@@ -358,3 +358,68 @@ def test_bad_rows_and_scores():
         ValueError, match=r"t must be labels or rows of probabilities for scores y \(20, 2\), not .* \(5,\)"
     ):
         accuracy(x, t[:5])
+
+
+def test_metrics_of_ones_own(any_backend):
+    """In training means over the batches, by their rows; in evaluate of all rows at once."""
+    x, t = blobs(50)
+    model, loss = network(any_backend), SoftmaxCrossEntropy()
+    widths, seen = {"rows": lambda y, t: len(y)}, []
+    history = model.fit(
+        x, t, loss=loss, optimizer=SGD(model, 0), batch_size=20, metrics=widths | {"accuracy": accuracy},
+        validation_data=(x, t), seed=0, progress=False,
+    )  # fmt: skip
+    assert history["rows"] == [(20 * 20 + 20 * 20 + 10 * 10) / 50] and history["val_rows"] == [50]
+    assert history["accuracy"] == pytest.approx(history["val_accuracy"])
+    assert history.keys() == ["loss", "rows", "accuracy", "seconds", "val_loss", "val_rows", "val_accuracy"]
+    scores = model.evaluate(x, t, loss=loss, batch_size=7, metrics={"seen": lambda y, t: seen.append((y, t)) or 1.5})
+    assert scores["seen"] == 1.5 and "accuracy" not in scores
+    assert np.allclose(model.ops.to_numpy(seen[0][0]), model.predict(x), rtol=1e-5)  # other batches round otherwise
+    assert np.array_equal(model.ops.to_numpy(seen[0][1]), t)
+    assert set(model.evaluate(x, t, loss=loss, metrics={})) == {"loss"}
+
+
+@pytest.mark.parametrize("metrics", [accuracy, [accuracy], {"accuracy": 1}, {1: accuracy}])
+def test_metrics_must_be_functions(metrics):
+    x, t = blobs()
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    with pytest.raises(TypeError, match=r"metrics.* must be a .*function"):
+        model.fit(x, t, loss=loss, optimizer=SGD(model, 0.1), metrics=metrics)
+    with pytest.raises(TypeError, match=r"metrics.* must be a .*function"):
+        model.evaluate(x, t, loss=loss, metrics=metrics)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_loss_that_is_no_number_warns_once(backend):
+    x, t = blobs()
+    model, loss = network(backend), SoftmaxCrossEntropy()
+    with pytest.warns(RuntimeWarning) as caught:
+        history = model.fit(100 * x, t, loss=loss, optimizer=SGD(model, 1e30), epochs=4, seed=0, progress=False)
+    assert len(history) == 4
+    assert [str(w.message).split(",")[0] for w in caught] == ["the loss is nan since epoch 1"]
+    assert caught[0].filename == __file__  # the caller's line, not one of ours
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_bar_shows_loss_and_metric(terminal, monkeypatch, capsys):
+    """On a terminal, in 80 columns; elsewhere a line for each epoch and nothing else."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr("tinynn.training.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    x, t = blobs()
+    model = network("numpy")
+    model.fit(x, t, loss=SoftmaxCrossEntropy(), optimizer=SGD(model, 0.1), epochs=2, seed=0)
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3
+    bars = [piece for piece in err.split("\r") if "loss" in piece]
+    assert bool(bars) == bool(err) == terminal
+    if terminal:
+        assert "epoch 2/2 |" in bars[-1] and "/7," in bars[-1] and "/s, loss 0." in bars[-1]
+        assert ", accuracy " in bars[-1] and max(map(len, bars)) < 80
+
+
+def test_history_plots_itself():
+    _, history = train("numpy", epochs=3)
+    panels = history.plot()
+    assert [panel.get_ylabel() for panel in panels] == ["loss", "accuracy"]
+    assert list(panels[0].lines[0].get_ydata()) == history["loss"]

@@ -5,8 +5,8 @@ A callback is a function of the Run: it looks at `run.history`, may change `run.
     def say(run):
         print(run.epoch, run.history["loss"][-1])
 
-A class may also have `start(run)`, called before the first epoch, and `end(run)`, called once at the end, whatever has
-ended the training: the last epoch, a callback, Ctrl-C or an error.
+A class may also have `start(run)`, called before the first epoch, `step(run)`, called after each step, and `end(run)`,
+called once at the end, whatever has ended the training: the last epoch, a callback, Ctrl-C or an error.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from .checks import Array
 
 
 class Run:
-    """One call of `fit` as callbacks see it: its model, loss, optimizer and history."""
+    """One call of `fit` as callbacks see it: its model, loss, optimizer and history; the steps done, and the last
+    one's loss as `value`."""
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, history: Any) -> None:
         self.model, self.loss, self.optimizer, self.history = model, loss, optimizer, history
+        self.steps, self.value = 0, math.nan
 
     @property
     def epoch(self) -> int:
@@ -31,21 +33,24 @@ class Run:
         return self.history.first + len(self.history)
 
     def stop(self, reason: str) -> None:
-        """End the training after this epoch; the history keeps the reason."""
+        """End the training after this epoch, or within it after this step; the history keeps the reason."""
         self.history.stopped = reason
 
 
 class EarlyStopping:
     """Stop when a figure has not got better for `patience` epochs, and give the model its best parameters back.
 
-    `monitor` is a column of the history; better is less, for an accuracy more, by at least `min_delta`. Without a name
-    it is val_loss, or loss where nothing was validated. The best parameters come back whatever ends the training.
+    `monitor` is a column of the history. Without a name it is val_loss, or loss where nothing was validated. Better is
+    less with mode="min", more with "max", by at least `min_delta`; "auto" takes an accuracy for "max", all else for
+    "min". The best parameters come back whatever ends the training.
     """
 
-    def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None) -> None:
+    def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None, mode: str = "auto") -> None:
         self.patience = checks.integer("EarlyStopping: patience", patience, 1)
         self.min_delta = checks.number("EarlyStopping: min_delta", min_delta, 0)
-        self.monitor = monitor
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
+        self.monitor, self.mode = monitor, mode
         self.best, self.best_epoch = math.inf, 0
         self.params: Array | None = None
 
@@ -58,7 +63,8 @@ class EarlyStopping:
         if name not in run.history:
             raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.history.keys())}, not {name!r}")
         value = run.history[name][-1]
-        value = -value if name.endswith("accuracy") else value
+        if self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy")):
+            value = -value
         if value < self.best - self.min_delta or self.params is None:
             self.best, self.best_epoch, self.params = value, run.epoch, run.model.params.copy()
         elif run.epoch - self.best_epoch >= self.patience:

@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -23,6 +25,8 @@ from . import backends, checks
 from .backends import numpy_ops
 from .callbacks import Run
 from .checks import Array
+
+Metrics = Mapping[str, Callable[[Array, Array], float]]
 
 
 def fit(
@@ -38,6 +42,7 @@ def fit(
     validation_split: float = 0.0,
     sample_weight: Array | None = None,
     class_weight: Mapping[int, float] | None = None,
+    metrics: Metrics | None = None,
     transform: Callable[[Array], Array] | None = None,
     callbacks: Sequence[Callable[[Run], None]] = (),
     seed: int | None = None,
@@ -47,15 +52,16 @@ def fit(
 
     An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
     takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are
-    ten, to the last bit. The epoch's loss and accuracy are means over its batches, while the parameters move; those on
+    ten, to the last bit. The epoch's loss and metrics are means over its batches, while the parameters move; those on
     `validation_data` are of the epoch's end; `validation_split` sets the last rows aside for that, such as 0.1 of all
     (shuffle rows that are sorted before). The arrays are NumPy's; they are moved to the model's backend once, whole.
+    `metrics`, a dict name -> function (y, t) -> number, is {"accuracy": accuracy} where classes are learned, else {}.
     `sample_weight`, a number of 0 or more for each row of x, lets rows count more or less in the loss; `class_weight`,
     a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
     shows a bar on a terminal and a line for each epoch. Ctrl-C ends the training: the history so far is returned, and
-    its `stopped` says why.
+    its `stopped` says why. A loss that is no longer a number warns once.
 
     Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
     """
@@ -75,12 +81,8 @@ def fit(
             raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
         x_val, t_val = validation_data
         _check_data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
-    for callback in callbacks:
-        if isinstance(callback, type) or not callable(callback):
-            hint = " (a class: make one of it)" if isinstance(callback, type) else ""
-            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
+    metrics = _metrics(metrics, loss)
+    _check_callbacks(callbacks)
     if weight is not None and not weight.all():
         x, t, weight = (a[weight > 0] for a in (x, t, weight))  # a batch of nothing but zeros would have no mean
     arrays = [ops.asarray(a) for a in (x, t, weight) if a is not None]
@@ -99,11 +101,15 @@ def fit(
             order = np.random.default_rng([seed, epoch]).permutation(len(x))
             batches = _batches(arrays, batch_size, order, ops)
             bar = _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress)
-            row = _train(model, loss, optimizer, prepare, bar)
+            row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
+            if history.stopped is not None:  # in the midst of the epoch
+                break
             if validation_data is not None:
-                row |= {f"val_{name}": value for name, value in _evaluate(model, x_val, t_val, loss, prepare).items()}
+                scores = _evaluate(model, x_val, t_val, loss, metrics, prepare)
+                row |= {f"val_{name}": value for name, value in scores.items()}
             history.append(row)
             optimizer.epochs = epoch + 1
+            _warn_of_nan(history, optimizer)
             if progress:
                 if epoch == first:
                     tqdm.write(_heading(row), file=sys.stdout)
@@ -123,26 +129,53 @@ def fit(
 
 
 def _train(
-    model: Any, loss: Any, optimizer: Any, prepare: Callable[[Array], Array], batches: Iterable[tuple[Array, ...]]
+    run: Run,
+    metrics: Metrics,
+    prepare: Callable[[Array], Array],
+    batches: Iterable[tuple[Array, ...]],
+    after_step: Sequence[Callable[[Run], None]],
 ) -> dict[str, float]:
     """One epoch, a step for each batch: the row of the history."""
-    start, rows, shares, total, right = time.perf_counter(), 0, 0.0, 0.0, 0.0
-    for x_batch, t_batch, *weight in batches:
-        y = model.forward(prepare(x_batch))
-        value = loss.forward(y, t_batch, *weight)
-        model.backward(loss.backward())
-        optimizer.step()
-        share = weight[0].sum() if weight else len(x_batch)
-        rows += len(x_batch)
-        shares += share
-        total += value * share
-        if loss.classifies:
-            right += accuracy(y, t_batch) * len(x_batch)
-    row = {"loss": float(total) / float(shares)}
-    if loss.classifies:
-        row["accuracy"] = float(right) / rows
+    model, loss, optimizer = run.model, run.loss, run.optimizer
+    start, rows, shares, total = time.perf_counter(), 0, 0.0, 0.0
+    sums = dict.fromkeys(metrics, 0.0)
+    shown = start
+    # What overflows ends as infinity or NaN in the loss, and `fit` says so in one sentence.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for x_batch, t_batch, *weight in batches:
+            y = model.forward(prepare(x_batch))
+            value = loss.forward(y, t_batch, *weight)
+            model.backward(loss.backward())
+            optimizer.step()
+            share = weight[0].sum() if weight else len(x_batch)
+            rows += len(x_batch)
+            shares += share
+            total += value * share
+            for name, metric in metrics.items():
+                sums[name] += metric(y, t_batch) * len(x_batch)
+            run.steps += 1
+            run.value = value
+            for look in after_step:
+                look(run)
+            if run.history.stopped is not None:
+                break
+            if isinstance(batches, tqdm) and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
+                shown = time.perf_counter()
+                means = {"loss": total / shares} | {name: sums[name] / rows for name in sums}
+                batches.set_postfix_str(", ".join(f"{name} {_text(name, float(v))}" for name, v in means.items()))
+    row = {"loss": float(total) / float(shares)} | {name: float(sums[name]) / rows for name in sums}
     row["seconds"] = time.perf_counter() - start
     return row
+
+
+def _warn_of_nan(history: History, optimizer: Any) -> None:
+    """One sentence, at the first epoch whose loss is no number, in place of a hundred from within."""
+    losses = history["loss"]
+    if not math.isfinite(losses[-1]) and all(map(math.isfinite, losses[:-1])):
+        epoch, lr = history.first + len(losses), getattr(optimizer, "lr", None)
+        tips = "a smaller one or clip_norm may help; diagnose(model, loss, x, t) before, or Watch() among the callbacks"
+        text = f"the loss is {losses[-1]} since epoch {epoch}, with lr={lr}: {tips}, names the cause"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
 def _nothing(run: Run) -> None:
@@ -166,36 +199,41 @@ def evaluate(
     *,
     loss: Any,
     batch_size: int = 1000,
+    metrics: Metrics | None = None,
     transform: Callable[[Array], Array] | None = None,
 ) -> dict[str, float]:
     """{"loss": ...} of the model on rows x and targets t, with {"accuracy": ...} for classifiers. Changes nothing.
 
-    Works through `batch_size` rows at a time, so that memory does not grow with N. `transform` as in `fit`.
+    Works through `batch_size` rows at a time, so that of all rows only y is held. `metrics` and `transform` as in
+    `fit`; the metrics are of all rows at once, not means over batches.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
     _check_parts(model=model, loss=loss)
     loss.follow(backends.of(model))
     prepare = _transform(transform)
     _check_data(model, x, t, loss, prepare, "x", "t")
-    return _evaluate(model, x, t, loss, prepare, batch_size)
+    return _evaluate(model, x, t, loss, _metrics(metrics, loss), prepare, batch_size)
 
 
 def _evaluate(
-    model: Any, x: Array, t: Array, loss: Any, prepare: Callable[[Array], Array], batch_size: int = 1000
+    model: Any,
+    x: Array,
+    t: Array,
+    loss: Any,
+    metrics: Metrics,
+    prepare: Callable[[Array], Array],
+    batch_size: int = 1000,
 ) -> dict[str, float]:
     """`evaluate` of what has been checked before: `fit` does so once, not in every epoch."""
     ops = backends.of(model)
-    total, right = 0.0, 0.0
-    for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
-        x_batch, t_batch = ops.asarray(x_batch), ops.asarray(t_batch)
-        y = _call(model, prepare(x_batch))
-        total += float(loss(y, t_batch)) * len(x_batch)
-        if loss.classifies:
-            right += float(accuracy(y, t_batch)) * len(x_batch)
-    scores = {"loss": total / len(x)}
-    if loss.classifies:
-        scores["accuracy"] = right / len(x)
-    return scores
+    total, ys = 0.0, []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
+            y = _call(model, prepare(ops.asarray(x_batch)))
+            total += float(loss(y, ops.asarray(t_batch))) * len(x_batch)
+            ys.append(y)
+    y, t = ops.xp.concatenate(ys), ops.asarray(t)
+    return {"loss": total / len(x)} | {name: float(metric(y, t)) for name, metric in metrics.items()}
 
 
 def minibatches(
@@ -243,8 +281,9 @@ def accuracy(y: Array, t: Array) -> float:
 
 
 class History:
-    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are accuracy, seconds,
-    val_loss and val_accuracy, where there were any. Its repr is a table. `first` epochs had been before."""
+    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are the metrics, such as
+    accuracy, and the seconds, and with val_ before them those of the validation. Its repr is a table, `plot` draws the
+    curves. `first` epochs had been before."""
 
     def __init__(self, first: int = 0) -> None:
         self.first = first
@@ -275,9 +314,16 @@ class History:
         """Name -> list with a number for each epoch."""
         return {name: self[name] for name in self.keys()}
 
+    def plot(self, axes: Any = None) -> Any:
+        """The learning curves, an axes for each quantity (plots.learning_curves)."""
+        from . import plots  # matplotlib takes longer to load than all of tinynn
+
+        return plots.learning_curves(self, axes)
+
     def __repr__(self) -> str:
         lines = [_line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
-        return "\n".join([_heading(self.keys()), *lines])
+        stopped = [] if self.stopped is None else [f"stopped: {self.stopped}"]
+        return "\n".join([_heading(self.keys()), *lines, *stopped])
 
 
 def _heading(names: Iterable[str]) -> str:
@@ -309,6 +355,28 @@ def _check_parts(**parts: Any) -> None:
             raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
     if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
         raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Raise TypeError where one is no function of the run."""
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
+    for callback in callbacks:
+        if isinstance(callback, type) or not callable(callback):
+            hint = " (a class: make one of it)" if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
+
+
+def _metrics(metrics: Any, loss: Any) -> Metrics:
+    """The metrics, or those of who names none. Raises TypeError."""
+    if metrics is None:
+        return {"accuracy": accuracy} if loss.classifies else {}
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must be a dict name -> function of y and t, not {checks.describe(metrics)}")
+    for name, metric in metrics.items():
+        if not isinstance(name, str) or not callable(metric):
+            raise TypeError(f"metrics[{name!r}] must be a function of y and t, not {checks.describe(metric)}")
+    return metrics
 
 
 def _transform(transform: Any) -> Callable[[Array], Array]:
@@ -378,8 +446,9 @@ def _call(model: Any, x: Array) -> Array:
     return model(x) if callable(model) else model.forward(x)
 
 
-def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: bool) -> Iterator[Any]:
-    """The batches behind a progress bar, where standard error is a terminal."""
-    steps = -(-N // batch_size)
-    quiet = not (progress and sys.stderr.isatty())
-    return iter(tqdm(batches, title, steps, leave=False, unit=" steps", disable=quiet))
+def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: bool) -> Iterable[Any]:
+    """The batches, behind a progress bar where standard error is a terminal."""
+    if not (progress and sys.stderr.isatty()):
+        return batches
+    form = "{desc} |{bar:10}| step {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # fits 80 columns
+    return tqdm(batches, title, -(-N // batch_size), leave=False, unit="", bar_format=form)
