@@ -13,12 +13,24 @@ Array = np.ndarray[Any, Any]  # the type that signatures name; on the GPU it is 
 FLOATS = tuple(np.dtype(name) for name in ("float32", "float64", "complex128"))  # complex128: the textbook backend only
 
 
+class ShapeError(ValueError):
+    """An array has another shape than its place; `name` and `value` are kept for who wants to know why (teach)."""
+
+    def __init__(self, message: str, name: str, value: Any) -> None:
+        super().__init__(message)
+        self.name, self.value = name, value
+
+
 def describe(a: Any) -> str:
-    """An argument in a few words, for the end of an error message."""
-    if hasattr(a, "dtype") and hasattr(a, "shape") and not isinstance(a, np.generic):
-        kind = "an array" if type(a) is np.ndarray else f"a {type(a).__module__.partition('.')[0]}.{type(a).__name__}"
-        return f"{kind} of shape {a.shape} and dtype {a.dtype}"
-    text = repr(a)
+    """An argument in a few words, for the end of an error message; its type alone where it cannot say what it is."""
+    try:
+        if hasattr(a, "dtype") and hasattr(a, "shape") and not isinstance(a, np.generic):
+            module = type(a).__module__.partition(".")[0]
+            kind = "an array" if type(a) is np.ndarray else f"a {module}.{type(a).__name__}"
+            return f"{kind} of shape {a.shape} and dtype {a.dtype}"
+        text = repr(a)
+    except Exception:  # its repr fails, or it is a whole number of more than 4300 digits, which Python does not print
+        return f"an object ({type(a).__name__})"
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(a).__name__})"
 
 

@@ -40,7 +40,8 @@ class Parameter:
         if value is array:  # `layer.dW += ...` assigns what it has changed in place
             return
         if np.shape(value) != array.shape:
-            raise ValueError(f"{layer.where}: {self.name} must have shape {array.shape}, not {np.shape(value)}")
+            message = f"{layer.where}: {self.name} must have shape {array.shape}, not {np.shape(value)}"
+            raise checks.ShapeError(message, self.name, value)
         if type(value) is not layer.ops.xp.ndarray:
             value = layer.ops.asarray(np.asarray(value))
         if value.dtype.kind not in "fiu" and value.dtype != array.dtype:
@@ -195,7 +196,8 @@ def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
         dx = backward(self, dy)
         if self.needs_dx and (type(dx) is not kind or dx.shape != x_shape or dx.dtype != dtype):
             expected = f"dx, a {dtype} array of x's shape {x_shape}"
-            raise ValueError(f"{self.where}: backward must return {expected}, not {checks.describe(dx)}")
+            message = f"{self.where}: backward must return {expected}, not {checks.describe(dx)}"
+            raise checks.ShapeError(message, "dx", dx)
         return dx
 
     return checked

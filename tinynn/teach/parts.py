@@ -1,0 +1,304 @@
+"""What is under check, as private copies that compute in double precision.
+
+Nothing here touches the caller's objects: a layer, loss or model is copied, its copy moved to the textbook's ops, and
+its numbers made float64, for its own backward, or complex128, for the complex step. Objects in the style of other
+courses (`forward(x)`, `backward(dout)`, gradients in attributes) become layers by `adapt`.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backends import numpy_ops
+from ..checks import Array
+from ..layer import Layer
+from ..losses import Loss
+from ..sequential import Sequential, bind
+
+REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
+COMMON_NAMES = ("W", "b", "w", "weights", "biases", "weight", "bias", "gamma", "beta", "kernel")
+
+
+class Adapted(Layer):
+    """An object with forward(x) and backward(dout) as a tinynn layer; it can stand in a Sequential and be trained.
+
+    Its parameters are its arrays that have a gradient beside them (W and dW, weights and dweights, params and grads).
+    """
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+        self.slots = _slots(thing)
+        self.parameters = tuple(self.slots)
+        for name, (read, _, _) in self.slots.items():
+            self.arrays = {**self.arrays, name: np.array(read(thing))}
+
+    def forward(self, x: Array) -> Any:
+        self._push()
+        y = self.thing.forward(x)
+        self.cache = y[1:] if isinstance(y, tuple) else ()
+        y = y[0] if isinstance(y, tuple) else y
+        return getattr(self.thing, "output", y) if y is None else y
+
+    def backward(self, dy: Array) -> Any:
+        dx = self.thing.backward(dy, *self.cache)
+        for name, (read, _, gradient) in self.slots.items():
+            now = np.asarray(read(self.thing))
+            if now is not self.arrays[name] and now.shape == self.arrays[name].shape:
+                self.arrays[name][...] = now  # a backward that assigns new parameters: seen, not lost
+            value = gradient(self.thing)
+            if value is not None:
+                if np.shape(value) != self.arrays[name].shape:
+                    message = f"{self.where}: d{name} must have shape {now.shape}, not {np.shape(value)}"
+                    raise checks.ShapeError(message, "d" + name, value)
+                self.arrays["d" + name][...] = value
+        return getattr(self.thing, "dinputs", dx) if dx is None else dx
+
+    def _push(self) -> None:
+        for name, (_, write, _) in self.slots.items():
+            write(self.thing, self.arrays[name])
+
+    def __repr__(self) -> str:
+        return f"{type(self.thing).__name__}()"
+
+
+Slot = tuple[Callable[[Any], Any], Callable[[Any, Any], None], Callable[[Any], Any]]
+
+
+def _slots(thing: Any) -> dict[str, Slot]:
+    """Where an object keeps its parameters: name -> (read, write, read the gradient)."""
+    found: dict[str, Slot] = {}
+    params, grads = getattr(thing, "params", None), getattr(thing, "grads", None)
+    if isinstance(params, dict | list) and isinstance(grads, dict | list):
+        for key in params if isinstance(params, dict) else range(len(params)):
+            found[f"params[{key!r}]"] = (
+                lambda t, k=key: t.params[k],  # type: ignore[misc]
+                lambda t, a, k=key: _set_item(t, k, a),  # type: ignore[misc]
+                lambda t, k=key: t.grads[k],  # type: ignore[misc]
+            )
+        return found
+    for name, value in vars(thing).items():
+        is_array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "fiu"
+        if is_array and (name in COMMON_NAMES or any(hasattr(thing, g) for g in _gradient_names(name))):
+            found[name] = (
+                lambda t, n=name: getattr(t, n),  # type: ignore[misc]
+                lambda t, a, n=name: setattr(t, n, a),  # type: ignore[misc]
+                lambda t, n=name: next((getattr(t, g) for g in _gradient_names(n) if hasattr(t, g)), None),  # type: ignore[misc]
+            )
+    return found
+
+
+def _set_item(thing: Any, key: Any, array: Array) -> None:
+    """Put a parameter into params, and wherever else the object held the same array, such as `self.W`."""
+    old = thing.params[key]
+    thing.params[key] = array
+    for name, value in vars(thing).items():
+        if value is old:
+            setattr(thing, name, array)
+
+
+def _gradient_names(name: str) -> tuple[str, ...]:
+    return "d" + name, "d_" + name, "grad_" + name, name + "_grad"
+
+
+def adapt(thing: Any) -> Layer:
+    """`thing` as a layer: a Layer is itself. Raises TypeError where it has no forward and backward."""
+    if isinstance(thing, Layer):
+        return thing
+    methods = [getattr(thing, name, None) for name in ("forward", "backward")]
+    if isinstance(thing, type) or not all(map(callable, methods)):
+        hint = " (a class: make one of it)" if isinstance(thing, type) else ""
+        raise TypeError(
+            f"layer must be one such as tinynn's, with forward and backward, not {checks.describe(thing)}{hint}"
+        )
+    return Adapted(copy.deepcopy(thing))
+
+
+def integers_in(thing: Any) -> list[str]:
+    """The names of an object's parameters that are whole numbers: 3 + 1e-5 is stored as 3 there."""
+    if isinstance(thing, Layer) and not isinstance(thing, Adapted):
+        return []
+    held = thing.thing if isinstance(thing, Adapted) else thing
+    return [name for name, (read, _, _) in _slots(held).items() if np.asarray(read(held)).dtype.kind in "iu"]
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def precise(layer: Layer, dtype: np.dtype[Any]) -> None:
+    """Move a private copy of a layer to the textbook's ops and to numbers of `dtype`."""
+    if layer.ops is None:
+        layer.build(np.random.default_rng(0), dtype, numpy_ops)
+    to_numpy = layer.ops.to_numpy
+    layer.arrays = {name: to_numpy(a).astype(dtype) for name, a in layer.arrays.items()}
+    layer.ops, layer.dtype = numpy_ops, dtype if layer.arrays else None
+    layer.x = layer.y = layer._forward = None
+
+
+class Part:
+    """One layer under check, alone."""
+
+    def __init__(self, layer: Layer, where: str) -> None:
+        self.original, self.where = copy.deepcopy(layer), where
+        precise(self.original, REAL)
+        self.twin = copy.deepcopy(self.original)
+        precise(self.twin, COMPLEX)
+        self.names = self.original.parameters
+
+    def fresh(self) -> Layer:
+        """A copy that has seen nothing yet."""
+        return copy.deepcopy(self.original)
+
+    def value(self, name: str) -> Array:
+        """A parameter, as it was at the start."""
+        return self.original.arrays[name]
+
+    def forward(self, x: Array, changed: Mapping[str, Array] | None = None) -> Array:
+        """y with some parameters `changed`; complex where x is."""
+        layer = self.twin if x.dtype == COMPLEX else self.fresh()
+        kept = layer.arrays
+        layer.arrays = {**kept, **{name: a.astype(x.dtype) for name, a in (changed or {}).items()}}
+        try:
+            with quiet():
+                return np.array(layer.forward(x.copy()))
+        finally:
+            layer.arrays = kept
+
+    def gradients(self, x: Array, dy: Array, layer: Layer | None = None) -> tuple[dict[str, Array], Array]:
+        """The layer's own gradients: of its parameters by name, and dx."""
+        layer = layer or self.fresh()
+        with quiet():
+            layer.forward(x.copy())
+            dx = layer.backward(dy.copy())
+        return {name: layer.arrays["d" + name].copy() for name in self.names}, np.array(dx)
+
+
+class quiet:
+    """No warnings from NumPy, but an error where a complex number would lose its imaginary part in silence."""
+
+    def __enter__(self) -> None:
+        self.caught, self.state = warnings.catch_warnings(), np.errstate(all="ignore")
+        self.caught.__enter__()
+        self.state.__enter__()
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+
+    def __exit__(self, *error: Any) -> None:
+        self.state.__exit__(*error)
+        self.caught.__exit__(*error)
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+class LossPart:
+    """A loss under check: tinynn's, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward."""
+
+    def __init__(self, loss: Any) -> None:
+        self.loss = loss if isinstance(loss, Loss) else copy.deepcopy(loss)
+        self.where = f"loss {_name_of(loss)}"
+        if isinstance(loss, Loss):
+            self.loss = copy.deepcopy(loss)
+            self.loss.ops = numpy_ops
+        elif isinstance(loss, type) or not (callable(loss) or hasattr(loss, "forward")):
+            hint = " (a class: make one of it)" if isinstance(loss, type) else ""
+            expected = "one such as tinynn's, or a function (y, t) -> (value, dy)"
+            raise TypeError(f"loss must be {expected}, not {checks.describe(loss)}{hint}")
+
+    def value(self, y: Array, t: Array) -> Any:
+        """The loss, complex where y is."""
+        return self.both(y, t, backward=False)[0]
+
+    def both(self, y: Array, t: Array, backward: bool = True) -> tuple[Any, Any]:
+        """The loss and its gradient dy. Targets that are no labels get y's dtype."""
+        t = t if t.dtype.kind in "iub" else t.astype(y.dtype)
+        loss = self.loss
+        with quiet():
+            if isinstance(loss, Loss):
+                value = loss.forward(y, t)
+                return value, loss.backward()
+            if not hasattr(loss, "forward"):
+                return loss(y, t)
+            value = loss.forward(y, t)
+            if not backward:
+                return value, y
+            needed = [
+                p for p in inspect.signature(loss.backward).parameters.values()
+                if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+            ]  # fmt: skip
+            dy = loss.backward(*([], [1.0], [y, t])[min(len(needed), 2)])
+            return value, getattr(loss, "dinputs", dy) if dy is None else dy
+
+
+def _name_of(thing: Any) -> str:
+    if isinstance(thing, Loss):
+        return repr(thing)
+    return getattr(thing, "__name__", f"{type(thing).__name__}()")
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+class Network:
+    """A model and its loss under check, copied together: a loss may hold the model, for a term in its weights."""
+
+    def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
+        if isinstance(model, list | tuple) or not hasattr(model, "params") or isinstance(model, Layer):
+            layers = model if isinstance(model, list | tuple) else [model]
+            model = Sequential(*(copy.deepcopy(adapt(layer)) for layer in layers), backend="numpy", dtype=str(dtype))
+        elif not (hasattr(model, "forward") and hasattr(model, "backward")):
+            raise TypeError(
+                f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}"
+            )
+        self.model, self.loss = copy.deepcopy((model, loss))
+        self.layers = sorted(_layers_in(self.model), key=lambda layer: layer.place or 0)
+        old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
+        for layer in self.layers:
+            precise(layer, dtype)
+        size = sum(layer.arrays[name].size for layer in self.layers for name in layer.parameters)
+        self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
+        start = 0
+        self.slices: list[tuple[Layer, str, slice]] = []
+        for layer in self.layers:
+            for name in layer.parameters:
+                end = start + layer.arrays[name].size
+                self.params[start:end] = layer.arrays[name].ravel()
+                self.slices.append((layer, name, slice(start, end)))
+                start = end
+        bind(tuple(self.layers), self.params, self.grads)
+        for name in old:  # the model's own names for its vectors
+            if name.strip("_") in ("params", "grads"):
+                setattr(self.model, name, self.params if "params" in name else self.grads)
+        if hasattr(self.model, "ops"):
+            self.model.ops = numpy_ops
+        if hasattr(self.model, "dtype"):
+            self.model.dtype = dtype
+        self.loss = LossPart(self.loss)
+        self.dtype = dtype
+
+    def value(self, x: Array, t: Array) -> Any:
+        """The loss of the whole."""
+        with quiet():
+            return self.loss.value(self.model.forward(x.astype(self.dtype)), t)
+
+
+def _layers_in(model: Any) -> Iterator[Layer]:
+    """The layers that a model holds, in attributes, lists and dicts, each once."""
+    seen: set[int] = set()
+    waiting = [getattr(model, "layers", None), *vars(model).values()]
+    while waiting:
+        thing = waiting.pop(0)
+        if isinstance(thing, Layer):
+            if id(thing) not in seen:
+                seen.add(id(thing))
+                yield thing
+        elif isinstance(thing, list | tuple):
+            waiting = [*thing, *waiting]
+        elif isinstance(thing, dict):
+            waiting = [*thing.values(), *waiting]
