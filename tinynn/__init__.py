@@ -30,12 +30,14 @@ from .layers import Activation, Affine, ReLU, Sigmoid, Tanh
 from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten
+from .teach import check, check_layer, check_loss, check_optimizer
 from .training import History, accuracy, evaluate, fit, minibatches
 
 __all__ = [
     "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
     "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
-    "Tanh", "accuracy", "backends", "callbacks", "constant", "datasets", "evaluate", "fit", "flatten", "initializers",
-    "kaiming_normal", "kaiming_uniform", "load", "load_into", "load_weights", "minibatches", "normal", "save",
-    "save_weights", "uniform", "xavier_normal", "xavier_uniform", "zeros",
+    "Tanh", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
+    "constant", "datasets", "evaluate", "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform",
+    "load", "load_into", "load_weights", "minibatches", "normal", "save", "save_weights", "uniform",
+    "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip

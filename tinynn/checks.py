@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ Array = np.ndarray[Any, Any]  # the type that signatures name; on the GPU it is 
 FLOATS = tuple(np.dtype(name) for name in ("float32", "float64", "complex128"))  # complex128: the textbook backend only
 
 
+NOT_NUMBERS = (bool, np.timedelta64)  # although Python, or NumPy, counts them among the whole numbers
+
+
 class ShapeError(ValueError):
-    """An array has another shape than its place; `name` and `value` are kept for who wants to know why (teach)."""
+    """An array has another shape than its place; `name` and `value` are kept for who asks why."""
 
     def __init__(self, message: str, name: str, value: Any) -> None:
         super().__init__(message)
@@ -37,22 +41,53 @@ def describe(a: Any) -> str:
 def integer(thing: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`. Raises TypeError, ValueError."""
     expected = f"{thing} must be a whole number, {least} or more"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if isinstance(value, NOT_NUMBERS) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{expected}, not {describe(value)}")
     if value < least:
-        raise ValueError(f"{expected}, not {value}")
+        raise ValueError(f"{expected}, not {_written(value)}")
     return int(value)
 
 
-def number(thing: str, value: Any, least: float, below: float = math.inf) -> float:
+def number(thing: str, value: Any, least: float = -math.inf, below: float = math.inf) -> float:
     """`value` as a finite float in [least, below). Raises TypeError, ValueError."""
     limits = f"{least:g} or more" if below == math.inf else f"in [{least:g}, {below:g})"
-    expected = f"{thing} must be a number, {limits}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    expected = f"{thing} must be a number, {limits if least > -math.inf else 'not infinite'}"
+    if isinstance(value, NOT_NUMBERS) or not isinstance(value, numbers.Real):
         raise TypeError(f"{expected}, not {describe(value)}")
-    if not least <= float(value) < below:  # NaN is in no range
-        raise ValueError(f"{expected}, not {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number or a fraction beyond all floats
+        number = math.inf
+    if not (least <= number < below and math.isfinite(number)):  # NaN is in no range
+        raise ValueError(f"{expected}, not {_written(value)}")
+    return number
+
+
+def _written(value: Any) -> str:
+    """A number as it is written, unless that is very long."""
+    return f"{value}" if abs(value) < 1e60 else describe(value)
+
+
+def flag(thing: str, value: Any) -> bool:
+    """`value` as True or False. Nothing else: "no" would count as True. Raises TypeError."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{thing} must be True or False, not {describe(value)}")
+    return bool(value)
+
+
+def path(thing: str, value: Any) -> str:
+    """`value` as the name of a file. (`open` would take a number, too: for a file that is open.) Raises TypeError, ValueError."""
+    expected = f"{thing} must be the name of a file or directory"
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    try:
+        name = os.fsdecode(value)
+        os.fsencode(name)
+    except Exception as error:  # half of a character; a __fspath__ that fails
+        raise ValueError(f"{expected}, not {describe(value)}") from error
+    if "\0" in name:
+        raise ValueError(f"{expected}, without a null character, not {describe(value)}")
+    return name
 
 
 def generator(thing: str, seed: Any) -> np.random.Generator:

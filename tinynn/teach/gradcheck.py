@@ -22,7 +22,7 @@ from ..checks import Array
 from . import measure
 from .doctor import Patient, examine, raised, ratio, same
 from .loss_doctor import examine_loss
-from .parts import COMPLEX, REAL, LossPart, Network, Part, adapt, quiet
+from .parts import COMPLEX, REAL, LossPart, Network, Part, adapt, as_model, quiet
 from .report import Finding, Report, Row, Sweep
 
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
@@ -50,9 +50,15 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     report.method = _method(patient.exact)
     for name in (*part.names, "x"):
         report.rows.append(_row_of(patient, name))
-    if any(row.verdict == "kink" for row in report.rows):
-        report.notes.append("not a bug: an entry of x sits on a kink, where left and right slope differ")
+    for row in report.rows:
+        if row.verdict == "kink":
+            index = tuple(map(int, row.entry.strip("[]").split(",")))
+            report.notes.append(f"not a bug: {_unit(index)} (x{row.entry} = {x[index]:.1g}) sits at a kink")
     return report
+
+
+def _unit(index: tuple[int, ...]) -> str:
+    return f"unit {index[1]} of sample {index[0]}"
 
 
 def _row_of(patient: Patient, name: str) -> Row:
@@ -90,8 +96,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     """
     x, t, notes = _pair("x", x, t)
     rng = np.random.default_rng(seed)
-    network = Network(model, loss, REAL)
     report = Report(f"check of {_short(model)}", notes=notes)
+    model = as_model(model)
+    network = Network(model, loss, REAL)
     step = Step(network, x, t)
     report.finding = step.failed
     if step.dy is None:
@@ -231,13 +238,21 @@ class _Whole:
         if not self.grads.size or step.dy is None:
             return rows
         for layer, name, where in reversed(self.network.slices):
-            # Sums that cancel are 0 only to round-off.
-            floor = 1e-13 * float(np.linalg.norm(step.dy)) * max(1.0, float(np.abs(self._input(step, layer)).max()))
-            rows.append(self._row(layer, name, where, floor, rng))
+            rows.append(self._row(layer, name, where, self._floor(step, layer), rng))
         return rows
 
-    def _input(self, step: Step, layer: Any) -> Array:
-        return next((x for _, other, x, _ in step.calls if other.place == layer.place), np.ones(1))
+    def _floor(self, step: Step, layer: Any) -> float:
+        """What round-off leaves where large terms cancel: in a sum over rows, in p - t where all is learned."""
+        assert step.dy is not None
+        size = float(np.linalg.norm(step.dy)) or 1.0
+        try:  # how large dy is elsewhere
+            other = np.sin(np.arange(step.y.size)).reshape(step.y.shape)
+            usual = float(np.linalg.norm(step.network.loss.both(other, self.t)[1]))
+        except Exception:
+            usual = size
+        given = {method: x for method, other, x, _ in reversed(step.calls) if other.place == layer.place}
+        gain = float(np.linalg.norm(given["backward"])) / size if "backward" in given else 1.0
+        return 1e-13 * max(size, usual) * gain * max(1.0, float(np.abs(given.get("forward", np.ones(1))).max()))
 
     def _row(self, layer: Any, name: str, where: slice, floor: float, rng: np.random.Generator) -> Row:
         g = self.grads[where]
@@ -386,7 +401,24 @@ class _Whole:
         h = 10.0 ** -np.arange(1, 12.5, 0.5)
         n = np.array([measure.along(self.value, self.start, u, False, step) for step in h])
         scale = np.maximum(abs(a), np.abs(n)) + 1e-300
-        return Sweep(h, np.maximum(np.abs(n - a) / scale, 1e-17))
+        sweep = Sweep(h, np.maximum(np.abs(n - a) / scale, 1e-17))
+        if sweep.shape == "cliff":
+            sweep.kink = self._nearest_kink(u)
+        return sweep
+
+    def _nearest_kink(self, u: Array) -> str:
+        """The unit that changes its sign first when the parameters move along u."""
+        for h in 10.0 ** np.arange(-12, -0.9, 0.25):
+            inputs = []
+            for step in (0.0, h, -h):
+                self.value(self.start + step * u)
+                inputs.append([layer.x for layer in self.network.layers])
+            for k, layer in enumerate(self.network.layers):
+                here, above, below = (x[k] for x in inputs)
+                if not layer.parameters and here is not None:
+                    for index in map(tuple, np.argwhere((above > 0) != (below > 0))):
+                        return f"{_unit(index)} in {layer.where} sits {abs(here[index]):.1g} from its kink"
+        return ""
 
 
 def _method(exact: bool) -> str:

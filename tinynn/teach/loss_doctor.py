@@ -188,14 +188,15 @@ def _wrong_cross_entropy(part: LossPart, y: Array, t: Array, rng: np.random.Gene
     right = float((np.log(np.exp(y1 - y1.max(1, keepdims=True)).sum(1)) + y1.max(1) - (Y * y1).sum(1)).mean())
     eps = _eps_inside(part, t, C)
     if eps is not None and _is_log_of(value, eps, y1, Y):
-        dy, measured = _both_gradients(part, y1, t1)
-        own = dy is not None and measured is not None and same(dy, measured, 1e-5)
-        right_dy = dy is not None and same(dy, (softmax(y1) - Y) / n)
-        code = "eps-in-log" if right_dy and not own else "eps-in-loss"
-        where = "the loss, but not in the gradient" if code == "eps-in-log" else "the logarithm"
+        tail = np.zeros((1, C))  # where eps is most of p + eps, the two gradients are far apart
+        tail[0, 0], label = -np.log(eps) + 5, np.array([1]) if t.ndim == 1 else np.eye(C)[[1]]
+        dy, measured = _both_gradients(part, tail, label.astype(t.dtype))
+        own = dy is not None and measured is not None and same(dy, measured, 1e-3)
+        code = "eps-in-loss" if own else "eps-in-log"
+        where = "the logarithm, but not in the gradient" if code == "eps-in-log" else "the logarithm"
         why = (
             f"{eps:.3g} stands inside {where}: -log p of a row with p = 4e-18 is {-np.log(eps + 4.2e-18):.4g} and "
-            "should be 40. A confident mistake costs too little, and the gradient is not that of the loss."
+            "should be 40: a confident mistake costs too little."
         )
         return Finding(code, part.where, why, "log-sum-exp: log(sum(exp(y - max))) + max - y[t] needs no eps")
     if close(value, right) or abs(value - right) < 1e-12:
@@ -386,7 +387,13 @@ def _named_ratio(part: LossPart, y: Array, t: Array, c: float, worked: str, rng:
     for code, law, said, fix in named:
         if follows(law):
             return Finding(code, part.where, f"{said}: a factor of {c:.6g} here. {worked}", fix)
-    why = f"dy is {c:.6g} times the gradient of the loss, everywhere. {worked}"
+    origin = ""
+    for number, text in ((1, ""), (2, "2 "), (0.5, "1/2 "), (-1, "-1 "), (-2, "-2 "), (-0.5, "-1/2 ")):
+        for p, q in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
+            if follows(lambda n, D: number * float(n) ** p * float(D) ** q):  # noqa: B023 (used at once)
+                powers = "".join(f"{name}^{power} " for name, power in (("n", p), ("D", q)) if power)
+                origin = f" That is {text}{powers}with n rows and D columns.".replace("^1 ", " ")
+    why = f"dy is {c:.6g} times the gradient of the loss, everywhere.{origin} {worked}"
     return Finding("factor", part.where, why, "look for that factor in dy")
 
 

@@ -245,17 +245,23 @@ def _name_of(thing: Any) -> str:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
+def as_model(model: Any) -> Any:
+    """A model as it is; a layer or a list of layers as a Sequential. Raises TypeError."""
+    if isinstance(model, type):
+        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
+    if isinstance(model, list | tuple | Layer) or not hasattr(model, "params") or not hasattr(model, "grads"):
+        layers = model if isinstance(model, list | tuple) else [model]
+        copies = (copy.deepcopy(adapt(layer)) for layer in layers)
+        return Sequential(*copies, backend="numpy", dtype="float64", seed=0)
+    if not (hasattr(model, "forward") and hasattr(model, "backward")):
+        raise TypeError(f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}")
+    return model
+
+
 class Network:
     """A model and its loss under check, copied together: a loss may hold the model, for a term in its weights."""
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
-        if isinstance(model, list | tuple) or not hasattr(model, "params") or isinstance(model, Layer):
-            layers = model if isinstance(model, list | tuple) else [model]
-            model = Sequential(*(copy.deepcopy(adapt(layer)) for layer in layers), backend="numpy", dtype=str(dtype))
-        elif not (hasattr(model, "forward") and hasattr(model, "backward")):
-            raise TypeError(
-                f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}"
-            )
         self.model, self.loss = copy.deepcopy((model, loss))
         self.layers = sorted(_layers_in(self.model), key=lambda layer: layer.place or 0)
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}

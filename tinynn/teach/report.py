@@ -49,6 +49,7 @@ class Report:
     finding: Finding | None = None
     notes: list[str] = field(default_factory=list)
     sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
+    columns: tuple[str, str] = ("analytic", "numeric")
 
     def __bool__(self) -> bool:
         return self.finding is None
@@ -78,7 +79,7 @@ class Report:
         verdict = "right" if self else f"wrong in {self.where}" if cause else "wrong"
         lines = [*_wrapped("", f"{self.title}: {verdict}"), ""]
         if self.rows:
-            lines += [_line("place", "tensor", "worst entry", "analytic", "numeric", "rel. error", ""), "-" * 98]
+            lines += [_line("place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
             for row in self.rows:
                 numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.0e}"
                 lines.append(_line(row.where, row.tensor, row.entry, *numbers, row.verdict))
@@ -96,8 +97,7 @@ class Report:
     def __str__(self) -> str:
         return self.text()
 
-    def __repr__(self) -> str:
-        return self.text()
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """For notebooks: the same as a table."""
@@ -113,7 +113,7 @@ class Report:
             + "</tr>"
             for row in self.rows
         )  # fmt: skip
-        names = ("place", "tensor", "worst entry", "analytic", "numeric", "rel. error", "verdict")
+        names = ("place", "tensor", "worst entry", *self.columns, "rel. error", "verdict")
         head = "".join(f"<th>{name}</th>" for name in names)
         verdict = "right" if self else f"wrong in {self.where}"
         said = [f"<p><b>{html.escape(self.title)}: {html.escape(verdict)}</b></p>"]
@@ -144,6 +144,7 @@ class Sweep:
 
     h: Array
     error: Array
+    kink: str = ""  # the unit that is nearest to its kink, at a cliff
 
     @property
     def shape(self) -> str:
@@ -157,8 +158,8 @@ class Sweep:
     def __str__(self) -> str:
         said = {
             "V": f"a V, down to {self.error.min():.0e}: the gradient is right",
-            "plateau": f"a plateau at {self.error.min():.0e}: a bug of that relative size, whatever the step",
-            "cliff": "a cliff: a kink lies within the larger steps; below them the gradient is right",
+            "plateau": f"a plateau at {np.median(self.error):.0e}: a bug of that relative size, whatever the step",
+            "cliff": f"a cliff: not a bug, {self.kink or 'a kink'}; within smaller steps the gradient is right",
         }[self.shape]
         lines = ["     h      error"]
         for h, error in zip(self.h, self.error):
