@@ -344,7 +344,7 @@ def test_the_sweep_tells_a_bug_from_a_kink():
     model[0].b[0] = -(x @ model[0].W)[0, 0] + 2e-4
     kinked = check(model, x, t, SoftmaxCrossEntropy())
     assert kinked and kinked.sweep().shape == "cliff", kinked.sweep()
-    assert "unit 0 of sample 0 in layer 2, ReLU() sits 0.0002 from its kink" in str(kinked.sweep())
+    assert "unit 0 of sample 0 in layer 2, ReLU() sits 0.0002 from its kink" in " ".join(str(kinked.sweep()).split())
     for sweep in (right, wrong.sweep(), kinked.sweep()):
         assert max(map(len, str(sweep).splitlines())) <= WIDTH
         axes = sweep.plot()

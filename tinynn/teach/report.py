@@ -165,7 +165,7 @@ class Sweep:
         for h, error in zip(self.h, self.error):
             bar = "#" * max(0, round(3 * (16 + math.log10(max(error, 1e-16)))))
             lines.append(f"{h:8.0e}  {error:8.0e}  {bar}")
-        return "\n".join([*lines, said])
+        return "\n".join([*lines, *_wrapped("", said)])
 
     __repr__ = __str__
 
