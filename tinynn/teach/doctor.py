@@ -10,6 +10,7 @@ one, which may be 0 in many places, too little can be seen.
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -29,11 +30,9 @@ Candidate = tuple[str, Array, str, str]  # code, what the slip gives, its formul
 
 def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
     """What is wrong with a layer at input x, or None. The first cause in the order of this function is named."""
-    integers = integers_in(part.original)
-    if integers:
-        name = integers[0]
-        why = f"{name} holds whole numbers: a small step is lost in it (3 + 1e-5 is stored as 3), and so is training"
-        return Finding("integer-arrays", part.where, why, f"{name} = {name}.astype(float)")
+    found = whole_numbers(part.original)
+    if found:
+        return found
     try:
         y = part.forward(x)
     except Exception as error:
@@ -47,11 +46,20 @@ def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
     except checks.ShapeError as error:
         return Patient(part, x, y, dy, {}, rng).wrong_shape(error)
     except Exception as error:
-        return raised(part.where, "backward", error)
+        return squared(part, x, y, rng) or raised(part.where, "backward", error)
     patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
     for name in (*part.names, "x"):
-        if patient.is_wrong(name):
+        if patient.is_wrong(name) and not patient.right_nearby(name):
             return patient.name_it(name)
+    return None
+
+
+def whole_numbers(layer: Any) -> Finding | None:
+    """Parameters that are whole numbers."""
+    for name in integers_in(layer):
+        why = f"{name} holds whole numbers: a small step is lost in it (3 + 1e-5 is stored as 3), and so is training"
+        where = layer.where if hasattr(layer, "where") else f"{type(layer).__name__}()"
+        return Finding("integer-arrays", where, why, f"{name} = {name}.astype(float)")
     return None
 
 
@@ -61,6 +69,28 @@ def raised(where: str, method: str, error: Exception) -> Finding:
     line = f", at `{frames[-1].line}`" if frames and frames[-1].line else ""
     why = f"{method} raises {type(error).__name__}{line}: {error}"
     return Finding("raises", where, why)
+
+
+def squared(part: Part, x: Array, y: Array, rng: np.random.Generator) -> Finding | None:
+    """A layer x W + b whose backward raises, as a square one: then a product with the wrong matrix has a result."""
+    patient = Patient(part, x, y, np.zeros(y.shape), {}, rng)
+    weights = patient.weights()
+    D, K = x.shape[1], y.shape[1]
+    if weights is None or D == K:
+        return None
+    square = Part(part.original, part.where)
+    for layer in (square.original, square.twin):
+        for name, a in layer.arrays.items():
+            if name.removeprefix("d") == weights[0] and a.ndim == 2:
+                layer.arrays[name] = measure.normal(np.random.default_rng(4), np.empty((K, K))).astype(a.dtype)
+        for size in ("n_in", "n_out"):
+            if getattr(layer, size, None) is not None:
+                setattr(layer, size, K)
+    try:
+        found = examine(square, measure.normal(rng, np.empty((len(x), K))), rng)
+    except Exception:
+        return None
+    return found if found and found.code in ("dx-not-transposed", "dW-from-y", "dW-transposed") else None
 
 
 # --- what no gradient shows -------------------------------------------------------------------------------------------
@@ -90,12 +120,15 @@ def impure(part: Part, x: Array, y: Array, dy: Array) -> Finding | None:
     for name, value in before.items():
         if not np.array_equal(layer.arrays[name], value, equal_nan=True):
             return updated(part, x, name, value, layer.arrays[name], dy, dx)
-    run_forward(layer, x.copy())
-    run_backward(layer, dy.copy())
+    later = []
+    for _ in range(2):
+        run_forward(layer, x.copy())
+        run_backward(layer, dy.copy())
+        later.append({name: layer.arrays["d" + name].copy() for name in part.names})
     for name in part.names:
-        second = layer.arrays["d" + name]
+        second, third = (grads[name] for grads in later)
         if not same(second, first[name]):
-            if same(second, 2 * first[name]):
+            if same(second - first[name], third - second):
                 why = f"d{name} adds up: after two equal steps it is twice what it was after one"
                 return Finding("accumulates", part.where, why, f"self.d{name} = ...  in place of  self.d{name} += ...")
             why = f"d{name} differs between two equal steps: backward keeps something from the last"
@@ -201,6 +234,19 @@ class Patient:
                 return False
         return True
 
+    def right_nearby(self, name: str) -> bool:
+        """Whether central differences agree at a point a little to the side: then this one is at a kink."""
+        if self.exact:
+            return False
+        part = copy.deepcopy(self.part)
+        for key in part.names:
+            a = part.original.arrays[key]
+            a += 1e-3 * (1 + np.abs(a)) * measure.normal(self.rng, a)
+            part.twin.arrays[key] = a.astype(COMPLEX)
+        x = self.x + 1e-3 * (1 + np.abs(self.x)) * measure.normal(self.rng, self.x)
+        grads, dx = part.gradients(x, self.dy)
+        return not Patient(part, x, part.forward(x), self.dy, {**grads, "x": dx}, self.rng).is_wrong(name)
+
     def numeric(self, name: str) -> Array:
         """The measured gradient; NaN at entries of a large tensor that were not measured."""
         if name not in self._numeric:
@@ -299,6 +345,10 @@ class Patient:
         found = self.by_ratio(name)
         if found:
             return found
+        for code, candidate, used, right in self.one_way_of_two() if name == "x" else ():
+            if same(a, candidate):
+                why = f"{label} is {used}; it should be {right}. {self.worked(name)}"
+                return Finding(code, self.part.where, why, "where x goes two ways, gradients add up")
         if name != "x":
             parameter = self.part.value(name)
             rest = (a - n)[known]
@@ -335,6 +385,19 @@ class Patient:
         slope = self.slope(x) if name == "x" else None
         if slope is not None:
             yield from self.of_an_activation(slope)
+
+    def one_way_of_two(self) -> Iterator[Candidate]:
+        """dx where x goes two ways, y = x + g(x) or y = x g(x), and only one of them has come back."""
+        x, y, dy, n = self.x, self.y, self.dy, self.numeric("x")
+        if x.shape != y.shape or not np.isfinite(n).all():
+            return
+        right = "the sum of both ways"
+        yield "fork-overwritten", n - dy, "one way alone; x also goes straight through, y = x + ...", right
+        if self.slope(x) is not None:
+            with np.errstate(all="ignore"):
+                one = dy * y / x
+            for part in (one, n - one):
+                yield "fork-overwritten", part, "dy times one factor of y; each factor has its slope", right
 
     def of_a_vector(self, name: str) -> Iterator[Candidate]:
         """Slips in the sum over rows that every bias has."""
@@ -377,7 +440,6 @@ class Patient:
             yield "derivative-incomplete", d * a, "dy * y: the factor 1 - y is missing", right
             yield "derivative-incomplete", d * (1 - a), "dy * (1 - y): the factor y is missing", right
             yield "derivative-sign", d * a * (1 + a), "dy * y * (1 + y): a sign", right
-            yield "derivative-sign", d * a * (a - 1), "dy * y * (y - 1): a sign", right
         if kind == "tanh":
             yield "derivative-of-input", d * (1 - z * z), "dy * (1 - x**2), with the input for y", right
             yield "derivative-incomplete", d * (1 - a), "dy * (1 - y): y must be squared", right
@@ -467,6 +529,9 @@ class Patient:
             if value.T.shape == n.shape and same(value.T, n):
                 why = f"{name} is the transpose of what it should be: shape {value.shape}, not {n.shape}"
                 return Finding("dW-transposed", self.part.where, why, f"{name} = x.T @ dy")
+            if value.ndim == 2 and same(value, self.y.T @ self.dy):
+                why = f"{name} is y.T @ dy, of shape {value.shape}: the output in place of the input"
+                return Finding("dW-from-y", self.part.where, why, f"{name} = x.T @ dy")
             if value.ndim == 2 and value.shape[0] == self.n and same(value.sum(axis=0), n.ravel()):
                 why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
                 return Finding("bias-not-summed", self.part.where, why, f"{name} = dy.sum(axis=0)")

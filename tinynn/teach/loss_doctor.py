@@ -20,7 +20,7 @@ from .report import Finding, Row
 
 
 def examine_loss(
-    part: LossPart, y: Array, t: Array, rng: np.random.Generator, judged: bool = True
+    part: LossPart, y: Array, t: Array, rng: np.random.Generator
 ) -> tuple[Row | None, Finding | None, bool]:
     """(the row of dy, what is wrong or None, whether the complex step was used) at predictions y and targets t."""
     kept = y.copy(), t.copy()
@@ -43,9 +43,12 @@ def examine_loss(
     exact = measure.complex_works(lambda a: part.value(a, t), y, np.random.default_rng(1))
     n, wrong = _measured(part, y, t, dy, exact, rng)
     row = _row(part.where, dy, n, wrong)
-    found = _wrong_form(part, y, t, rng) if judged else None
-    if found is None and wrong:
-        found = _wrong_gradient(part, y, t, dy, n, exact, rng)
+    found = _wrong_form(part, y, t, rng)
+    if wrong and (found is None or found.code in ("sum-not-mean", "mean-over-classes")):
+        gradient = _wrong_gradient(part, y, t, dy, n, exact, rng)
+        found = found if found and gradient.code == "factor" else gradient
+    if found is None and is_classification(y, t):
+        found = _extremes(part, t, y.shape[1])
     return row, found, exact
 
 
@@ -200,7 +203,7 @@ def _wrong_cross_entropy(part: LossPart, y: Array, t: Array, rng: np.random.Gene
         )
         return Finding(code, part.where, why, "log-sum-exp: log(sum(exp(y - max))) + max - y[t] needs no eps")
     if close(value, right) or abs(value - right) < 1e-12:
-        return _extremes(part, t, C)
+        return None
     for code, wrong, why, fix in _wrong_values(y1, t1, Y, n, C, right):
         if abs(value - wrong) <= EXACT * abs(value):
             return Finding(
@@ -282,7 +285,10 @@ def _both_gradients(part: LossPart, y: Array, t: Array) -> tuple[Array | None, A
 
 
 def _extremes(part: LossPart, t: Array, C: int) -> Finding | None:
-    """A loss that is right for small scores and not finite for large ones."""
+    """A cross-entropy that is right for small scores and not finite for large ones."""
+    y, label = np.zeros((1, C)), (np.array([0]) if t.ndim == 1 else np.eye(C)[[0]]).astype(t.dtype)
+    if C < 2 or not close(_value(part, y, label) or 0, np.log(C)):
+        return None
     fix = "log-sum-exp: m = y.max(axis=1); log(sum(exp(y - m))) + m - y[t]"
     y = np.full((1, C), 1000.0)
     y[0, 0] = 1001.0
@@ -325,6 +331,17 @@ def _wrong_gradient(
                 times = "" if close(scale, 1 / N) else f", times {scale * N:.4g}" if not close(scale, 1) else ""
                 why = f"dy is computed as {used}{times}, and should be (p - t) / n, t one-hot. {worked}"
                 return Finding(code, part.where, why, "dy = p; dy[rows, t] -= 1; dy /= n")
+    elif t.shape == y.shape and np.isin(t, (0, 1)).all():
+        p = 1 / (1 + np.exp(-y))
+        for code, wrong, used in (
+            ("derivative-twice", (p - t) * p * (1 - p), "(p - t) p (1 - p): the sigmoid's derivative twice"),
+            ("dL-dp", (p - t) / (p * (1 - p)), "dL/dp: the sigmoid's own derivative is missing"),
+            ("no-minus-one", p, "p: t is not subtracted"),
+        ):
+            scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
+            if scale and same(dy, scale * wrong):
+                why = f"dy is computed as {used}, and should be p - t, p the sigmoid of y. {worked}"
+                return Finding(code, part.where, why, "dy = (p - t) / y.size")
     wrong_rows = np.flatnonzero((known & (np.abs(dy - n) > 1e-6 * np.nanmax(np.abs(n)))).any(axis=1))
     pattern = f"Wrong rows: {', '.join(map(str, wrong_rows[:8]))}{' ...' if len(wrong_rows) > 8 else ''}."
     why = f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {worked}"

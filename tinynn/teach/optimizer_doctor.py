@@ -82,6 +82,7 @@ class Driver:
         asked = inspect.signature(cls).parameters
         name = next((n for n in NAMES["lr"] if n in asked), None)
         rate = {} if lr is None or name is None else {name: lr}
+        rate |= {n: 0.0 for n in DECAY if n in asked and n not in options}
         self.takes_lr = name is not None
         self.own_style = hasattr(cls, "step") and not hasattr(cls, "update")
         first = [self.model] if self.own_style else []
@@ -131,7 +132,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     best = next((name for name, wanted in right.items() if same(np.array(path), np.array(wanted))), None)
     report.rows = _rows(where, path, right[best] if best else expected)
     other = Driver(cls, options, start)
-    if not same(other.step(gradients[0]), path[0]):
+    if not np.allclose(other.step(gradients[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
         why = "a second optimizer does not start like the first: they share what should be each one's own"
         report.finding = Finding("state-shared", where, why, "make the state in __init__, not in the class")
         return
@@ -265,6 +266,26 @@ def _right(family: str, driver: Driver, start: Array, gradients: Array) -> Itera
         yield f"{kind}, of a mean of gradients", momentum(start, gradients, lr, mu, look, share=1 - mu)
     else:
         yield "plain gradient descent", descent(start, gradients, lr)
+        yield from _of_squares(driver, start, gradients, np.sqrt)
+
+
+def _of_squares(
+    driver: Driver, start: Array, gradients: Array, root: Callable[[Array], Array]
+) -> Iterator[tuple[str, list[Array]]]:
+    """w <- w - lr g / (sqrt(h) + eps), with h the sum of squares (AdaGrad) or their running mean (RMSprop)."""
+    lr, given = driver.get("lr", LR), driver.get("eps", None)
+    rho = next(
+        (getattr(driver.optimizer, n) for n in ("rho", "decay_rate", "gamma") if hasattr(driver.optimizer, n)), None
+    )
+    squares = np.cumsum(gradients**2, axis=0)
+    if rho is not None:
+        h, squares = np.zeros_like(start), np.zeros_like(gradients)
+        for k, g in enumerate(gradients):
+            h = rho * h + (1 - rho) * g * g
+            squares[k] = h
+    for eps in [given] if given is not None else [1e-7, 1e-8, 1e-10, 1e-6, 1e-5]:
+        name = "AdaGrad" if rho is None else "RMSprop"
+        yield name, list(start - lr * np.cumsum(gradients / (root(squares) + eps), axis=0))
 
 
 def _wrong(family: str, driver: Driver, start: Array, gradients: Array) -> Iterator[tuple[str, list[Array], str, str]]:
@@ -299,6 +320,9 @@ def _wrong(family: str, driver: Driver, start: Array, gradients: Array) -> Itera
             start + np.cumsum(lr * np.diff(momentum(start, gradients, lr, mu), axis=0, prepend=start[None]), 0)
         )
         yield "lr-twice", wrong, "the learning rate is in the velocity and in the step", "lr once"
+    if family == "descent":
+        for name, wrong in _of_squares(driver, start, gradients, lambda h: h):
+            yield "no-root", wrong, f"{name} without the root of the squares", "np.sqrt(h) + eps"
     for scale, text in ((2.0, "twice"), (0.5, "half")):
         code = "factor-2" if scale == 2 else "factor-half"
         right = next(path for _, path in _right(family, driver, start, gradients))

@@ -200,11 +200,10 @@ class quiet:
 class LossPart:
     """A loss under check: tinynn's, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward."""
 
-    def __init__(self, loss: Any) -> None:
-        self.loss = loss if isinstance(loss, Loss) else copy.deepcopy(loss)
+    def __init__(self, loss: Any, private: bool = False) -> None:
+        self.loss = loss if private else copy.deepcopy(loss)
         self.where = f"loss {_name_of(loss)}"
         if isinstance(loss, Loss):
-            self.loss = copy.deepcopy(loss)
             self.loss.ops = numpy_ops
         elif isinstance(loss, type) or not (callable(loss) or hasattr(loss, "forward")):
             hint = " (a class: make one of it)" if isinstance(loss, type) else ""
@@ -285,7 +284,7 @@ class Network:
             self.model.ops = numpy_ops
         if hasattr(self.model, "dtype"):
             self.model.dtype = dtype
-        self.loss = LossPart(self.loss)
+        self.loss = LossPart(self.loss, private=True)
         self.dtype = dtype
 
     def value(self, x: Array, t: Array) -> Any:
