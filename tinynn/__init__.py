@@ -12,7 +12,7 @@ Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.p
 training.py for the loop.
 """
 
-from . import backends, callbacks, datasets, initializers
+from . import backends, callbacks, datasets, initializers, metrics
 from .callbacks import EarlyStopping, LearningRate
 from .checkpoint import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
 from .initializers import (
@@ -28,16 +28,17 @@ from .initializers import (
 from .layer import Layer
 from .layers import Activation, Affine, ReLU, Sigmoid, Tanh
 from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
+from .metrics import accuracy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten
 from .teach import check, check_layer, check_loss, check_optimizer
-from .training import History, accuracy, evaluate, fit, minibatches
+from .training import History, evaluate, fit, minibatches
 
 __all__ = [
     "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
     "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
     "Tanh", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
     "constant", "datasets", "evaluate", "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform",
-    "load", "load_into", "load_weights", "minibatches", "normal", "save", "save_weights", "uniform",
+    "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "save", "save_weights", "uniform",
     "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip

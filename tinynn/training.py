@@ -25,6 +25,7 @@ from . import backends, checks
 from .backends import numpy_ops
 from .callbacks import Run
 from .checks import Array
+from .metrics import accuracy
 
 Metrics = Mapping[str, Callable[[Array, Array], float]]
 
@@ -267,17 +268,6 @@ def _batches(arrays: Sequence[Array], size: int, order: Array | None, ops: Modul
     for start in range(0, len(arrays[0]), size):
         rows = slice(start, start + size) if order is None else order[start : start + size]
         yield tuple(a[rows] for a in arrays)
-
-
-def accuracy(y: Array, t: Array) -> float:
-    """The share of rows whose largest score y (N, C) stands at the label t (N,), or at the largest of t (N, C).
-
-    On the GPU an array without dimensions, which stays there until it is read.
-    """
-    if y.ndim != 2 or t.shape not in ((len(y),), y.shape):
-        raise ValueError(f"t must be labels or rows of probabilities for scores y {y.shape}, not of shape {t.shape}")
-    labels = t if t.ndim == 1 else t.argmax(axis=1)
-    return (y.argmax(axis=1) == labels).mean()
 
 
 class History:

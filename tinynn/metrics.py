@@ -1,0 +1,223 @@
+"""Metrics: what one measures of predictions y against targets t. No gradients: the losses are what training lowers.
+
+    accuracy(y, t)                  how often right
+    confusion_matrix(y, t)          what was taken for what
+    class_report(y, t)              precision, recall and F1 of each class
+    r2(y, t)                        the share of the targets' variance that y explains
+
+For classes, y is scores (N, C) or predicted labels (N,), and t labels (N,) or rows of probabilities (N, C), whose label
+is the largest. Labels are integers from 0. Of equal scores the first counts as the largest. For regression y and t are
+floats of one shape, (N,) or (N, D). `fit` and `evaluate` take each that gives a number: metrics={"r2": r2}.
+
+Arrays of the GPU are copied to the CPU, and that waits; `accuracy` alone stays there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .checks import Array
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+
+def accuracy(y: Array, t: Array) -> float:
+    """The share of rows whose largest score y (N, C) stands at the label t (N,), or at the largest of t (N, C).
+
+    y may be predicted labels (N,), too. Values are not looked at: a label that no column has is a wrong one, and a NaN
+    counts as the largest. On the GPU an array without dimensions, which stays there until it is read.
+
+    Raises TypeError or ValueError where y and t do not fit each other, or y has one column, which is always the largest
+    and says nothing.
+    """
+    _check_classes(y, t)
+    return (_labels(y) == _labels(t)).mean()
+
+
+def top_k_accuracy(y: Array, t: Array, k: int = 5) -> float:
+    """The share of rows whose label t is among the k largest scores of y (N, C). 1 <= k <= C.
+
+    Of equal scores the lower class comes first, and NaN comes last; so for k = 1 and numbers it is the accuracy.
+
+    Raises TypeError or ValueError for another k, for y that are no scores, and where y and t do not fit each other.
+    """
+    _check_classes(y, t)
+    y, t = _on_cpu(y, t)
+    if y.ndim != 2:
+        raise ValueError(f"y must be scores (N, C), not labels of shape {y.shape}")
+    C = y.shape[1]
+    if checks.integer("k", k, 1) > C:
+        raise ValueError(f"k must be at most {C}, as many as y has classes, not {k}")
+    label = _labels(t)
+    _check_labels("t", label, C)
+    best = (-y.astype("float64")).argsort(axis=1, kind="stable")[:, :k]
+    return float((best == label[:, None]).any(axis=1).mean())
+
+
+def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
+    """How often each class (row) was taken for each (column): counts[t, y] += 1 for every row of y. (C, C) integers.
+
+    C is `classes`; None: as many as y or t has columns, else the largest label + 1. The diagonal is what was right, its
+    sum over N the accuracy.
+
+    Raises TypeError or ValueError where y and t do not fit each other, or a label is not in 0..C-1.
+    """
+    _check_classes(y, t)
+    y, t = _on_cpu(y, t)
+    columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
+    y, t = _labels(y), _labels(t)
+    if classes is not None:
+        C = checks.integer("classes", classes, 1)
+    elif columns:
+        C = columns[0]
+    else:
+        C = int(max(y.max(), t.max(), 0)) + 1
+        if C > 10_000:  # a gigabyte of counts; more likely, labels are not what these are
+            raise ValueError(f"classes must be given for labels of 10000 or more, not None for {C - 1}")
+    _check_labels("y", y, C)
+    _check_labels("t", t, C)
+    counts = np.zeros((C, C), int)
+    np.add.at(counts, (t, y), 1)  # not counts[t, y] += 1, which counts a pair once
+    return counts
+
+
+class ClassReport:
+    """Precision, recall and F1 of each class, made of the confusion matrix. The repr is a table.
+
+    precision = TP / (TP + FP)     of the rows taken for the class, the share that are of it
+    recall    = TP / (TP + FN)     of the rows of the class, the share that were found
+    f1        = 2 TP / (2 TP + FP + FN), the harmonic mean of the two
+    support   = TP + FN            how many rows are of the class
+
+    All four are arrays (C,). 0 / 0 is 0: the precision of a class that was never predicted, the recall of one that
+    never occurs, and F1 where both are so. The table's last line has the means over classes, each counting alike, and
+    the number of all rows.
+    """
+
+    def __init__(self, counts: Array, names: Sequence[Any]) -> None:
+        right, predicted, self.support = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+        # Where a denominator is 0, so is the numerator.
+        self.precision = right / np.maximum(predicted, 1)
+        self.recall = right / np.maximum(self.support, 1)
+        self.f1 = 2 * right / np.maximum(predicted + self.support, 1)
+        self.names = [str(name) for name in names]
+
+    def __repr__(self) -> str:
+        figures = (self.precision, self.recall, self.f1)
+        rows = [*zip(self.names, *figures, self.support)]
+        rows.append(("mean", *(figure.mean() for figure in figures), self.support.sum()))
+        first = min(max(len(name) for name, *_ in rows), 36)  # with the other four columns 80
+        lines = [f"{'':{first}}" + "".join(f"{name:>11}" for name in ("precision", "recall", "f1", "support"))]
+        for name, precision, recall, f1, support in rows:
+            name = name if len(name) <= first else name[: first - 3] + "..."
+            lines.append(f"{name:>{first}}{precision:11.4f}{recall:11.4f}{f1:11.4f}{support:11}")
+        lines.insert(-1, "")
+        return "\n".join(lines)
+
+
+def class_report(y: Array, t: Array, names: Sequence[Any] | None = None) -> ClassReport:
+    """Precision, recall, F1 and support of each class, and a table of them. `names` are the classes' (None: 0, 1, ...).
+
+    Raises as confusion_matrix does, and for names that are not as many as the columns of y or t.
+    """
+    if names is not None and (isinstance(names, str) or not hasattr(names, "__len__")):
+        raise TypeError(f"names must be a list with a name for each class, not {checks.describe(names)}")
+    _check_classes(y, t)
+    columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
+    if names is not None and columns and len(names) != columns[0]:
+        raise ValueError(f"names must be {columns[0]}, one for each class, not {len(names)}")
+    counts = confusion_matrix(y, t, None if names is None else len(names))
+    return ClassReport(counts, range(len(counts)) if names is None else names)
+
+
+# --- regression ------------------------------------------------------------------------------------------------------
+
+
+def r2(y: Array, t: Array) -> float:
+    """The coefficient of determination, R2 = 1 - sum (t - y)^2 / sum (t - mean t)^2; of (N, D) the mean over columns.
+
+    1 is perfect, 0 as good as always saying the mean of t, less than 0 worse than that. Where all targets of a column
+    are equal, its R2 is 1 if y is right in every row, else 0. The mean over batches, which `fit` shows, is below the R2
+    of all rows; val_r2 is of all rows.
+
+    Raises TypeError or ValueError where y and t are not floats of one shape.
+    """
+    y, t = _floats(y, t)
+    missed = ((t - y) ** 2).sum(axis=0)
+    spread = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
+    constant = (t == t[0]).all(axis=0) | (spread == 0)  # the mean of equal numbers may be rounded, and spread not 0
+    return float(np.where(constant, missed == 0, 1 - missed / np.where(constant, 1, spread)).mean())
+
+
+def mean_absolute_error(y: Array, t: Array) -> float:
+    """The mean of |y - t| over all elements, in the units of t. One outlier counts for less than in the MSE.
+
+    Raises TypeError or ValueError where y and t are not floats of one shape.
+    """
+    y, t = _floats(y, t)
+    return float(abs(y - t).mean())
+
+
+# --- what is demanded of y and t -------------------------------------------------------------------------------------
+
+
+def _check_arrays(y: Any, t: Any) -> None:
+    """Raise where the two are not both NumPy's arrays or both CuPy's. A subclass would lose what it adds, as a mask."""
+    if type(y).__name__ != "ndarray":
+        raise TypeError(f"y must be a numpy array, not {checks.describe(y)}")
+    if type(t) is not type(y):
+        kind = type(y).__module__.partition(".")[0]
+        raise TypeError(f"t must be a {kind} array like y, not {checks.describe(t)}")
+    for thing, a in (("y", y), ("t", t)):
+        if a.ndim not in (1, 2) or a.size == 0:
+            raise ValueError(f"{thing} must have a row for each example, (N,) or (N, D), not shape {a.shape}")
+
+
+def _check_classes(y: Any, t: Any) -> None:
+    """Raise where y and t are not scores or labels that fit. Looks at shapes and types alone: the GPU need not wait."""
+    _check_arrays(y, t)
+    if y.shape[1:] == (1,):
+        hint = "for one output y, (y[:, 0] > 0.5).astype(int) are labels"
+        raise ValueError(f"y must have a score for each of two classes or more, not shape {y.shape}: {hint}")
+    if len(t) != len(y) or t.shape[1:] == (1,) or (y.ndim == t.ndim == 2 and t.shape != y.shape):
+        which = f"scores y {y.shape}" if y.ndim == 2 else f"labels y {y.shape}"
+        raise ValueError(f"t must be labels or rows of probabilities for {which}, not of shape {t.shape}")
+    for thing, a in (("y", y), ("t", t)):
+        if a.ndim == 1 and a.dtype.kind not in "iu":
+            raise TypeError(f"labels {thing} (N,) must be whole numbers, not of dtype {a.dtype}")
+        if a.dtype.kind not in "fiub":
+            raise TypeError(f"{thing} must hold real numbers, not {a.dtype}")
+
+
+def _check_labels(thing: str, labels: Array, C: int) -> None:
+    """Raise ValueError where a label is not in 0..C-1, naming the first one."""
+    bad = np.flatnonzero((labels < 0) | (labels >= C))
+    if bad.size:
+        hint = ": labels count from 0" if labels[bad[0]] == C else ""
+        raise ValueError(f"labels {thing} must be in 0..{C - 1}, not {labels[bad[0]]} (in row {bad[0]}){hint}")
+
+
+def _labels(a: Array) -> Array:
+    """The label of each row."""
+    return a if a.ndim == 1 else a.argmax(axis=1)
+
+
+def _on_cpu(y: Any, t: Any) -> tuple[Array, Array]:
+    """The two as NumPy's arrays."""
+    return (y, t) if type(y) is np.ndarray else (y.get(), t.get())
+
+
+def _floats(y: Any, t: Any) -> tuple[Array, Array]:
+    """The two in double precision, which sums add up in; raise where they are not floats of one shape."""
+    _check_arrays(y, t)
+    for thing, a in (("y", y), ("t", t)):
+        if a.dtype.name not in ("float32", "float64"):
+            raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}")
+    if t.shape != y.shape:
+        raise ValueError(f"t must have y's shape {y.shape}, not {t.shape}")
+    y, t = _on_cpu(y, t)
+    return y.astype("float64"), t.astype("float64")
