@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
 import subprocess
 import sys
 
@@ -351,6 +352,32 @@ def test_the_sweep_tells_a_bug_from_a_kink():
         assert any(set(line.get_xdata()) == set(sweep.h) for line in axes.lines)
 
 
+def test_every_report_has_its_picture():
+    x, _ = batch(5, 3)
+    for report in (check_layer(Tanh(), x), check_loss(MSE(), x, 2 * x)):
+        assert report.sweep().shape == "V"
+        assert report.plot().get_xscale() == "log"
+    axes = check_optimizer(Adam).plot()
+    assert len(axes.lines) == 6 and np.allclose(axes.lines[0].get_ydata(), axes.lines[1].get_ydata())
+
+
+def test_chance_is_left_alone():
+    class Noisy(Activation):
+        def forward(self, x):
+            self.mask = np.random.rand(*x.shape) > random.random() / 2
+            return x * self.mask
+
+        def backward(self, dy):
+            return dy * self.mask
+
+    before = np.random.get_state()[1].tobytes(), random.getstate()
+    x, t = batch(5, 3)
+    assert check_layer(Noisy(), x).code == "random-forward"
+    report = check(Sequential(Affine(5, 4), Noisy(), Affine(4, 3)), x, t, SoftmaxCrossEntropy())
+    assert report.code == "random-forward" and report.where == "layer 2, Noisy()"
+    assert (np.random.get_state()[1].tobytes(), random.getstate()) == before
+
+
 # --- objects in the style of other courses ----------------------------------------------------------------------------
 
 
@@ -480,7 +507,9 @@ def test_functions_as_losses():
         return ((y - t) ** 2).sum() / 2, t - y
 
     y = np.random.default_rng(0).normal(size=(7, 3))
-    assert check_loss(squares, y, 2 * y[::-1])
+    report = check_loss(squares, y, 2 * y[::-1])
+    assert report and report.notes == ["the loss is a sum over the rows: its gradient grows with the batch"]
+    assert not check_loss(MSE(), y, 2 * y[::-1]).notes
     assert check_loss(uphill, y, 2 * y[::-1]).code == "sign"
 
 

@@ -13,7 +13,10 @@ the first cause. Checked are the formulas; that the fast backends compute what t
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +32,25 @@ from .report import Finding, Report, Row, Sweep
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _leaving_chance_alone(function: Function) -> Function:
+    """Whatever a learner's forward draws from the global generators, they are afterwards as they were."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        states = np.random.get_state(), random.getstate()
+        try:
+            return function(*args, **options)
+        finally:
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+
+    return wrapped  # type: ignore[return-value]
+
+
+@_leaving_chance_alone
 def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     """Check backward of one layer at input x (N, D): dx and the gradient of each parameter.
 
@@ -51,6 +73,9 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     report.method = _method(patient.exact)
     for name in (*part.names, "x"):
         report.rows.append(_row_of(patient, name))
+    wrong = [name for name, row in zip((*part.names, "x"), report.rows) if row.verdict == "wrong"]
+    swept = wrong[0] if wrong else "x"
+    report.sweeper = lambda: Sweep(*measure.sweep(patient.scalar(swept), patient.at(swept), patient.analytic[swept]))
     for row in report.rows:
         if row.verdict == "kink":
             index = tuple(map(int, row.entry.strip("[]").split(",")))
@@ -75,6 +100,7 @@ def _row_of(patient: Patient, name: str) -> Row:
     return Row(patient.part.where, label, _place(index), float(a[index]), float(n[index]), error, verdict)
 
 
+@_leaving_chance_alone
 def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     """Check a loss at predictions y and targets t: its gradient dy, and that it computes what it should.
 
@@ -84,10 +110,25 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     part = LossPart(loss)
     y, t, notes = _pair("y", y, t)
     row, finding, exact = examine_loss(part, y, t, np.random.default_rng(seed))
-    rows = [] if row is None else [row]
-    return Report(f"check of {part.where}", _method(exact), rows, finding, notes)
+    report = Report(f"check of {part.where}", _method(exact), [] if row is None else [row], finding, notes)
+    report.notes += _notes_on(part, y, t)
+    if row is not None:
+        dy = np.array(part.both(y.copy(), t)[1], float)
+        report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, dy))
+    return report
 
 
+def _notes_on(loss: LossPart, y: Array, t: Array) -> list[str]:
+    """A sum over the rows is no bug, but good to know."""
+    try:
+        once, twice = (float(loss.value(np.concatenate([y] * k), np.concatenate([t] * k))) for k in (1, 2))
+    except Exception:
+        return []
+    summed = once != 0 and abs(twice - 2 * once) < 1e-9 * abs(once)
+    return ["the loss is a sum over the rows: its gradient grows with the batch"] if summed else []
+
+
+@_leaving_chance_alone
 def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report:
     """Check every gradient of `model` with `loss` at rows x (N, D) and targets t.
 
@@ -110,6 +151,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if step.dy is None:
         return report
     row, finding, _ = examine_loss(network.loss, step.y, t, rng)
+    report.notes += _notes_on(network.loss, step.y, t)
     if step.failed is None:
         report.finding = finding
     twin = Network(model, loss, COMPLEX)
@@ -127,7 +169,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
         wrong = []
     if report.finding is None:
         report.finding = _first_broken_layer(step, rng) or whole.diagnose(step, wrong)
-    elif wrong or finding:
+    if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
     return report
 
@@ -469,15 +511,9 @@ class _Whole:
 
     def sweep(self) -> Sweep:
         """Central differences along one random direction, with steps from 1e-1 to 1e-12."""
-        u = np.random.default_rng(3).normal(size=self.start.size)
-        u /= np.linalg.norm(u)
-        a = float(u @ self.grads)
-        h = 10.0 ** -np.arange(1, 12.5, 0.5)
-        n = np.array([measure.along(self.value, self.start, u, False, step) for step in h])
-        scale = np.maximum(abs(a), np.abs(n)) + 1e-300
-        sweep = Sweep(h, np.maximum(np.abs(n - a) / scale, 1e-17))
+        sweep = Sweep(*measure.sweep(self.value, self.start, self.grads))
         if sweep.shape == "cliff":
-            sweep.kink = self._nearest_kink(u)
+            sweep.kink = self._nearest_kink(measure.direction(self.start))
         return sweep
 
     def _nearest_kink(self, u: Array) -> str:

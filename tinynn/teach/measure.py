@@ -104,3 +104,18 @@ def sample(a: Array, limit: int, rng: np.random.Generator) -> Iterator[tuple[int
     largest = np.argsort(-np.abs(a), axis=None)[: limit // 2]
     for flat in {*largest.tolist(), *rng.integers(0, a.size, limit // 2).tolist()}:
         yield tuple(int(i) for i in np.unravel_index(flat, a.shape))
+
+
+def direction(at: Array) -> Array:
+    """A direction of length 1, always the same."""
+    u = normal(np.random.default_rng(3), at)
+    return u / (np.linalg.norm(u) or 1.0)
+
+
+def sweep(f: Function, at: Array, analytic: Array) -> tuple[Array, Array]:
+    """(h, relative error) of central differences along one direction, h = 1e-1 ... 1e-12."""
+    u = direction(at)
+    a, h = float((u * analytic).sum()), 10.0 ** -np.arange(1, 12.5, 0.5)
+    n = np.array([along(f, at, u, False, step) for step in h])
+    scale = np.maximum(abs(a), np.abs(n)) + 1e-300
+    return h, np.maximum(np.abs(n - a) / scale, 1e-17)

@@ -7,6 +7,7 @@ What an optimizer does with another rule of its own cannot be judged; its manner
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -131,6 +132,8 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     expected = next(iter(right.values()))
     best = next((name for name, wanted in right.items() if same(np.array(path), np.array(wanted))), None)
     report.rows = _rows(where, path, right[best] if best else expected)
+    if report.plotter is None or best is None:
+        report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *expected]))
     other = Driver(cls, options, start)
     if not np.allclose(other.step(gradients[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
         why = "a second optimizer does not start like the first: they share what should be each one's own"
@@ -162,6 +165,20 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         return
     why = f"this is not the path of {next(iter(right))}, nor that of a known slip. {_worked(path, expected)}"
     report.finding = Finding("unknown", where, why)
+
+
+def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
+    """The way of the first three numbers, step by step, and the right one; returns the axes."""
+    from ..plots import style
+
+    axes = style.one_axes(axes, (5.6, 4.0))
+    for k, colour in zip(range(3), style.COLOURS):
+        axes.plot(expected[:, k], "-", color=colour, label=f"parameter {k}, right")
+        axes.plot(path[:, k], "o", color=colour, markerfacecolor="none", label=f"parameter {k}, {name}")
+    axes.set(xlabel="step", ylabel="parameter")
+    axes.legend(frameon=False, fontsize=8)
+    style.bare(axes)
+    return axes
 
 
 def _state(driver: Driver) -> list[Any]:

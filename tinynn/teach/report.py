@@ -49,6 +49,7 @@ class Report:
     finding: Finding | None = None
     notes: list[str] = field(default_factory=list)
     sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
+    plotter: Callable[[Any], Any] | None = field(default=None, repr=False)
     columns: tuple[str, str] = ("analytic", "numeric")
 
     def __bool__(self) -> bool:
@@ -130,8 +131,8 @@ class Report:
         return self.sweeper()
 
     def plot(self, axes: Any = None) -> Any:
-        """The sweep as a picture; returns the axes."""
-        return self.sweep().plot(axes)
+        """The sweep as a picture, of an optimizer the path; returns the axes."""
+        return self.sweep().plot(axes) if self.plotter is None else self.plotter(axes)
 
 
 @dataclass
