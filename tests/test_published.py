@@ -7,6 +7,7 @@ number (that a value in print is wrong, say, and why) stands in its docstring.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -27,6 +28,8 @@ from tinynn import (
     Sigmoid,
     SoftmaxCrossEntropy,
     backends,
+    check,
+    check_loss,
     flatten,
     initializers,
 )
@@ -183,6 +186,18 @@ def test_mazur_end_values_in_print_belong_to_two_programs(entry, cpu, mazur_run)
     digits = 5e-10  # in print are 9 decimals
     agree(errors[1], value["published_E_after_1"], digits)
     agree(y, value["published_out"], digits)
+
+    class TooEarly(Affine):
+        def backward(self, dy):
+            super().backward(dy)
+            self.W -= MAZUR["lr"] * self.dW
+            return dy @ self.W.T
+
+    early = TooEarly(2, 2)
+    early.W, early.b = out.W, out.b
+    report = check([copy.deepcopy(hidden), Sigmoid(), early, Sigmoid()], x, t, loss)
+    assert (report.code, report.where) == ("updated-too-early", "layer 3, TooEarly(2, 2)")
+    assert "(lr 0.5)" in report.why
 
     right = mazur_run  # with full digits, in the right order, and away from what is in print
     agree(right[1]["E"], value["correct_E_after_1"], 1e-10)
@@ -461,6 +476,37 @@ def test_saitoh_losses(entry, cpu):
         agree(exact - in_print, 1e-7 / p_label, 1e-12)  # the next term of the series is (1e-7 / p)^2 / 2
 
 
+def test_saitoh_gradient_check_finds_the_books_own_constant():
+    """The same book, 5.7.4: its check of backprop finds small differences, and blames the computer's precision.
+
+    They come from the 1e-7: it stands in the loss, not in the gradient (p - t) / N, which is that of the loss without
+    it. A sample's true gradient is smaller by the factor p / (p + 1e-7). check_loss finds the constant and its size.
+    """
+
+    class SoftmaxWithLoss:
+        def forward(self, x, t):
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            self.p, self.t = e / e.sum(axis=1, keepdims=True), t
+            return -np.sum(np.log(self.p[np.arange(len(x)), t] + 1e-7)) / len(x)
+
+        def backward(self, dout=1):
+            dx = self.p.copy()
+            dx[np.arange(len(dx)), self.t] -= 1
+            return dx / len(dx)
+
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(0, 3, (5, 4)), rng.integers(0, 4, 5)
+    report = check_loss(SoftmaxWithLoss(), x, t)
+    assert report.code == "eps-in-log" and report.why.startswith("1e-07 stands inside the logarithm")
+    loss = SoftmaxWithLoss()
+    loss.forward(x, t)
+    dy, p = loss.backward(), loss.p[np.arange(5), t][:, None]
+    numeric = central_differences(lambda: loss.forward(x, t), x, 1e-4)
+    agree(
+        numeric / dy, np.broadcast_to(p / (p + 1e-7), (5, 4)), 1e-6
+    )  # truncation; the factors are off 1 by up to 1e-3
+
+
 @published("nnfs.softmax_ce")
 def test_nnfs_softmax_cross_entropy(entry, cpu):
     """Kinsley & Kukieła, Neural Networks from Scratch: each row's loss, their mean, the scores' gradient."""
@@ -625,6 +671,28 @@ def test_coursera_gradient_checking(entry, cpu):
     second.dW *= 2
     first.db *= 4
     agree(difference(eps), entry["expected"]["buggy"], entry["tol"])
+
+    class Doubled(Affine):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dW *= 2
+            return dx
+
+    class Fourfold(Affine):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.db *= 4
+            return dx
+
+    report = check(model, x, t, loss)
+    assert report, report
+    for slipped, place, code in ((Doubled(5, 3), 2, "factor-2"), (Fourfold(4, 5), 0, "factor")):
+        planted = [copy.deepcopy(layer) for layer in model]
+        slipped.W, slipped.b = planted[place].W, planted[place].b
+        planted[place] = slipped
+        report = check(planted, x, t, loss)
+        assert (report.code, report.where) == (code, f"layer {place + 1}, {slipped!r}")
+    assert "db is 4 times what it should be" in report.why
 
 
 @published("nist.norris")

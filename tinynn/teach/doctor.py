@@ -347,8 +347,8 @@ class Patient:
             return found
         for code, candidate, used, right in self.one_way_of_two() if name == "x" else ():
             if same(a, candidate):
-                why = f"{label} is {used}; it should be {right}. {self.worked(name)}"
-                return Finding(code, self.part.where, why, "where x goes two ways, gradients add up")
+                why = f"{label} is {used}. Where x goes two ways, gradients add up. {self.worked(name)}"
+                return Finding(code, self.part.where, why, f"{label} = {right}")
         if name != "x":
             parameter = self.part.value(name)
             rest = (a - n)[known]
@@ -391,13 +391,14 @@ class Patient:
         x, y, dy, n = self.x, self.y, self.dy, self.numeric("x")
         if x.shape != y.shape or not np.isfinite(n).all():
             return
-        right = "the sum of both ways"
-        yield "fork-overwritten", n - dy, "one way alone; x also goes straight through, y = x + ...", right
+        used = "what comes back on one way; x also goes straight through, y = x + g(x)"
+        yield "fork-overwritten", n - dy, used, "dy + dy g'(x), the sum of both ways"
         if self.slope(x) is not None:
             with np.errstate(all="ignore"):
                 one = dy * y / x
-            for part in (one, n - one):
-                yield "fork-overwritten", part, "dy times one factor of y; each factor has its slope", right
+            for part, term in ((one, "dy * g(x)"), (n - one, "dy * x * g'(x)")):
+                used = f"{term}, one term of two: y is a product, x g(x), and x is in both factors"
+                yield "fork-overwritten", part, used, "dy * (g(x) + x g'(x))"
 
     def of_a_vector(self, name: str) -> Iterator[Candidate]:
         """Slips in the sum over rows that every bias has."""
