@@ -577,6 +577,7 @@ def test_what_is_no_array_or_does_not_fit_is_said():
         ((model, x[:0], t[:0], loss), "x must be a numpy array of numbers"),
         ((model, x * np.nan, t, loss), "x must hold numbers"),
         ((model, x, t[:3], loss), "t must have as many rows as x, 7, not 3"),
+        ((model, np.tile(x, (20, 1)), np.tile(t, 10), loss), "t must have as many rows as x, 140, not 70"),
         ((Sequential, x, t, loss), "model must be one such as tinynn's"),
         ((model, x, t, SoftmaxCrossEntropy), "loss must be one such as tinynn's"),
         ((model, x, t, None), "loss must be one such as tinynn's"),

@@ -14,8 +14,9 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from . import measure
-from .doctor import EXACT, FULL, close, raised, ratio, same
+from .doctor import FULL, close, raised, ratio
 from .parts import LossPart
+from .purity import EXACT, same
 from .report import Finding, Row
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from .. import checks
 from ..backends import numpy_ops
 from ..checks import Array
-from .doctor import raised, same
+from .doctor import raised
 from .parts import quiet
+from .purity import same
 from .report import Finding, Report, Row
 
 STEPS, LR = 6, 0.1
