@@ -12,6 +12,8 @@ Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.p
 training.py for the loop.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import backends, callbacks, datasets, initializers, metrics
 from .callbacks import EarlyStopping, LearningRate
 from .checkpoint import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
@@ -31,8 +33,10 @@ from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from .metrics import accuracy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten
-from .teach import check, check_layer, check_loss, check_optimizer
 from .training import History, evaluate, fit, minibatches
+
+if TYPE_CHECKING:
+    from .teach import check, check_layer, check_loss, check_optimizer
 
 __all__ = [
     "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
@@ -42,3 +46,12 @@ __all__ = [
     "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "save", "save_weights", "uniform",
     "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """What checks and explains is loaded when it is first asked for: training needs none of it."""
+    if name in __all__:
+        from . import teach
+
+        return getattr(teach, name)
+    raise AttributeError(f"module 'tinynn' has no attribute {name!r}")

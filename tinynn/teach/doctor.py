@@ -143,14 +143,21 @@ class Patient:
         f, a, n = self.scalar("x"), self.analytic["x"], self.numeric("x")
         scale = max(np.linalg.norm(a), np.linalg.norm(n))
         for index in zip(*np.nonzero(np.abs(a - n) > max(measure.TOLERANCE[self.exact], 1e-9) * scale)):
-            u = np.zeros(self.x.shape)
-            u[index] = 2e-5
-            left, middle, right = (f(self.x + k * u).real for k in (-1, 0, 1))
-            slopes = sorted([(middle - left) / 2e-5, (right - middle) / 2e-5])
-            width = slopes[1] - slopes[0]
-            if width < 1e-3 * scale or not slopes[0] - 1e-3 * width <= a[index] <= slopes[1] + 1e-3 * width:
+            slopes = [self._slopes_beside(f, index, h) for h in (2e-5, 2e-6)]
+            widths = [right - left for left, right in slopes]
+            left, right = slopes[0]
+            if widths[1] < 0.5 * widths[0]:  # a bend: it shrinks with the step, a kink does not
+                return False
+            if not left - 1e-3 * widths[0] <= a[index] <= right + 1e-3 * widths[0]:
                 return False
         return True
+
+    def _slopes_beside(self, f: measure.Function, index: Any, h: float) -> list[float]:
+        """The slopes of f on the two sides of an entry of x, the smaller one first."""
+        u = np.zeros(self.x.shape)
+        u[index] = h
+        left, middle, right = (f(self.x + k * u).real for k in (-1, 0, 1))
+        return sorted([(middle - left) / h, (right - middle) / h])
 
     def right_nearby(self, name: str) -> bool:
         """Whether central differences agree at a point a little to the side: then this one is at a kink."""

@@ -196,7 +196,8 @@ def _method(exact: bool) -> str:
 
 
 def _short(thing: Any) -> str:
-    text = repr(thing).replace("\n    ", "").replace("\n", "") if hasattr(thing, "layers") else type(thing).__name__
+    own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
+    text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
     return text if len(text) <= 70 else text[:67] + "..."
 
 

@@ -270,7 +270,8 @@ def _is_log_of(value: float, eps: float, y: Array, Y: Array) -> bool:
     """Whether eps explains an ordinary batch's value, too."""
     p = softmax(y)
     for inside in (p + eps, np.clip(p, eps, 1), np.clip(p, eps, 1 - eps)):
-        loss = -(Y * np.log(inside)).sum(1)
+        with np.errstate(all="ignore"):
+            loss = -(Y * np.log(inside)).sum(1)
         if any(abs(value - wrong) <= 1e-8 * abs(value) for wrong in (loss.mean(), loss.sum())):
             return True
     return False

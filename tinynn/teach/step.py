@@ -135,5 +135,6 @@ def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
 def wrong_order(backward: list[Any]) -> Finding:
     """The layers' backward in the order of forward, or any other."""
     order = ", ".join(str(layer.place) for layer in backward)
-    why = f"backward goes through the layers in the order {order}; it must be the reverse of forward's"
+    said = f"goes through the layers in the order {order}" if len(backward) > 1 else f"begins with layer {order}"
+    why = f"backward {said}; it must be the reverse of forward's order"
     return Finding("wrong-order", "the model", why, "for layer in reversed(layers): dy = layer.backward(dy)")

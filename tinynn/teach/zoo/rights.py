@@ -1,0 +1,336 @@
+"""Layers, losses and optimizers as learners write them, and right. No check may call one of them wrong."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...layer import Layer
+from ...layers import Activation, Affine, ReLU, Tanh
+from ...losses import Loss
+from ...optimizers import Optimizer
+from ...sequential import flatten
+
+# --- layers of tinynn ------------------------------------------------------------------------------------------------
+
+
+class Square(Layer):
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        return x * x
+
+    def backward(self, dy):
+        return dy * 2 * self.x
+
+
+class Scale(Layer):
+    parameters = ("g",)
+
+    def __init__(self, n):
+        self.g = np.ones(n)
+
+    def forward(self, x):
+        return x * self.g
+
+    def backward(self, dy):
+        self.dg = (dy * self.x).sum(axis=0)
+        return dy * self.g
+
+
+class Softplus(Activation):
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        return np.log(1 + np.exp(x))
+
+    def backward(self, dy):
+        return dy / (1 + np.exp(-self.x))
+
+
+class LeakyReLU(Activation):
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        return np.where(x > 0, x, x / 100)
+
+    def backward(self, dy):
+        return np.where(self.x > 0, dy, dy / 100)
+
+
+class Softsign(Activation):
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        return x / (1 + np.abs(x))  # the complex step does not get through abs
+
+    def backward(self, dy):
+        return dy / (1 + np.abs(self.x)) ** 2
+
+
+class Swish(Activation):
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        self.gate = 1 / (1 + np.exp(-x))
+        return x * self.gate
+
+    def backward(self, dy):
+        return dy * (self.gate + self.y * (1 - self.gate))
+
+
+class Centre(Layer):
+    """y = x less the mean row: every row of y depends on every row of x."""
+
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        return x - x.mean(axis=0)
+
+    def backward(self, dy):
+        return dy - dy.mean(axis=0)
+
+
+class Shares(Layer):
+    """y = softmax of each row."""
+
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, dy):
+        return self.y * (dy - (dy * self.y).sum(axis=1, keepdims=True))
+
+
+class Block(Layer):
+    parameters = ("W",)
+
+    def __init__(self, n):
+        self.W = np.eye(n) / 2
+
+    def forward(self, x):
+        self.h = np.tanh(x @ self.W)
+        return x + self.h
+
+    def backward(self, dy):
+        dh = dy * (1 - self.h**2)
+        self.dW = self.x.T @ dh
+        return dy + dh @ self.W.T
+
+
+# --- plain objects, as in courses ------------------------------------------------------------------------------------
+
+
+class Dense:
+    def __init__(self, n_in, n_out, rng):
+        self.W, self.b = rng.normal(0, 0.5, (n_in, n_out)), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        self.db = np.sum(dout, axis=0)
+        return np.dot(dout, self.W.T)
+
+
+class Loops:
+    """The same row by row, W the other way round, into arrays that hold no complex numbers."""
+
+    def __init__(self, n_in, n_out, rng):
+        self.W, self.b = rng.normal(0, 0.5, (n_out, n_in)), rng.normal(size=n_out)
+
+    def forward(self, x):
+        self.x = x
+        out = np.zeros((len(x), len(self.b)))
+        for i in range(len(x)):
+            out[i] = self.W @ x[i] + self.b
+        return out
+
+    def backward(self, dout):
+        self.dW, self.db = np.zeros(self.W.shape), np.zeros(self.b.shape)
+        dx = np.zeros(self.x.shape)
+        for i in range(len(dout)):
+            self.dW += np.outer(dout[i], self.x[i])
+            self.db += dout[i]
+            dx[i] = dout[i] @ self.W
+        return dx
+
+
+class CourseReLU:
+    def __init__(self, n_in, n_out, rng):
+        self.mask = None
+
+    def forward(self, x):
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out
+
+    def backward(self, dout):
+        dx = dout.copy()
+        dx[self.mask] = 0
+        return dx
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+class HalfSquares(Loss):
+    """Half of the squared distance, the mean over rows: another convention, and no slip."""
+
+    def compute(self, y, t):
+        return ((y - t) ** 2).sum() / (2 * len(y)), (y - t) / len(y)
+
+
+class SumOfSquares(Loss):
+    """No mean at all: a convention, too. (A check may say that its gradient grows with the batch.)"""
+
+    def compute(self, y, t):
+        return ((y - t) ** 2).sum(), 2 * (y - t)
+
+
+class Huber(Loss):
+    def compute(self, y, t):
+        d = y - t
+        near = np.abs(d) <= 1
+        value = np.where(near, d**2 / 2, np.abs(d) - 0.5).mean()
+        return value, np.where(near, d, np.sign(d)) / d.size
+
+
+class Logistic(Loss):
+    """Cross-entropy of bits, from scores: log(1 + e^y) - t y, in a form that does not overflow."""
+
+    def compute(self, y, t):
+        value = (np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))).mean()
+        return value, (1 / (1 + np.exp(-y)) - t) / y.size
+
+
+class SoftmaxWithLoss:
+    def forward(self, x, t):
+        self.t = t
+        z = x - x.max(axis=1, keepdims=True)
+        self.log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return -self.log_p[np.arange(len(t)), t].mean()
+
+    def backward(self, dout=1):
+        dx = np.exp(self.log_p)
+        dx[np.arange(len(self.t)), self.t] -= 1
+        return dout * dx / len(self.t)
+
+
+# --- optimizers ------------------------------------------------------------------------------------------------------
+
+
+class Descent:
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for key in params:
+            params[key] -= self.lr * grads[key]
+
+
+class Momentum(Optimizer):
+    state = ("velocity",)
+
+    def __init__(self, model, lr=0.1, momentum=0.9):
+        super().__init__(model, lr, weight_decay=0)
+        self.momentum = momentum
+
+    def step(self):
+        self.velocity = self.momentum * self.velocity - self.lr * self.model.grads
+        self.model.params += self.velocity
+
+
+class HeavyBall:
+    """Momentum in the other convention: the velocity is a sum of gradients, lr comes last."""
+
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key in params:
+            self.v[key] = self.momentum * self.v.get(key, 0) + grads[key]
+            params[key] -= self.lr * self.v[key]
+
+
+class Adagrad:
+    def __init__(self, lr=0.01):
+        self.lr, self.h = lr, {}
+
+    def update(self, params, grads):
+        for key in params:
+            self.h[key] = self.h.get(key, 0) + grads[key] ** 2
+            params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
+
+
+class RMSProp:
+    def __init__(self, lr=0.01, rho=0.9):
+        self.lr, self.rho, self.h = lr, rho, {}
+
+    def update(self, params, grads):
+        for key in params:
+            self.h[key] = self.rho * self.h.get(key, 0) + (1 - self.rho) * grads[key] ** 2
+            params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
+
+
+class CoupledAdam(Optimizer):
+    """Adam with its weight decay in the gradient, as in the first paper. (A check may say that AdamW differs.)"""
+
+    state = ("m", "v")
+
+    def __init__(self, model, lr=0.001, weight_decay=0.01, beta1=0.9, beta2=0.999, eps=1e-8):
+        super().__init__(model, lr, weight_decay)
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+
+    def step(self):
+        g = self.model.grads + self.weight_decay * self.model.params
+        self.t += 1
+        self.m = self.beta1 * self.m + (1 - self.beta1) * g
+        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
+        m = self.m / (1 - self.beta1**self.t)
+        v = self.v / (1 - self.beta2**self.t)
+        self.model.params -= self.lr * m / (np.sqrt(v) + self.eps)
+
+
+# --- a model with two ways through it --------------------------------------------------------------------------------
+
+
+class Shortcut:
+    def __init__(self, n_in, n_hidden, n_out, dtype, seed):
+        self.a, self.b, self.c = Affine(n_in, n_hidden), Affine(n_hidden, n_hidden), Affine(n_hidden, n_out)
+        self.relu, self.tanh = ReLU(), Tanh()
+        self.params, self.grads = flatten(self.a, self.relu, self.b, self.tanh, self.c, dtype=dtype, seed=seed)
+
+    def forward(self, x):
+        h = self.relu.forward(self.a.forward(x))
+        return self.c.forward(h + self.tanh.forward(self.b.forward(h)))
+
+    def backward(self, dy):
+        dh = self.c.backward(dy)
+        dh = dh + self.b.backward(self.tanh.backward(dh))
+        self.a.backward(self.relu.backward(dh))
+
+
+LAYERS = (Square, Scale, Softplus, LeakyReLU, Softsign, Swish, Centre, Shares, Block)  # of n
+OBJECTS = (Dense, Loops, CourseReLU)  # of n_in, n_out, rng
+LOSSES = (
+    (HalfSquares, "values"),
+    (SumOfSquares, "values"),
+    (Huber, "values"),
+    (Logistic, "bits"),
+    (SoftmaxWithLoss, "labels"),
+)
+OPTIMIZERS = (Descent, Momentum, HeavyBall, Adagrad, RMSProp, CoupledAdam)
