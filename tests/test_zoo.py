@@ -19,7 +19,7 @@ from tinynn import Layer, Optimizer, SoftmaxCrossEntropy
 from tinynn.backends import load
 from tinynn.teach import zoo
 from tinynn.teach.zoo import __main__ as player
-from tinynn.teach.zoo import cases, rights
+from tinynn.teach.zoo import cases, later, rights
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG = 1e-3  # relative error of a gradient: a right one is below 1e-7, the mildest slip here is above this
@@ -628,3 +628,19 @@ def test_as_a_program():
         command, input="derivative-of-input\n", env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and done.stderr == "" and "Right." in done.stdout
+
+
+# --- beyond what the doctor was written for --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slip", later.LATER, ids=lambda slip: slip.name)
+def test_later_slips_get_the_answer_that_is_on_record(slip):
+    """Six of ten by name (or "unknown", where that is meant), four not, none by a wrong name."""
+    wanted = later.MISSED.get(slip.name, slip.code)
+    for seed, sizes in ((0, (5, 4, 3)), (1, (4, 6, 3)), (2, (3, 3, 3))):
+        assert slip.report(seed=seed, n=7, sizes=sizes).code == wanted
+
+
+def test_the_record_of_the_later_slips():
+    assert len(later.LATER) == 10 and len(later.MISSED) == 4
+    assert set(later.MISSED.values()) <= {"unknown", "ok"}  # never a wrong name

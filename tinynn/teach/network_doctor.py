@@ -117,7 +117,7 @@ class Whole:
         missing = [layer for layer in forward if all(layer is not other for other in backward)]
         if missing:
             why = f"backward does not go through {missing[-1].where}, which forward went through"
-            return Finding("skipped-layer", "the model", why, "dy = layer.backward(dy) for each layer, last first")
+            return Finding("skipped-layer", "the model", why, "send the gradient of its output through its backward")
         if step.out_of_order():
             return wrong_order(backward)
         return self._fork(step) or self._decay(step) or self._accumulates(step) or self._unknown(wrong)

@@ -129,12 +129,12 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
             report.finding = Finding("params-replaced", where, why, "params -= ...  in place of  params = params - ...")
             return
     family = _family(driver)
-    right = dict(_right(family, driver, start, gradients))
-    expected = next(iter(right.values()))
-    best = next((name for name, wanted in right.items() if same(np.array(path), np.array(wanted))), None)
-    report.rows = _rows(where, path, right[best] if best else expected)
+    right = list(_right(family, driver, start, gradients))
+    expected = right[0][1]
+    best, wanted = next(((n, w) for n, w in right if same(np.array(path), np.array(w))), (None, expected))
+    report.rows = _rows(where, path, wanted)
     if report.plotter is None or best is None:
-        report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *expected]))
+        report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *wanted]))
     other = Driver(cls, options, start)
     if not np.allclose(other.step(gradients[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
         why = "a second optimizer does not start like the first: they share what should be each one's own"
@@ -161,10 +161,9 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
             return
     if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(driver)):
         report.notes.append("its rule is none that is known here: only its manners were checked")
-        for row in report.rows:
-            row.verdict = "not judged"
+        report.rows, report.judged = [], False
         return
-    why = f"this is not the path of {next(iter(right))}, nor that of a known slip. {_worked(path, expected)}"
+    why = f"this is not the path of {right[0][0]}, nor that of a known slip. {_worked(path, expected)}"
     report.finding = Finding("unknown", where, why)
 
 

@@ -262,7 +262,8 @@ class Network:
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
         self.model, self.loss = copy.deepcopy((model, loss))
-        self.layers = sorted(_layers_in(self.model), key=lambda layer: layer.place or 0)
+        places = [layer.place or 0 for layer in _layers_in(model)]  # a copy has none
+        self.layers = [layer for _, layer in sorted(zip(places, _layers_in(self.model)), key=lambda pair: pair[0])]
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
         for layer in self.layers:
             precise(layer, dtype)

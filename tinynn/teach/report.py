@@ -51,6 +51,7 @@ class Report:
     sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
     plotter: Callable[[Any], Any] | None = field(default=None, repr=False)
     columns: tuple[str, str] = ("analytic", "numeric")
+    judged: bool = True  # False where the rule is not known, so that nothing found says little
 
     def __bool__(self) -> bool:
         return self.finding is None
@@ -77,7 +78,8 @@ class Report:
 
     def text(self, cause: bool = True) -> str:
         """The report; without the cause it is a riddle."""
-        verdict = "right" if self else f"wrong in {self.where}" if cause else "wrong"
+        good = "right" if self.judged else "nothing found"
+        verdict = good if self else f"wrong in {self.where}" if cause else "wrong"
         lines = [*_wrapped("", f"{self.title}: {verdict}"), ""]
         if self.rows:
             lines += [_line("place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
@@ -116,7 +118,8 @@ class Report:
         )  # fmt: skip
         names = ("place", "tensor", "worst entry", *self.columns, "rel. error", "verdict")
         head = "".join(f"<th>{name}</th>" for name in names)
-        verdict = "right" if self else f"wrong in {self.where}"
+        good = "right" if self.judged else "nothing found"
+        verdict = good if self else f"wrong in {self.where}"
         said = [f"<p><b>{html.escape(self.title)}: {html.escape(verdict)}</b></p>"]
         said.append(f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>" if self.rows else "")
         for name, text in (("why", self.why), ("fix", self.fix), *(("note", note) for note in self.notes)):
