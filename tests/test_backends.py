@@ -258,6 +258,13 @@ def test_unknown_backend():
         Sequential(Affine(2, 2), backend="torch")
 
 
+@pytest.mark.parametrize("name", [np.array(["numpy"]), np.zeros(0), b"numpy", 3, True, print])
+def test_a_backend_is_named_by_a_text(name):
+    """An array equals a text element by element."""
+    with pytest.raises(ValueError, match="backend must be one of 'numpy', 'numba', 'cupy', not "):
+        backends.load(name)
+
+
 def test_backend_from_the_environment(monkeypatch):
     monkeypatch.setenv("TINYNN_BACKEND", "numpy")
     assert backends.load() is numpy_ops

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_training import blobs, network
 
-from tinynn import SGD, Adam, EarlyStopping, LearningRate, SoftmaxCrossEntropy
-from tinynn.callbacks import constant, cosine, exponential, steps, warm_up
+from tinynn import SGD, Adam, EarlyStopping, History, LearningRate, SoftmaxCrossEntropy
+from tinynn.callbacks import Run, constant, cosine, exponential, steps, warm_up
 
 
 def train(callbacks, epochs=6, model=None, lr=1e-2, **options):
@@ -120,6 +120,55 @@ def test_validation_split_takes_the_last_rows():
             split.fit(x, t, optimizer=Adam(split), validation_split=wrong, **options)
     with pytest.raises(ValueError, match="must be 0 where validation_data is given"):
         split.fit(x, t, optimizer=Adam(split), validation_split=0.1, validation_data=(x, t), **options)
+
+
+@pytest.mark.parametrize("reason", [None, "", 3, ["late"]])
+def test_a_reason_to_stop_is_a_text(reason):
+    """None would not stop the training."""
+    if reason == "":
+        assert train([lambda run: run.stop("")])[1].stopped == ""
+        return
+    with pytest.raises(TypeError, match="run.stop: reason must be a text, not "):
+        train([lambda run: run.stop(reason)])
+
+
+def test_what_is_to_be_monitored_is_named():
+    for monitor in (3, ["loss"], np.array(["loss"])):
+        with pytest.raises(TypeError, match="EarlyStopping: monitor must be a text, not "):
+            EarlyStopping(1, monitor=monitor)
+    with pytest.raises(ValueError, match="EarlyStopping: monitor must be one of loss, .*, not ''"):
+        train([EarlyStopping(1, monitor="")])
+
+
+def test_early_stopping_after_a_loss_that_is_no_number():
+    """An epoch of NaN is not the best for ever."""
+    run = Run(network("numpy"), None, None, History())
+    stopping = EarlyStopping(patience=2)
+    stopping.start(run)
+    for value in (math.nan, 3.0, 2.0):
+        run.history.append({"loss": value})
+        stopping(run)
+    assert (stopping.best, stopping.best_epoch, run.history.stopped) == (2.0, 3, None)
+
+
+BAD_SCHEDULES = [
+    (lambda: constant("0.1"), TypeError, "constant: lr must be a number, 0 or more, not '0.1'"),
+    (lambda: constant(-0.1), ValueError, "constant: lr must be a number, 0 or more, not -0.1"),
+    (lambda: steps(math.nan, 3), ValueError, "steps: lr must be a number, 0 or more, not nan"),
+    (lambda: steps(0.1, 0), ValueError, "steps: every must be a whole number, 1 or more, not 0"),
+    (lambda: steps(0.1, 3, None), TypeError, "steps: factor must be a number"),
+    (lambda: exponential(0.1, -1), ValueError, "exponential: factor must be a number, 0 or more, not -1"),
+    (lambda: exponential([0.1], 1), TypeError, "exponential: lr must be a number"),
+    (lambda: cosine(0.1, 2.0), TypeError, "cosine: epochs must be a whole number"),
+    (lambda: cosine(0.1, 2, math.inf), ValueError, "cosine: least must be a number, 0 or more, not inf"),
+    (lambda: warm_up(0.1, 3), TypeError, "warm_up: schedule must be a function of the epoch, not 0.1"),
+]
+
+
+@pytest.mark.parametrize("make, error, text", BAD_SCHEDULES)
+def test_bad_schedules_are_found_when_they_are_made(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
 
 
 def test_what_is_no_callback():

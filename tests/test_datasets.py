@@ -294,6 +294,23 @@ def test_missing_file(folder):
         read_idx(folder / "nowhere.gz")
 
 
+@pytest.mark.parametrize("path", [0, None, True, ["a"], "a\0b", "\ud800"])
+def test_what_is_no_path(path):
+    """0 would be a file that is open already: the standard input."""
+    with pytest.raises((TypeError, ValueError), match="read_idx: path must be the name of a file or directory, "):
+        read_idx(path)
+    if path is not None:
+        with pytest.raises((TypeError, ValueError), match="directory must be the name of a file or directory, "):
+            load_mnist(directory=path)
+
+
+@pytest.mark.parametrize("name", ["flatten", "normalize"])
+@pytest.mark.parametrize("value", ["no", 0, None, np.ones(2)])
+def test_options_are_true_or_false(name, value):
+    with pytest.raises(TypeError, match=f"{name} must be True or False, not "):
+        load_mnist(**{name: value})
+
+
 def test_directory_is_no_file(folder):
     with pytest.raises(OSError):
         read_idx(folder)

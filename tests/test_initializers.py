@@ -39,6 +39,43 @@ def test_moments(name, rng):
         assert np.abs(W).max() <= math.sqrt(3 * variance)
 
 
+@pytest.mark.parametrize("name", VARIANCE)
+@pytest.mark.parametrize(
+    "shape, text",
+    [
+        (5, r"shape must be a tuple of sizes, such as \(784, 256\), not 5"),
+        ((), "shape must be a tuple of sizes"),
+        ((3, 0), "each size in shape must be a whole number, 1 or more, not 0"),
+        ((3, -1), "each size in shape must be a whole number, 1 or more, not -1"),
+        ((3.0, 2), "each size in shape must be a whole number, 1 or more, not 3.0"),
+        ((10**12, 10**12), "shape must be one that fits into memory"),
+    ],
+)
+def test_bad_shapes(name, shape, text):
+    with pytest.raises((TypeError, ValueError), match=f"{name}: {text}"):
+        initializers.BY_NAME[name](shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", VARIANCE)
+@pytest.mark.parametrize("rng", [None, 0, np.random, np.random.RandomState(0)])
+def test_bad_generators(name, rng):
+    """np.random would draw from the global state, and change it."""
+    with pytest.raises(TypeError, match=f"{name}: rng must be a numpy.random.Generator, not "):
+        initializers.BY_NAME[name]((3, 2), rng)
+
+
+@pytest.mark.parametrize("name, spread", [("normal", "std"), ("uniform", "bound"), ("constant", "value")])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", None, True, 10**400, np.ones(2)])
+def test_bad_spreads(name, spread, value):
+    with pytest.raises((TypeError, ValueError), match=f"{name}: {spread} must be a number, .*, not "):
+        initializers.BY_NAME[name]((3, 2), np.random.default_rng(0), **{spread: value})
+
+
+def test_a_spread_of_minus_zero_is_zero():
+    assert not initializers.normal((3, 2), np.random.default_rng(0), std=-0.0).any()
+    assert not initializers.uniform((3, 2), np.random.default_rng(0), bound=-0.0).any()
+
+
 def test_by_name_and_by_function_are_the_same():
     a = Sequential(Affine(5, 4, "xavier_uniform"), seed=1)
     b = Sequential(Affine(5, 4, initializers.xavier_uniform), seed=1)

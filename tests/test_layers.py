@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from oracles import LAYERS, check_layer, make_layer
 
-from tinynn import Affine, Layer, ReLU, Sequential, Sigmoid, initializers
+from tinynn import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh, initializers
 from tinynn.backends import load
 
 
@@ -189,6 +189,86 @@ def test_parameters_can_be_set_before_and_after():
             layer.W = value
     layer.W += 1
     assert layer.W.tolist() == [[3], [4]]
+
+
+FIRST = {  # name, value, error, text
+    "too few": ("b", np.ones(1), ValueError, r"b must have shape \(4,\), not \(1,\)"),
+    "a number": ("b", 0.0, ValueError, r"b must have shape \(4,\), not \(\)"),
+    "transposed": ("W", np.ones((4, 3)), ValueError, r"W must have shape \(3, 4\), not \(4, 3\)"),
+    "complex": ("b", np.ones(4, complex), TypeError, "b must be set to real numbers, not an array .* complex128"),
+    "masked": ("b", np.ma.ones(4), TypeError, "b must be set to real numbers, not a numpy.MaskedArray"),
+    "ragged": ("W", [[1.0, 2.0], [3.0]], TypeError, "W must be set to real numbers, not "),
+    "truth": ("b", [True] * 4, TypeError, "b must be set to real numbers, not "),
+    "too large": ("b", np.full(4, 1e300), ValueError, "b must hold numbers that float32 can hold"),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", FIRST)
+def test_what_a_parameter_cannot_be_set_to(name, when, cpu, monkeypatch):
+    """Too few first values are the worst: a kernel would read what lies behind them."""
+    monkeypatch.setenv("TINYNN_BACKEND", cpu)
+    attribute, value, error, text = FIRST[name]
+    layer, x = Affine(3, 4), x_like(dtype="float32")
+    y = None
+    if when == "after":
+        y = layer.forward(x)
+    with pytest.raises(error, match=r"Affine\(3, 4\): " + text):
+        setattr(layer, attribute, value)
+        layer.forward(x)
+    assert y is None or np.array_equal(layer(x), y), "nothing is changed by an error"
+
+
+def test_a_refused_x_does_not_build_the_layer():
+    """The next x may be of another dtype."""
+    for bad in (np.ones((2, 3), int), np.ones(3, np.float32), np.ones((2, 5), np.float32), None):
+        for use in (Affine.forward, Affine.__call__):
+            layer = Affine(3, 4)
+            with pytest.raises((TypeError, ValueError), match=r"Affine\(3, 4\): x must"):
+                use(layer, bad)
+            assert layer.forward(np.ones((2, 3))).dtype == np.float64
+
+
+def test_complex_numbers_are_for_the_textbook_alone(monkeypatch):
+    x = np.ones((2, 3), complex)
+    for make in (ReLU, Tanh, lambda: Affine(3, 4)):
+        monkeypatch.setenv("TINYNN_BACKEND", "numba")
+        with pytest.raises(TypeError, match="x must be of dtype float32 or float64, not complex128"):
+            make().forward(x)
+        monkeypatch.setenv("TINYNN_BACKEND", "numpy")
+        assert make().forward(x).dtype == np.complex128
+
+
+@pytest.mark.parametrize("names", ["g", "gain", (1,), None, ("x",), ("g", "forward")])
+def test_names_of_parameters(names):
+    """("gain") is a text; and a parameter called x would be in the way of x."""
+    with pytest.raises(TypeError, match="Wrong: parameters must be a tuple of new names, such as .*, not "):
+        type("Wrong", (Layer,), {"parameters": names})
+
+
+def test_first_values_may_be_a_list():
+    class Listed(Scale):
+        def __init__(self):
+            pass
+
+        def initial_values(self, rng):
+            return {"g": [1.0, 2.0, 3.0]}
+
+    assert Listed().forward(np.ones((2, 3))).tolist() == [[1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize("sizes", [(10**12, 10**12), (10**400, 1), (3, 10**5000)])
+def test_sizes_beyond_every_memory(sizes):
+    with pytest.raises(ValueError, match="Affine: n_in and n_out must be sizes of a W that fits into memory, not "):
+        Affine(*sizes)
+
+
+def test_sizes_beyond_this_memory():
+    def full(shape, rng):
+        raise MemoryError
+
+    with pytest.raises(ValueError, match=r"weight_init must draw numbers that fit into memory, not .* shape \(3, 4\)"):
+        Affine(3, 4, weight_init=full).build()
 
 
 def test_affine_arguments():

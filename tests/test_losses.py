@@ -172,6 +172,25 @@ def test_bad_variance(variance, error):
         GaussianNLL(variance=variance)
 
 
+def test_predictions_without_columns(cpu):
+    for loss, t in ((SoftmaxCrossEntropy(backend=cpu), np.zeros(3, int)), (MSE(backend=cpu), np.zeros((3, 0)))):
+        with pytest.raises(ValueError, match=r"y must have at least one column, not shape \(3, 0\)"):
+            loss.forward(np.zeros((3, 0)), t)
+
+
+def test_complex_predictions_are_for_the_textbook_alone():
+    y, t = np.ones((2, 3), complex), np.array([0, 1])
+    with pytest.raises(TypeError, match="y must be of dtype float32 or float64, not complex128"):
+        SoftmaxCrossEntropy(backend="numba")(y, t)
+    assert SoftmaxCrossEntropy(backend="numpy")(y, t) == pytest.approx(math.log(3))
+
+
+def test_a_variance_of_a_small_type(cpu):
+    """2 v would be 254 in uint8."""
+    y, t = np.ones((2, 1)), np.zeros((2, 1))
+    assert GaussianNLL(np.uint8(255), backend=cpu)(y, t) == GaussianNLL(255.0, backend=cpu)(y, t)
+
+
 def test_a_loss_of_ones_own(cpu):
     class MeanAbsolute(Loss):
         def compute(self, y, t):

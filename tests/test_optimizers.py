@@ -153,6 +153,47 @@ def test_bad_options(cls, options, error, text):
         cls(Vectors([0.0]), **options)
 
 
+@pytest.mark.parametrize("name, cls", [("nesterov", SGD), ("decay_biases", SGD), ("decay_biases", Adam)])
+@pytest.mark.parametrize("value", ["no", 1, None, np.ones(2)])
+def test_what_is_true_or_false(name, cls, value):
+    """The text "no" would count as True."""
+    with pytest.raises(TypeError, match=f"{cls.__name__}: {name} must be True or False, not "):
+        cls(Vectors([0.0]), lr=0.1, **{name: value})
+
+
+WRONG_VECTORS = {
+    "list": ([1.0, 2.0, 3.0], "must be a numpy array, not|must be like model.params, .*, not"),
+    "matrix": (np.ones((3, 1)), "must have 1 dimensions|must be like model.params, .*, not an array of shape"),
+    "one number": (np.ones(1), "must be like model.params, a float64 vector of (1|3) numbers, not an array of shape"),
+    "half": (np.ones(3, "float16"), "must be of dtype float32 or float64|must be like model.params, .*float16"),
+    "strided": (np.ones(6)[::2], "must be contiguous and writable"),
+    "frozen": (np.frombuffer(np.ones(3).tobytes()), "must be contiguous and writable"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_VECTORS)
+@pytest.mark.parametrize("attribute", ["params", "grads"])
+@pytest.mark.parametrize("when", ["at first", "later"])
+@pytest.mark.parametrize("cls", [SGD, Adam])
+def test_what_vectors_a_model_cannot_have(name, attribute, when, cls):
+    """A gradient that is too short is the worst: a kernel would read what lies behind it."""
+    value, text = WRONG_VECTORS[name]
+    model = Vectors([1.0, 2.0, 3.0])
+    optimizer = cls(model, lr=0.1) if when == "later" else None
+    setattr(model, attribute, value)
+    with pytest.raises((TypeError, ValueError), match=rf"{cls.__name__}: model\.(params|grads) ({text})"):
+        (optimizer or cls(model, lr=0.1)).step()
+
+
+def test_a_model_may_have_new_vectors():
+    """As one does whose backward makes its gradient anew."""
+    model = Vectors([1.0, 2.0, 3.0])
+    optimizer = SGD(model, lr=0.5)
+    model.params, model.grads = model.params.copy(), np.array([2.0, 0.0, 2.0])
+    optimizer.step()
+    assert model.params.tolist() == [0, 2, 2]
+
+
 def test_a_model_is_needed():
     with pytest.raises(TypeError, match="Adam: model must have the vectors params and grads, not 0.001"):
         Adam(0.001)

@@ -34,22 +34,28 @@ from .metrics import accuracy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten
 from .training import History, evaluate, fit, minibatches
+from .watch import Watch
 
 if TYPE_CHECKING:
-    from .teach import check, check_layer, check_loss, check_optimizer
+    from .diagnosis import diagnose
+    from .teach import check, check_layer, check_loss, check_optimizer, explain
 
 __all__ = [
     "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
     "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
-    "Tanh", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
-    "constant", "datasets", "evaluate", "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform",
-    "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "save", "save_weights", "uniform",
-    "xavier_normal", "xavier_uniform", "zeros",
+    "Tanh", "Watch", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
+    "constant", "datasets", "diagnose", "evaluate", "explain", "fit", "flatten", "initializers", "kaiming_normal",
+    "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "save",
+    "save_weights", "uniform", "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """What checks and explains is loaded when it is first asked for: training needs none of it."""
+    if name == "diagnose":
+        from .diagnosis import diagnose
+
+        return diagnose
     if name in __all__:
         from . import teach
 

@@ -34,7 +34,7 @@ class Run:
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch, or within it after this step; the history keeps the reason."""
-        self.history.stopped = reason
+        self.history.stopped = checks.text("run.stop: reason", reason)
 
 
 class EarlyStopping:
@@ -48,9 +48,10 @@ class EarlyStopping:
     def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None, mode: str = "auto") -> None:
         self.patience = checks.integer("EarlyStopping: patience", patience, 1)
         self.min_delta = checks.number("EarlyStopping: min_delta", min_delta, 0)
-        if mode not in ("auto", "min", "max"):
+        if checks.text("EarlyStopping: mode", mode) not in ("auto", "min", "max"):
             raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
-        self.monitor, self.mode = monitor, mode
+        self.monitor = monitor if monitor is None else checks.text("EarlyStopping: monitor", monitor)
+        self.mode = mode
         self.best, self.best_epoch = math.inf, 0
         self.params: Array | None = None
 
@@ -59,14 +60,17 @@ class EarlyStopping:
         self.best, self.best_epoch, self.params = math.inf, run.epoch, None
 
     def __call__(self, run: Run) -> None:
-        name = self.monitor or ("val_loss" if "val_loss" in run.history else "loss")
+        name = self.monitor
+        if name is None:
+            name = "val_loss" if "val_loss" in run.history else "loss"
         if name not in run.history:
             raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.history.keys())}, not {name!r}")
         value = run.history[name][-1]
         if self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy")):
             value = -value
         if value < self.best - self.min_delta or self.params is None:
-            self.best, self.best_epoch, self.params = value, run.epoch, run.model.params.copy()
+            self.best = math.inf if math.isnan(value) else value  # all that comes is better than NaN
+            self.best_epoch, self.params = run.epoch, run.model.params.copy()
         elif run.epoch - self.best_epoch >= self.patience:
             run.stop(f"{name} has not got better since epoch {self.best_epoch}")
 
@@ -98,17 +102,20 @@ class LearningRate:
 
 def constant(lr: float) -> Callable[[int], float]:
     """The same lr in each epoch."""
+    lr = checks.number("constant: lr", lr, 0)
     return lambda epoch: lr
 
 
 def steps(lr: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
     """lr, times `factor` after each `every` epochs (He et al. 2016 divide by 10)."""
-    checks.integer("steps: every", every, 1)
+    lr, factor = checks.number("steps: lr", lr, 0), checks.number("steps: factor", factor, 0)
+    every = checks.integer("steps: every", every, 1)
     return lambda epoch: lr * factor ** (epoch // every)
 
 
 def exponential(lr: float, factor: float) -> Callable[[int], float]:
     """lr factor^epoch."""
+    lr, factor = checks.number("exponential: lr", lr, 0), checks.number("exponential: factor", factor, 0)
     return lambda epoch: lr * factor**epoch
 
 
@@ -117,11 +124,14 @@ def cosine(lr: float, epochs: int, least: float = 0.0) -> Callable[[int], float]
 
     Source: Loshchilov & Hutter 2017 (SGDR), equation 5, without restarts.
     """
-    checks.integer("cosine: epochs", epochs, 1)
+    lr, least = checks.number("cosine: lr", lr, 0), checks.number("cosine: least", least, 0)
+    epochs = checks.integer("cosine: epochs", epochs, 1)
     return lambda epoch: least + (lr - least) * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
 
 
 def warm_up(schedule: Callable[[int], float], epochs: int) -> Callable[[int], float]:
     """`schedule` with its first `epochs` rates shortened to 1/(epochs + 1), 2/(epochs + 1), ... of themselves."""
-    checks.integer("warm_up: epochs", epochs, 1)
+    if not callable(schedule):
+        raise TypeError(f"warm_up: schedule must be a function of the epoch, not {checks.describe(schedule)}")
+    epochs = checks.integer("warm_up: epochs", epochs, 1)
     return lambda epoch: schedule(epoch) * min((epoch + 1) / (epochs + 1), 1)

@@ -28,7 +28,7 @@ class ShapeError(ValueError):
 def describe(a: Any) -> str:
     """An argument in a few words, for the end of an error message; its type alone where it cannot say what it is."""
     try:
-        if hasattr(a, "dtype") and hasattr(a, "shape") and not isinstance(a, np.generic):
+        if hasattr(a, "dtype") and isinstance(getattr(a, "shape", None), tuple) and not isinstance(a, np.generic):
             module = type(a).__module__.partition(".")[0]
             kind = "an array" if type(a) is np.ndarray else f"a {module}.{type(a).__name__}"
             return f"{kind} of shape {a.shape} and dtype {a.dtype}"
@@ -60,7 +60,7 @@ def number(thing: str, value: Any, least: float = -math.inf, below: float = math
         number = math.inf
     if not (least <= number < below and math.isfinite(number)):  # NaN is in no range
         raise ValueError(f"{expected}, not {_written(value)}")
-    return number
+    return number + 0.0  # -0.0 is 0.0: NumPy's generators would call it negative
 
 
 def _written(value: Any) -> str:
@@ -75,8 +75,18 @@ def flag(thing: str, value: Any) -> bool:
     return bool(value)
 
 
+def text(thing: str, value: Any) -> str:
+    """`value` as a text. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{thing} must be a text, not {describe(value)}")
+    return value
+
+
 def path(thing: str, value: Any) -> str:
-    """`value` as the name of a file. (`open` would take a number, too: for a file that is open.) Raises TypeError, ValueError."""
+    """`value` as the name of a file. Raises TypeError, ValueError.
+
+    Not a number: `open` would take it for a file that is open already.
+    """
     expected = f"{thing} must be the name of a file or directory"
     if not isinstance(value, str | bytes | os.PathLike):
         raise TypeError(f"{expected}, not {describe(value)}")

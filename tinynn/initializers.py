@@ -12,19 +12,35 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .checks import Array, describe
+from .checks import Array, describe, integer, number
 
 Initializer = Callable[..., Array]
+LARGEST = 2**48  # numbers in an array: no memory holds more
+
+
+def ends(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int]:
+    """n_in and n_out: the first of the sizes and the last. Raises TypeError or ValueError where the arguments of the
+    initializer `name` are not what they are called."""
+    if not isinstance(shape, tuple | list) or not shape:
+        raise TypeError(f"{name}: shape must be a tuple of sizes, such as (784, 256), not {describe(shape)}")
+    sizes = [integer(f"{name}: each size in shape", size, 1) for size in shape]
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"{name}: shape must be one that fits into memory, not {describe(shape)}")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{name}: rng must be a numpy.random.Generator, not {describe(rng)}")
+    return sizes[0], sizes[-1]
 
 
 def kaiming_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """N(0, 2 / n_in): keeps the mean square of signals through ReLUs, half of it passes (He et al. 2015, eq. 10)."""
-    return rng.normal(0, math.sqrt(2 / shape[0]), shape)
+    n_in, _ = ends("kaiming_normal", shape, rng)
+    return rng.normal(0, math.sqrt(2 / n_in), shape)
 
 
 def kaiming_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """U(-a, a) with a = sqrt(6 / n_in): the variance a^2 / 3 = 2 / n_in of kaiming_normal (He et al. 2015)."""
-    bound = math.sqrt(6 / shape[0])
+    n_in, _ = ends("kaiming_uniform", shape, rng)
+    bound = math.sqrt(6 / n_in)
     return rng.uniform(-bound, bound, shape)
 
 
@@ -33,33 +49,40 @@ def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
     Source: Glorot & Bengio 2010, equation 12.
     """
-    return rng.normal(0, math.sqrt(2 / (shape[0] + shape[-1])), shape)
+    n_in, n_out = ends("xavier_normal", shape, rng)
+    return rng.normal(0, math.sqrt(2 / (n_in + n_out)), shape)
 
 
 def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """U(-a, a) with a = sqrt(6 / (n_in + n_out)): xavier_normal's variance (Glorot & Bengio 2010, equation 16)."""
-    bound = math.sqrt(6 / (shape[0] + shape[-1]))
+    n_in, n_out = ends("xavier_uniform", shape, rng)
+    bound = math.sqrt(6 / (n_in + n_out))
     return rng.uniform(-bound, bound, shape)
 
 
 def normal(shape: tuple[int, ...], rng: np.random.Generator, std: float = 0.01) -> Array:
-    """N(0, std^2)."""
-    return rng.normal(0, std, shape)
+    """N(0, std^2), std >= 0."""
+    ends("normal", shape, rng)
+    return rng.normal(0, number("normal: std", std, 0), shape)
 
 
 def uniform(shape: tuple[int, ...], rng: np.random.Generator, bound: float = 0.01) -> Array:
-    """U(-bound, bound)."""
+    """U(-bound, bound), bound >= 0."""
+    ends("uniform", shape, rng)
+    bound = number("uniform: bound", bound, 0)
     return rng.uniform(-bound, bound, shape)
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """All 0: for biases. For weights it is a trap: units that start equal stay equal."""
+    ends("zeros", shape, rng)
     return np.zeros(shape)
 
 
 def constant(shape: tuple[int, ...], rng: np.random.Generator, value: float = 1.0) -> Array:
     """All `value`."""
-    return np.full(shape, value, np.float64)
+    ends("constant", shape, rng)
+    return np.full(shape, number("constant: value", value), np.float64)
 
 
 BY_NAME: dict[str, Initializer] = {
@@ -76,13 +99,16 @@ def find(thing: str, initializer: str | Initializer) -> Initializer:
     if not isinstance(initializer, str):
         raise TypeError(f"{expected}, not {describe(initializer)}")
     if initializer not in BY_NAME:
-        raise ValueError(f"{expected}, not {initializer!r}")
+        raise ValueError(f"{expected}, not {describe(initializer)}")
     return BY_NAME[initializer]
 
 
 def draw(thing: str, initializer: str | Initializer, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """What the initializer gives for `shape`, checked. Raises ValueError, TypeError."""
-    values = find(thing, initializer)(shape, rng)
+    try:
+        values = find(thing, initializer)(shape, rng)
+    except MemoryError as error:
+        raise ValueError(f"{thing} must draw numbers that fit into memory, not an array of shape {shape}") from error
     if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{thing} must return floats of shape {shape}, not {describe(values)}")
     return values

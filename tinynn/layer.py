@@ -34,19 +34,17 @@ class Parameter:
 
     def __set__(self, layer: Any, value: Any) -> None:
         if layer.ops is None:  # before the layer is built: what it shall start with
-            layer.arrays = {**layer.arrays, self.name: np.array(value)}
+            layer.arrays = {**layer.arrays, self.name: _numbers(layer, self.name, value)}
             return
         array = layer.arrays[self.name]
         if value is array:  # `layer.dW += ...` assigns what it has changed in place
             return
-        if np.shape(value) != array.shape:
-            message = f"{layer.where}: {self.name} must have shape {array.shape}, not {np.shape(value)}"
-            raise checks.ShapeError(message, self.name, value)
         if type(value) is not layer.ops.xp.ndarray:
-            value = layer.ops.asarray(np.asarray(value))
-        if value.dtype.kind not in "fiu" and value.dtype != array.dtype:
-            raise TypeError(f"{layer.where}: {self.name} must be set to real numbers, not {checks.describe(value)}")
-        array[...] = value
+            value = layer.ops.asarray(_numbers(layer, self.name, value))
+        if value.shape != array.shape:
+            message = f"{layer.where}: {self.name} must have shape {array.shape}, not {value.shape}"
+            raise checks.ShapeError(message, self.name, value)
+        array[...] = value if value.dtype == array.dtype else _cast(layer, self.name, value, array.dtype)
 
 
 class Layer(backends.ByName):
@@ -90,7 +88,11 @@ class Layer(backends.ByName):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the parameters their attributes, and put the checks that layers share around forward and backward."""
         super().__init_subclass__(**kwargs)
-        for name in cls.parameters:
+        names = cls.parameters
+        if not isinstance(names, tuple | list) or not all(isinstance(n, str) and not hasattr(Layer, n) for n in names):
+            expected = f'{cls.__name__}: parameters must be a tuple of new names, such as ("g",)'
+            raise TypeError(f"{expected}, not {checks.describe(names)}")
+        for name in names:
             for attribute in (name, "d" + name):
                 if not isinstance(getattr(cls, attribute, None), Parameter):
                     setattr(cls, attribute, Parameter())
@@ -111,7 +113,7 @@ class Layer(backends.ByName):
     def __call__(self, x: Array) -> Array:
         """y = f(x) without a trace: forward runs on a shallow copy, so a pending backward is undisturbed."""
         if self.ops is None:
-            self.build(dtype=getattr(x, "dtype", None))
+            _check_x(self, x)  # and build
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
         return copy.forward(x)
@@ -131,15 +133,18 @@ class Layer(backends.ByName):
         its first x.
         """
         ops = ops or backends.load()
-        dtype = dtype if dtype in checks.FLOATS else np.dtype(np.float32)
+        dtype = np.dtype(np.float32) if dtype is None else dtype
         drawn = self.initial_values(rng or np.random.default_rng()) if self.parameters else {}
         arrays = {}
         for name in self.parameters:
             value = self.arrays.get(name, drawn.get(name))
-            if value is None or value.dtype.kind not in "fiuc":
-                got = "nothing" if value is None else checks.describe(value)
-                raise ValueError(f"{self.where}: the first value of {name} must be an array of numbers, not {got}")
-            arrays[name] = ops.asarray(value.astype(dtype))
+            if value is None:
+                raise ValueError(f"{self.where}: the first value of {name} must be an array of numbers, not nothing")
+            if not hasattr(value, "astype"):
+                value = _numbers(self, name, value)
+            if name in drawn and value.shape != np.shape(drawn[name]):
+                raise ValueError(f"{self.where}: {name} must have shape {np.shape(drawn[name])}, not {value.shape}")
+            arrays[name] = ops.asarray(_cast(self, name, value, dtype))
             arrays["d" + name] = ops.asarray(np.zeros(value.shape, dtype))
         self.arrays, self.dtype, self.ops = arrays, dtype if arrays else None, ops
 
@@ -204,17 +209,41 @@ def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_x(layer: Layer, x: Any) -> None:
-    """Raise where x is not what the layer takes."""
-    if layer.ops is None:
-        layer.build(dtype=getattr(x, "dtype", None))
+    """Raise where x is not what the layer takes; build the layer by its first x."""
     layer._forward = None
-    right = type(x) is layer.ops.xp.ndarray and x.ndim == 2 and layer.n_in in (None, x.shape[1])
-    if right and (x.dtype == layer.dtype or (layer.dtype is None and x.dtype in checks.FLOATS)):
-        return  # without having made a message
-    checks.float_array(f"{layer.where}: x", x, layer.ops.xp)
-    if layer.n_in is not None and x.shape[1] != layer.n_in:
-        raise ValueError(f"{layer.where}: x must have rows of {layer.n_in}, not shape {x.shape}")
-    raise TypeError(f"{layer.where}: x must be {layer.dtype} like the layer, not {x.dtype}: x.astype('{layer.dtype}')")
+    ops = layer.ops or backends.load()
+    right = type(x) is ops.xp.ndarray and x.ndim == 2 and layer.n_in in (None, x.shape[1])
+    if not (right and (x.dtype == layer.dtype or (layer.dtype is None and x.dtype in checks.FLOATS[:2]))):
+        backends.float_array(f"{layer.where}: x", x, ops)  # only now: a message costs time to make
+        if layer.n_in is not None and x.shape[1] != layer.n_in:
+            raise ValueError(f"{layer.where}: x must have rows of {layer.n_in}, not shape {x.shape}")
+        if layer.dtype is not None and x.dtype != layer.dtype:
+            hint = f"x.astype('{layer.dtype}')"
+            raise TypeError(f"{layer.where}: x must be {layer.dtype} like the layer, not {x.dtype}: {hint}")
+    if layer.ops is None:
+        layer.build(dtype=x.dtype)
+
+
+def _numbers(layer: Layer, name: str, value: Any) -> Array:
+    """What a parameter is set to, as a new array. Raises TypeError."""
+    try:
+        array = None if isinstance(value, np.ma.MaskedArray) else np.array(value)  # it would lose its mask
+    except Exception:  # lists of different lengths, and objects that fail to say what they are
+        array = None
+    if array is None or array.dtype.kind not in "fiuc":
+        raise TypeError(f"{layer.where}: {name} must be set to real numbers, not {checks.describe(value)}")
+    return array
+
+
+def _cast(layer: Layer, name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """The numbers of a parameter in the layer's dtype. Raises TypeError, ValueError where that cannot hold them."""
+    if array.dtype.kind not in "fiu" and array.dtype.kind != dtype.kind:
+        raise TypeError(f"{layer.where}: {name} must be set to real numbers, not {checks.describe(array)}")
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(f"{layer.where}: {name} must hold numbers that {dtype} can hold, not larger ones") from None
 
 
 def _check_y(layer: Layer, x: Array, y: Any) -> tuple[Any, ...]:

@@ -43,9 +43,12 @@ class Affine(Layer):
     ) -> None:
         self.n_in = checks.integer("Affine: n_in", n_in, 1)
         self.n_out = checks.integer("Affine: n_out", n_out, 1)
+        if self.n_in * self.n_out > initializers.LARGEST:
+            got = checks.describe((n_in, n_out))
+            raise ValueError(f"Affine: n_in and n_out must be sizes of a W that fits into memory, not {got}")
         self.weight_init, self.bias_init = weight_init, bias_init
-        initializers.find(f"{self!r}: weight_init", weight_init)
-        initializers.find(f"{self!r}: bias_init", bias_init)
+        initializers.find("Affine: weight_init", weight_init)
+        initializers.find("Affine: bias_init", bias_init)
 
     def forward(self, x: Array) -> Array:
         return self.ops.affine(x, self.W, self.b)

@@ -77,11 +77,12 @@ class Loss(backends.ByName):
     def _checked(self, y: Array, t: Array, weight: Array | None) -> tuple[float, Array]:
         if self.ops is None:
             self.ops = backends.load()
-        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.FLOATS:
-            checks.float_array(f"{self!r}: y", y, self.ops.xp)  # says what is wrong (a message costs time to make)
+        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.FLOATS[:2]:
+            backends.float_array(f"{self!r}: y", y, self.ops)  # says what is wrong (a message costs time to make)
         self.check(y, t)
-        if len(y) == 0:
-            raise ValueError(f"{self!r}: y must have at least one row, not shape {y.shape}")
+        if y.size == 0:
+            missing = "row" if len(y) == 0 else "column"
+            raise ValueError(f"{self!r}: y must have at least one {missing}, not shape {y.shape}")
         if weight is None:
             value, dy = self.compute(y, t)
         else:
@@ -141,7 +142,7 @@ class SoftmaxCrossEntropy(Loss):
             if len(t) != N:
                 raise ValueError(f"{self!r}: t must have a label for each of the {N} rows of y, not shape {t.shape}")
             return
-        expected = f"labels ({N},) or rows of probabilities ({N}, {C})"
+        expected = f"labels ({N},) or rows of probabilities ({N}, {C}) for such y"
         if type(t) is not self.ops.xp.ndarray:
             raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
         if t.shape != y.shape:
@@ -176,9 +177,9 @@ class GaussianNLL(Loss):
 
     def __init__(self, variance: float | None = None, backend: str | None = None) -> None:
         super().__init__(backend)
-        if variance is not None and checks.number("GaussianNLL: variance", variance, 0) == 0:
+        self.variance = None if variance is None else checks.number("GaussianNLL: variance", variance, 0)
+        if self.variance == 0:
             raise ValueError("GaussianNLL: variance must be more than 0, not 0")
-        self.variance = variance
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
         if self.variance is None:

@@ -34,13 +34,14 @@ class Optimizer(backends.ByName):
         self.model = model
         self.lr = checks.number(f"{name}: lr", lr, 0)
         self.weight_decay = checks.number(f"{name}: weight_decay", weight_decay, 0)
-        self.decay_biases = bool(decay_biases)
+        self.decay_biases = checks.flag(f"{name}: decay_biases", decay_biases)
         if not (self.decay_biases or hasattr(model, "layers")):
             raise TypeError(f"{name}: model must have layers with decay_biases=False, not {checks.describe(model)}")
-        self.clip_norm = clip_norm
-        if clip_norm is not None and checks.number(f"{name}: clip_norm", clip_norm, 0) == 0:
+        self.clip_norm = None if clip_norm is None else checks.number(f"{name}: clip_norm", clip_norm, 0)
+        if self.clip_norm == 0:
             raise ValueError(f"{name}: clip_norm must be more than 0, not 0")
         self.ops = backends.of(model)
+        self._look(model)
         for attribute in self.state:
             setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
 
@@ -51,6 +52,9 @@ class Optimizer(backends.ByName):
     def prepare(self) -> float:
         """What comes before every step; the weight decay that is left for the step itself."""
         self.follow(getattr(self.model, "ops", self.ops))
+        params, grads = self._vectors
+        if self.model.params is not params or self.model.grads is not grads:
+            self._look(self.model, params.shape, params.dtype)
         if self.clip_norm is not None:
             grads, xp = self.model.grads, self.ops.xp
             length = xp.sqrt(xp.dot(grads, grads))
@@ -62,6 +66,19 @@ class Optimizer(backends.ByName):
                 if layer.arrays[name].ndim > 1:
                     self.decay(layer.arrays[name], layer.arrays["d" + name])
         return 0.0
+
+    def _look(self, model: Any, shape: Any = None, dtype: Any = None) -> None:
+        """Raise where the model's vectors are not what a step takes; remember those that are."""
+        name, params, grads = type(self).__name__, model.params, model.grads
+        backends.float_array(f"{name}: model.params", params, self.ops, ndim=1)
+        shape, dtype = shape or params.shape, dtype or params.dtype
+        for thing, a in (("params", params), ("grads", grads)):
+            if type(a) is not type(params) or a.shape != shape or a.dtype != dtype:
+                expected = f"like model.params, a {dtype} vector of {shape[0]} numbers"
+                raise ValueError(f"{name}: model.{thing} must be {expected}, not {checks.describe(a)}")
+            if not a.flags.c_contiguous or not getattr(a.flags, "writeable", True):  # CuPy's flags do not say so
+                raise ValueError(f"{name}: model.{thing} must be contiguous and writable, not a view that is neither")
+        self._vectors = params, grads
 
     def decay(self, W: Array, dW: Array) -> None:
         """The weight decay of one matrix, as the step would do it."""
@@ -108,7 +125,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
         self.momentum = checks.number("SGD: momentum", momentum, 0, below=1)
-        self.nesterov = bool(nesterov)
+        self.nesterov = checks.flag("SGD: nesterov", nesterov)
         if nesterov and not momentum:
             raise ValueError("SGD: momentum must be more than 0 with nesterov=True, not 0")
 

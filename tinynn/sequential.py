@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,13 +40,12 @@ def flatten(
 
 def _float_type(dtype: Any, ops: Any) -> np.dtype[Any]:
     """`dtype` as NumPy's, if models can have it (complex only on the textbook: for the complex-step derivative)."""
-    complex_too = ["complex128"] if backends.name_of(ops) == "numpy" else []
-    try:
-        if np.dtype(dtype).name in ["float32", "float64", *complex_too]:
-            return np.dtype(dtype)
-    except TypeError:
-        pass
-    raise ValueError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
+    if isinstance(dtype, str | type | np.dtype):  # None would be float64, for NumPy
+        for known in checks.FLOATS if backends.name_of(ops) == "numpy" else checks.FLOATS[:2]:
+            with contextlib.suppress(Exception):  # a text that is no dtype: NumPy raises nearly anything
+                if np.dtype(dtype) == known:
+                    return known
+    raise ValueError(f"dtype must be 'float32' or 'float64', not {checks.describe(dtype)}")
 
 
 def demand_new(layers: tuple[Layer, ...]) -> None:
@@ -160,7 +160,7 @@ class Sequential(backends.ByName):
 
     def _check_x(self, x: Any) -> None:
         """A layer without parameters takes any float; the model takes its own."""
-        if getattr(x, "dtype", None) != self.dtype:
+        if type(x) is not self.ops.xp.ndarray or x.dtype != self.dtype:
             checks.float_array("x", x, self.ops.xp)
             raise TypeError(f"x must be {self.dtype} like the model, not {x.dtype}: x.astype('{self.dtype}')")
 

@@ -16,6 +16,8 @@ import os
 from types import ModuleType
 from typing import Any
 
+from .. import checks
+
 NAMES = ("numpy", "numba", "cupy")
 
 
@@ -31,14 +33,24 @@ def load(name: str | None = None) -> ModuleType:
     """
     source = "backend" if name is not None else "backend (from the environment variable TINYNN_BACKEND)"
     name = default() if name is None else name
-    if name not in NAMES:
-        raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {name!r}")
+    if not isinstance(name, str) or name not in NAMES:
+        raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {checks.describe(name)}")
     return importlib.import_module(f".{name}_ops", __name__)
 
 
 def of(model: Any) -> ModuleType:
     """The backend that a model works with: its `ops`, where it has them, else the default."""
     return getattr(model, "ops", None) or load()
+
+
+def float_array(thing: str, a: Any, ops: ModuleType, ndim: int = 2) -> None:
+    """Demand an array of floats that the backend `ops` computes with. Raises TypeError, ValueError.
+
+    Complex numbers are for the textbook alone, for the complex-step derivative.
+    """
+    checks.float_array(thing, a, ops.xp, ndim)
+    if a.dtype.kind == "c" and name_of(ops) != "numpy":
+        raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}")
 
 
 def name_of(ops: ModuleType) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..checks import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # 0x0A is not in use
@@ -39,7 +40,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Raises FileNotFoundError, and ValueError for a file that is damaged, too short or too long, or not IDX.
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits", section "File formats".
     """
-    path = Path(path)
+    path = Path(checks.path("read_idx: path", path))
     try:
         with open_file(path) as file:
             dtype, shape = read_header(file, path.name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import checks
 from ..checks import Array
 from .idx import read_idx
 
@@ -31,7 +32,8 @@ def load_mnist(
     Raises FileNotFoundError, NotADirectoryError, and ValueError for files that are damaged or do not fit together.
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits"; see mnist/ATTRIBUTION.md.
     """
-    folder = SHIPPED if directory is None else Path(directory)
+    flatten, normalize = checks.flag("flatten", flatten), checks.flag("normalize", normalize)
+    folder = SHIPPED if directory is None else Path(checks.path("directory", directory))
     train_files, test_files = find_files(folder, TRAIN), find_files(folder, TEST)
     x_train, y_train = read_pair(*train_files)
     x_test, y_test = read_pair(*test_files)

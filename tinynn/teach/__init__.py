@@ -4,5 +4,6 @@ from .gradcheck import check, check_layer, check_loss
 from .optimizer_doctor import check_optimizer
 from .parts import adapt
 from .report import Report
+from .worksheet import explain
 
-__all__ = ["Report", "adapt", "check", "check_layer", "check_loss", "check_optimizer"]
+__all__ = ["Report", "adapt", "check", "check_layer", "check_loss", "check_optimizer", "explain"]

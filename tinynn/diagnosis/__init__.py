@@ -1,0 +1,68 @@
+"""Why does it not learn? What to look at before a training, in the order of cause: data, model, algorithm.
+
+    report = diagnose(model, loss, x, t, optimizer=optimizer)
+    print(report)
+
+    causes.py   every check, a few lines each: what is healthy, what is wrong, what to do
+    case.py     what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
+    report.py   what they say
+
+The list follows Karpathy, "A Recipe for Training Neural Networks" (2019): look at the data, at the loss of the first
+weights, at a few rows learned by heart, and only then at the learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import training
+from ..checks import Array
+from .case import Case
+from .causes import CHECKS
+from .report import LeftOut, Line, Report, Sweep
+
+__all__ = ["CHECKS", "Line", "Report", "Sweep", "diagnose"]
+
+
+def diagnose(
+    model: Any,
+    loss: Any,
+    x: Array,
+    t: Array,
+    *,
+    optimizer: Any = None,
+    transform: Callable[[Array], Array] | None = None,
+) -> Report:
+    """Whether `model` can learn the targets t of the rows x, and if not, why: a Report, true where nothing is wrong.
+
+    Looks at all rows for what is cheap (NaN, scale, labels), at 1000 of them for what goes through the model. Works on
+    copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform` as
+    in `fit`. Without an optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are
+    reported, not raised.
+
+    Raises TypeError or ValueError for what is no model, loss, optimizer or array, or where x has another shape or dtype
+    than the model takes.
+    """
+    training._check_parts(model=model, loss=loss, **({} if optimizer is None else {"optimizer": optimizer}))
+    prepare = training._transform(transform)
+    if next(training.minibatches(x, t, 1, shuffle=False), None) is None:  # this says what is no array
+        raise ValueError(f"x must have at least one row, not shape {x.shape}")
+    lines: dict[str, Line] = {}
+    state = np.random.get_state()  # a layer of the user's may draw from it
+    try:
+        with np.errstate(all="ignore"):
+            case = Case(model, loss, optimizer, x, t, prepare)
+            for name, check in CHECKS.items():
+                try:
+                    line = check(case)
+                except LeftOut as why:
+                    line = Line(f"left out: {why}")
+                if line is not None:
+                    lines[name] = line
+    finally:
+        np.random.set_state(state)
+    parts = [type(model).__name__, repr(loss), *([] if optimizer is None else [repr(optimizer)])]
+    return Report(f"{', '.join(parts)}, {len(x):,} rows", lines, case.__dict__.get("sweep"))

@@ -1,0 +1,217 @@
+"""What the checks look at: copies of a model and its parts, a sample of the rows, a sweep of learning rates."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import backends, checks
+from ..checks import Array
+from ..layer import Layer
+from ..layers import Affine, Sigmoid
+from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
+from ..optimizers import Adam
+from ..sequential import bind
+from .report import LeftOut, Sweep
+
+ROWS = 1000  # of x, drawn at random, for all that goes through the model
+RATES = np.logspace(-7, 1, 17).tolist()  # of the sweep
+SWEEP_STEPS, SWEEP_BATCH = 20, 64
+FLAT = 0.05  # saturated is where the slope is less than so much of its greatest
+
+
+class Case:
+    """What the checks look at: copies of model, loss and optimizer, the columns of all x, and a sample of rows."""
+
+    def __init__(self, model: Any, loss: Any, optimizer: Any, x: Array, t: Array, prepare: Callable[[Array], Array]):
+        ops, dtype = backends.of(model), model.params.dtype
+
+        def prepared(x: Array) -> Array:
+            return ops.to_numpy(prepare(ops.asarray(x)))
+
+        (self.model, self.loss, self.optimizer), self.built = copies(model, loss, optimizer)
+        if ops.xp is not np:
+            self.model.to("numpy")
+        self.loss.ops = backends.of(self.model)
+        checks.float_array("x", prepared(x[:1]), np)
+        self.columns = Columns(prepared(x[i : i + 8192]) for i in range(0, len(x), 8192))
+        rows = np.random.default_rng(0).permutation(np.flatnonzero(self.columns.finite))[:ROWS]
+        self.x, self.t, self.all_t = prepared(x[rows]), t[rows], t
+        if self.x.dtype != dtype:
+            raise TypeError(f"x must be {dtype} like the model, not {self.x.dtype}: x.astype('{dtype}')")
+
+    @cached_property
+    def y(self) -> Array:
+        """What the model makes of the sample."""
+        self.demand_rows()
+        if not np.isfinite(self.model.params).all():
+            raise LeftOut("the weights are no numbers")
+        return self.model.forward(self.x)
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, after the sample has gone through them: each keeps its x and y."""
+        return self.built if len(self.y) else []
+
+    @property
+    def affine(self) -> list[Affine]:
+        """Those that are affine."""
+        return [layer for layer in self.layers if isinstance(layer, Affine)]
+
+    @cached_property
+    def problem(self) -> str:
+        """What the loss has against the targets; empty where it has nothing."""
+        try:
+            self.loss.check(self.y, self.t)
+            self.loss.check_values(self.all_t, self.y.shape[1])
+        except (TypeError, ValueError) as error:
+            return str(error)
+        return "" if np.isfinite(self.all_t).all() else f"{self.loss!r}: t must hold numbers, not infinity"
+
+    @cached_property
+    def value(self) -> float:
+        """The loss of the sample at the start. After it, the layers hold the gradients."""
+        self.demand_targets()
+        value = float(self.loss.forward(self.y, self.t))
+        self.model.backward(self.loss.backward())
+        return value
+
+    @property
+    def start(self) -> float:
+        """The same, for what makes sense only where it is a number."""
+        if not math.isfinite(self.value):
+            raise LeftOut(f"the loss at the start is {self.value}")
+        return self.value
+
+    def demand_rows(self) -> None:
+        """Leave a check out that needs rows, where there are none."""
+        if len(self.x) == 0:
+            raise LeftOut("no row of x is without NaN")
+
+    def demand_targets(self) -> None:
+        """Leave a check out that needs targets, where they are wrong."""
+        if self.problem:
+            raise LeftOut("the targets do not fit")
+
+    @cached_property
+    def levels(self) -> tuple[float, float]:
+        """The loss of chance, which knows nothing of x, and the least that is possible; NaN where not known here."""
+        t, loss = self.t, self.loss
+        if isinstance(loss, SoftmaxCrossEntropy):
+            entropy = 0.0 if t.ndim == 1 else float(-(t * np.log(t + (t == 0))).sum(axis=1).mean())
+            return math.log(self.y.shape[1]), entropy
+        if isinstance(loss, MSE):
+            return float(t.var(axis=0).mean()), 0.0
+        if isinstance(loss, GaussianNLL) and loss.variance is not None:
+            least = math.log(2 * math.pi * loss.variance) / 2
+            return least + float(t.var(axis=0).mean()) / (2 * loss.variance), least
+        return math.nan, math.nan
+
+    @property
+    def of_chance(self) -> float:
+        """The loss at the start as a multiple of that of chance, both counted from the least one; NaN if unknown."""
+        start, (chance, least) = self.start, self.levels
+        return (start - least) / (chance - least) if chance > least else math.nan
+
+    @property
+    def scale(self) -> float:
+        """The size of losses: that at the start or that of chance, the larger one, counted from the least."""
+        chance, least = self.levels
+        return max(self.start, chance) - least if math.isfinite(chance) else abs(self.start)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """The loss of the sample after a few steps at each learning rate, from the same start."""
+        start, own = self.start, getattr(self.optimizer, "lr", None)
+        if self.optimizer is not None and own is None:
+            raise LeftOut("the optimizer has no learning rate `lr`")
+        rng = np.random.default_rng(1)
+        batches = [rng.permutation(len(self.x))[:SWEEP_BATCH] for _ in range(SWEEP_STEPS)]
+        losses, peaks = {}, {}
+        for lr in sorted({*RATES, own or RATES[0]}):
+            (model, loss, optimizer), _ = copies(self.model, self.loss, self.optimizer)
+            optimizer = optimizer or Adam(model)
+            optimizer.lr = lr
+            values = [step(model, loss, optimizer, self.x[rows], self.t[rows]) for rows in batches]
+            losses[lr] = float(loss.forward(model.forward(self.x), self.t))
+            values.append(losses[lr])
+            peaks[lr] = max(values) if np.isfinite(values).all() else math.inf
+        return Sweep(type(optimizer).__name__, SWEEP_STEPS, losses, peaks, start, own)
+
+
+class Columns:
+    """Least, greatest and root mean square of each column over the rows without NaN or infinity; which those are."""
+
+    def __init__(self, chunks: Iterable[Array]) -> None:
+        lows, highs, squares, finite, whole = [], [], [], [], []
+        for chunk in chunks:
+            finite.append(np.isfinite(chunk).all(axis=1))
+            chunk = chunk if finite[-1].all() else chunk[finite[-1]]
+            lows.append(chunk.min(axis=0, initial=math.inf))
+            highs.append(chunk.max(axis=0, initial=-math.inf))
+            squares.append((chunk * chunk).sum(axis=0, dtype=np.float64))
+            whole.append((chunk == np.rint(chunk)).all())
+        self.finite = np.concatenate(finite)
+        self.low, self.high, self.whole = np.min(lows, axis=0), np.max(highs, axis=0), all(whole)
+        self.rms = np.sqrt(np.sum(squares, axis=0) / max(self.finite.sum(), 1))
+
+
+# --- figures, which Watch gives as well ------------------------------------------------------------------------------
+
+
+def rms(a: Array) -> float:
+    """Root mean square."""
+    return math.sqrt(np.square(a, dtype=np.float64).mean()) if a.size else 0.0
+
+
+def spread(a: Array) -> float:
+    """How much the rows differ: the root of the columns' mean variance."""
+    return math.sqrt(a.var(axis=0, dtype=np.float64).mean())
+
+
+def dead(y: Array) -> float:
+    """The share of units that are 0 in every row."""
+    return float((y == 0).all(axis=0).mean())
+
+
+def saturated(layer: Layer, y: Array) -> float:
+    """The share of a Sigmoid's or Tanh's outputs where its slope is next to 0."""
+    slope = 4 * y * (1 - y) if isinstance(layer, Sigmoid) else 1 - y * y  # over the greatest, 1/4 and 1
+    return float((slope < FLAT).mean())
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:
+    """One step of training; the loss before it."""
+    value = float(loss.forward(model.forward(x), t))
+    model.backward(loss.backward())
+    optimizer.step()
+    return value
+
+
+def copies(model: Any, *others: Any) -> tuple[tuple[Any, ...], list[Layer]]:
+    """Deep copies of a model and of what belongs to it, such as its optimizer; and the copied model's layers."""
+    copied: dict[int, Any] = {}
+    parts = copy.deepcopy((model, *others), copied)
+    layers = [copied[id(layer)] for layer in layers_of(model)]
+    bind(tuple(layers), parts[0].params, parts[0].grads)
+    return parts, layers
+
+
+def layers_of(model: Any) -> list[Layer]:
+    """The layers of a model in their order: those among its attributes, also in lists. Raises TypeError."""
+    layers: list[Layer] = []
+    for value in vars(model).values():
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        layers += [layer for layer in values if isinstance(layer, Layer) and layer not in layers]
+    if sum(layer.arrays[name].size for layer in layers for name in layer.parameters) != model.params.size:
+        expected = "its layers as attributes, those that `flatten` was given"
+        raise TypeError(f"model must have {expected}, not {checks.describe(model)}")
+    return sorted(layers, key=lambda layer: layer.place or 0)

@@ -1,0 +1,109 @@
+"""What a classifier gets wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.patches import Rectangle
+
+from .. import checks
+from ..checks import Array
+from .inputs import image_shape, numbers
+from .style import VERMILLION, figure_of, mosaic, one_axes, plain
+
+MOST = 100  # classes in a matrix
+
+
+def confusion_matrix(t: Array, predicted: Array, axes: Axes | None = None, labels: Sequence[Any] | None = None) -> Axes:
+    """How often each class (row) was taken for each (column): counts, coloured by their share of the row.
+
+    t and predicted are labels (N,), counted from 0; `labels` are names for them. A cell without a number is 0. The
+    colour scale is stretched at its lower end, where the mistakes are.
+    """
+    _check_labels(t, predicted)
+    if labels is not None and not isinstance(labels, tuple | list | range):
+        raise TypeError(f"labels must be a list of names, not {checks.describe(labels)}")
+    classes = int(max(t.max(), predicted.max())) + 1 if labels is None else len(labels)
+    if not 0 < classes <= MOST:
+        thing = "t and predicted must be labels of" if labels is None else "labels must be names of"
+        raise ValueError(f"{thing} 1 to {MOST} classes, not {classes}")
+    checks.labels(np.concatenate([t, predicted]), classes)
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (t.astype(int), predicted.astype(int)), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(4.5, 0.52 * classes)
+    axes = one_axes(axes, (side + 1.2, side))
+    image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.4, 0, 1))
+    colorbar = figure_of(axes).colorbar(image, ax=axes, label="share of the row", shrink=0.8)
+    colorbar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1 %", "5 %", "20 %", "50 %", "100 %"])
+    for row, column in np.argwhere(counts):
+        colour = "white" if share[row, column] > 0.43 else "black"  # Blues is dark above
+        text = str(counts[row, column])
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9 if len(text) < 5 else 8)
+    names = [plain(name) for name in (range(classes) if labels is None else labels)]
+    axes.set_xticks(range(classes), labels=names)
+    axes.set_yticks(range(classes), labels=names)
+    axes.set(xlabel="predicted", ylabel="true")
+    return axes
+
+
+def predictions(
+    images: Array,
+    t: Array,
+    predicted: Array,
+    count: int = 40,
+    axes: Axes | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Axes:
+    """The first `count` images with what was predicted; the wrong ones framed, with what they are.
+
+    images (N, height, width), or rows (N, D) with the `shape` that they have (None: square).
+    """
+    count = checks.integer("count", count, 1)
+    _check_labels(t, predicted)
+    numbers("images", images, 2, 3)
+    if len(images) != len(t):
+        raise ValueError(f"images must be as many as the labels t, {len(t)}, not {len(images)}")
+    if images.ndim == 2:
+        side = math.isqrt(images.shape[1])
+        shape = (side, side) if shape is None else image_shape(shape)
+        if math.prod(shape) != images.shape[1]:
+            raise ValueError(f"shape must be one of {images.shape[1]} pixels, like the images, not {shape}")
+        images = images.reshape(-1, *shape)
+    elif shape is not None and image_shape(shape) != images.shape[1:]:
+        raise ValueError(f"shape must be that of the images, {images.shape[1:]}, not {shape}")
+    images = images[:count]
+    height, width = images.shape[1:]
+    n_columns = min(8, len(images))
+    gap, gap_above = max(2, round(0.15 * width)), round(0.4 * height)  # above, there is a line of text
+    canvas = mosaic(images, n_columns, gap, gap_above)
+    axes = one_axes(axes, (0.88 * n_columns, min(9.0, 0.88 * n_columns * canvas.shape[0] / canvas.shape[1])))
+    axes.imshow(canvas, cmap="gray_r")
+    axes.set(xlim=(-2, canvas.shape[1] + 1), ylim=(canvas.shape[0] + 1, 0))  # with room for the frames at the edge
+    for number in range(len(images)):
+        row, column = divmod(number, n_columns)
+        left, top = column * (width + gap), row * (height + gap_above) + gap_above
+        middle, above = left + (width - 1) / 2, top - 0.06 * height
+        if t[number] == predicted[number]:
+            axes.text(middle, above, str(predicted[number]), ha="center", va="bottom")
+        else:
+            text = f"{predicted[number]}, is {t[number]}"
+            axes.text(middle, above, text, ha="center", va="bottom", color=VERMILLION, weight="bold")
+            axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5))
+    axes.set_axis_off()
+    return axes
+
+
+def _check_labels(t: Any, predicted: Any) -> None:
+    both = (t, predicted)
+    right = all(type(a) is np.ndarray and a.ndim == 1 and a.size and a.dtype.kind in "iu" for a in both)
+    if not right or len(t) != len(predicted):
+        got = f"{checks.describe(t)} and {checks.describe(predicted)}"
+        raise ValueError(
+            f"t and predicted must be labels (N,), whole numbers, as many of one as of the other, not {got}"
+        )

@@ -1,0 +1,172 @@
+"""What a worksheet is made of: steps, the quantities that each computes, a line for each number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from .formula import Formula, fmt, numbers
+
+Index = tuple[int, ...]
+DIGITS = {"float32": 7, "float64": 8}  # significant digits that are printed
+ROUND_OFF = {"float32": 1e-4, "float64": 1e-9}  # relative: what counts as equal
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number of the worksheet.
+
+    `name` is unique in it, such as "dL/dW[0,1] of layer 2"; `left` and `formula` are the equation; `shapes` those of
+    the arrays in it. `value` is the real layers' number, None where it has not been computed.
+    """
+
+    name: str
+    left: str
+    formula: Formula
+    value: float | None
+    shapes: str
+    digits: int
+
+    @property
+    def symbols(self) -> str:
+        """The formula in symbols."""
+        return f"{self.left} = {self.formula.symbols}"
+
+    @property
+    def numbers(self) -> str:
+        """The formula with the numbers in it; empty where it has none."""
+        tokens = self.formula.tokens
+        return "" if all(isinstance(token, str) for token in tokens) else numbers(tokens, self.digits)
+
+    @property
+    def middle(self) -> str:
+        """A step between: the paths' parts, `0.055399425 + -0.019049119`, or a factor worked out."""
+        parts = self.formula.parts
+        if self.formula.middle:
+            return numbers(self.formula.middle, self.digits)
+        text = " + ".join(numbers([part], self.digits) for part in parts) if len(parts) > 1 else ""
+        return "" if text == self.numbers else text
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """The terms of the sum; they add up to the value, but for round-off. Empty where it is none."""
+        return tuple(part.value for part in self.formula.parts)
+
+    @property
+    def text(self) -> str:
+        """The value, blank where there is none."""
+        return "" if self.value is None else fmt(self.value, self.digits)
+
+    def __str__(self) -> str:
+        chain = [self.symbols, self.numbers, self.middle, self.text]
+        return f"{self.name}: " + " = ".join(piece for piece in chain if piece)
+
+
+@dataclass
+class Quantity:
+    """One array that a step computes, and how.
+
+    `key` is its name with a hole for the index, "dL/dW{} of layer 2"; `law` is the formula of the whole array and
+    `shapes` the same with shapes for arrays; `entry(index)` is the formula of one number.
+    """
+
+    key: str
+    left: str
+    array: Array | None
+    law: str
+    shapes: str
+    entry: Callable[[Index], Formula]
+    own: str = ""  # how an entry is called where `entry` does not give the recorded value: "MyLayer.backward(dL/dy)"
+    indices: tuple[Index, ...] = ()  # of the entries that have a line
+    dtype: Any = None  # of what went in, where that is not the array's: the loss is a float64 whatever the model is
+    listens_to: Array | None = None  # choose the entries by the largest of this array, in place of its own
+
+    def line(self, index: Index) -> Line:
+        """The line of an entry. A formula that does not give the recorded value is not shown as if it did."""
+        name, left = self.key.format(bracket(index)), self.left + bracket(index)
+        if self.array is None:
+            return Line(name, left, Formula([self.law]), None, self.shapes, 8)
+        value, digits = self.array[index].item(), DIGITS.get(self.precision, 8)
+        with np.errstate(all="ignore"):  # infinity and NaN are shown as they are
+            formula = self.entry(index)
+        if not formula.agrees(value, ROUND_OFF.get(self.precision, 1e-4)):
+            usual = (
+                f"{formula.symbols} would be {fmt(formula.result or 0.0, 6)}: this {self.left} is computed otherwise"
+            )
+            formula = Formula([f"{self.own}{bracket(index)}"], note=usual)
+        return Line(name, left, formula, value, self.shapes, digits)
+
+    @property
+    def precision(self) -> str:
+        """The name of the dtype that its numbers are computed in."""
+        return str(self.dtype if self.dtype is not None or self.array is None else self.array.dtype)
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of the entries that were chosen; where nothing was computed, one without a value."""
+        if self.array is None:
+            return [Line(self.key.format(""), self.left, Formula([]), None, self.shapes, 8)]
+        return [self.line(index) for index in self.indices]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every entry has a line."""
+        return self.array is None or len(self.indices) == self.array.size
+
+    def choose(self, most: int, few: int) -> None:
+        """Lines for all entries of arrays up to `most`; else for `few`: the corner's, and the largest one's."""
+        if self.array is None or self.array.size <= most:
+            self.indices = () if self.array is None else tuple(np.ndindex(self.array.shape))
+            return
+        source = self.array if self.listens_to is None else self.listens_to
+        size = np.where(np.isnan(source), np.inf, np.abs(source))
+        largest = tuple(int(i) for i in np.unravel_index(int(size.argmax()), source.shape))
+        corner = [(0, 0), (0, 1), (1, 0)] if source.ndim == 2 else [(i,) for i in range(3)]
+        chosen = [index for index in corner if all(i < n for i, n in zip(index, source.shape))][: few - 1]
+        self.indices = tuple(sorted({*chosen, largest}))
+
+
+@dataclass
+class Step:
+    """What is computed at one go: one layer's forward, say. `number` counts from 1; 0 is what is given."""
+
+    number: int
+    phase: str  # "given", "forward", "loss", "backward", "update"
+    title: str  # "layer 2, Sigmoid()"
+    layer: int | None
+    quantities: list[Quantity]
+    note: str = ""
+
+    @property
+    def lines(self) -> list[Line]:
+        """A line for each number."""
+        return [line for quantity in self.quantities for line in quantity.lines]
+
+    @property
+    def heading(self) -> str:
+        """ "step 3: forward, layer 3, Affine(2, 2)" """
+        return f"step {self.number}: {self.phase}, {self.title}" if self.number else f"{self.phase}: {self.title}"
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def __str__(self) -> str:
+        from .text import step_text
+
+        return step_text(self)
+
+    __repr__ = __str__
+
+
+def bracket(index: Index) -> str:
+    """(0, 1) -> "[0,1]"; () -> "" for a number alone."""
+    return f"[{','.join(map(str, index))}]" if index else ""
+
+
+def shape(a: Any) -> str:
+    """An array's shape; that of a number is nothing."""
+    return str(np.shape(a)) if np.ndim(a) else ""

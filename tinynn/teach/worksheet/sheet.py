@@ -1,0 +1,221 @@
+"""explain: the record of one training step as a worksheet."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import checks
+from ...checks import Array
+from .parts import Index, Line, Quantity, Step, bracket
+from .record import Case, Record, layers_of
+from .steps import steps_of
+
+
+def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) -> Sheet:
+    """One training step in full, forward, loss, backward and update, as a Sheet that prints.
+
+    x (N, D) and t as for `fit`; without an optimizer there is no update. The numbers are those of the real layers, run
+    on copies: model, loss, optimizer and random numbers stay as they are. `model` is a Sequential, or a class of one's
+    own with forward and backward and layers in it; one without layers is shown as one box.
+
+    Raises TypeError or ValueError where the parts do not fit each other.
+    """
+    for thing, part, methods in (
+        ("model", model, ("forward", "backward")),
+        ("loss", loss, ("forward", "backward")),
+        ("optimizer", optimizer, ("step",)),
+    ):
+        if part is None and thing == "optimizer":
+            continue
+        if isinstance(part, type) or not all(callable(getattr(part, name, None)) for name in methods):
+            hint = " (a class: make one of it)" if isinstance(part, type) else ""
+            raise TypeError(f"{thing} must have {' and '.join(methods)}, not be {checks.describe(part)}{hint}")
+    if optimizer is not None and getattr(optimizer, "model", model) is not model:
+        raise ValueError(f"optimizer must be one of this model, not of another: {checks.describe(optimizer)}")
+    checks.float_array("x", x, np)
+    if type(t) is not np.ndarray or t.ndim not in (1, 2) or len(t) != len(x):
+        raise TypeError(
+            f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
+        )
+    for number, layer in enumerate(layers_of(model), 1):
+        if layer.ops is None:
+            hint = "use Sequential, or tinynn.flatten in a class of your own"
+            raise ValueError(f"layer {number}, {layer!r}: must have its weights before it is explained: {hint}")
+    return Sheet(Case(model, x, t, loss, optimizer))
+
+
+class Sheet:
+    """The record of one training step. Prints as a text of up to 100 columns; `for step in sheet` gives its steps.
+
+    sheet.step(3)                               the third step
+    sheet.layer(2)                              what concerns layer 2
+    sheet["dL/dW[0,1] of layer 1"]              one number, with its formula; of any entry, also of those not printed
+    sheet.known(3)                              all arrays after the third step, None where not computed yet
+    sheet.nudge("W[0,1] of layer 1")            its gradient, measured
+    sheet.quiz(), sheet.grade({...})            to fill in by hand
+    sheet.to_html("step.html"), to_latex()      to look at, to print
+    """
+
+    def __init__(self, case: Case, record: Record | None = None, steps: list[Step] | None = None) -> None:
+        self.case = case
+        self.record = case.run() if record is None else record
+        self.all_steps = steps_of(case, self.record) if steps is None else steps
+        self.steps = self.all_steps
+
+    @property
+    def title(self) -> str:
+        """What is explained."""
+        model, loss, optimizer = self.case.parts
+        parts = [repr(loss), *([repr(optimizer)] if optimizer is not None else [])]
+        text = " ".join(repr(model).split()) if type(model).__repr__ is not object.__repr__ else type(model).__name__
+        return f"One training step of {text} with {' and '.join(parts)}"
+
+    @property
+    def intro(self) -> list[str]:
+        """How to read it."""
+        x, t = self.record.x, self.record.t
+        lines = [
+            f"x {x.shape}, t {t.shape}, {x.dtype}. A layer's x is the y of the layer before it, and its dL/dx that"
+        ]
+        lines[0] += " layer's dL/dy. Layers count from 1, entries from 0; [n,j] is row n, column j."
+        if any(not quantity.complete for step in self.steps for quantity in step.quantities):
+            lines.append("Of large arrays: shape, statistics, the corner, some entries and the largest one.")
+        return lines
+
+    # --- parts of it ---
+
+    def __len__(self) -> int:
+        """The number of steps; that which is given, step 0, is not counted."""
+        return sum(step.number > 0 for step in self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def step(self, k: int) -> Step:
+        """The k-th step, from 1; 0 is what is given."""
+        numbers = [step.number for step in self.all_steps]
+        k = checks.integer("step", k, 0)
+        if k not in numbers:
+            raise ValueError(f"step must be a number from 0 to {numbers[-1]}, not {k}")
+        return self.all_steps[k]
+
+    def layer(self, number: int) -> Sheet:
+        """The sheet of one layer alone, counted from 1: forward, backward and update."""
+        number = checks.integer("layer", number, 1)
+        count = len(layers_of(self.case.parts[0]))
+        if number > count:
+            raise ValueError(f"layer must be a number from 1 to {count}, not {number}")
+        part = Sheet(self.case, self.record, self.all_steps)
+        part.steps = [step for step in self.all_steps if step.layer == number]
+        return part
+
+    @property
+    def lines(self) -> list[Line]:
+        """A line for each number, in the order of computing; those of step 0 are given."""
+        return [line for step in self.steps for line in step.lines]
+
+    @functools.cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """Every array, by its name."""
+        found = {quantity.key.format(""): quantity for step in self.all_steps for quantity in step.quantities}
+        return found | {name: found[other] for name, other in self.aliases.items() if other in found}
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Second names: a layer's dL/dx is the dL/dy of the layer before it."""
+        chain = self.record.backwards
+        return {
+            f"dL/dy of {before.place}": f"dL/dx of {call.place}"
+            for call, before in itertools.pairwise(chain)
+            if call.dx is not None and np.array_equal(call.dx, before.dy, equal_nan=True)  # type: ignore[arg-type]
+        }
+
+    def __getitem__(self, name: str) -> Line:
+        """The line of a number by its name, such as "dL/dW[0,1] of layer 2". Raises KeyError."""
+        quantity, index = self.find(name)
+        return quantity.line(index)
+
+    def find(self, name: str) -> tuple[Quantity, Index]:
+        """The array and the index that a name means."""
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a text such as 'dL/dW[0,1] of layer 2', not {checks.describe(name)}")
+        inside = re.search(r"\[([\d, ]+)\]", name)
+        index = tuple(int(i) for i in inside[1].split(",")) if inside else ()
+        key = " ".join((name[: inside.start()] + name[inside.end() :] if inside else name).split())
+        quantity = self.quantities.get(key)
+        if quantity is None:
+            raise KeyError(f"the sheet has {', '.join(self.quantities)}, but not {key!r}")
+        a = quantity.array
+        if a is not None and (len(index) != a.ndim or any(i >= n for i, n in zip(index, a.shape))):
+            raise KeyError(f"{key} has the shape {a.shape}, and no entry {bracket(index) or 'without an index'}")
+        return quantity, index
+
+    def known(self, k: int) -> dict[str, Array | None]:
+        """Every array by its name as after step k: None where it has not been computed yet, never 0."""
+        k = self.step(k).number
+        return {
+            quantity.key.format(""): quantity.array if step.number <= k else None
+            for step in self.all_steps
+            for quantity in step.quantities
+        }
+
+    # --- to look at ---
+
+    def text(self, width: int = 100) -> str:
+        """The sheet as a text of so many columns, 60 or more."""
+        from .text import sheet_text
+
+        return sheet_text(self, checks.integer("width", width, 60))
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def to_latex(self) -> str:
+        """The sheet for a LaTeX document with amsmath: an align* for each step."""
+        from .latex import sheet_latex
+
+        return sheet_latex(self)
+
+    def to_html(self, path: Any = None) -> str:
+        """The sheet as one page to walk through, step by step; written to `path`, where one is given."""
+        from .page import page
+
+        text = page(self)
+        if path is not None:
+            Path(checks.path("path", path)).write_text(text, encoding="utf-8")
+        return text
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the page in a frame of its own."""
+        from .page import frame
+
+        return frame(self)
+
+    # --- to work with ---
+
+    def nudge(self, name: str, h: float | None = None) -> Any:
+        """Measure the gradient of a parameter, such as "W[0,1] of layer 2": the loss with it h less and h more."""
+        from .nudge import nudge
+
+        return nudge(self, name, h)
+
+    def quiz(self, count: int = 8, seed: int | None = None) -> Any:
+        """The sheet with `count` numbers hidden, to be computed by hand."""
+        from .quiz import quiz
+
+        return quiz(self, count, seed)
+
+    def grade(self, answers: Mapping[str, float]) -> Any:
+        """Which answers, a dict name -> number, are right; of wrong ones what gives that number, where it is known."""
+        from .grade import grade
+
+        return grade(self, answers)

@@ -1,0 +1,113 @@
+"""A record as steps: what is given, forward layer by layer, the loss, backward, the update."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from . import layers, losses
+from .formula import Formula
+from .parts import Index, Quantity, Step, shape
+from .record import Case, Record
+from .updates import Update
+
+# Arrays up to the first number are shown entry by entry, others by so many entries. Beside large arrays less is shown
+# of small ones, too: a sheet is for reading.
+BUDGETS = (60, 4), (6, 4), (3, 2), (1, 1)
+MOST_LINES = 600
+
+
+def steps_of(case: Case, record: Record) -> list[Step]:
+    """The steps, with entries chosen so that a person can read them."""
+    _, loss, optimizer = case.parts
+    steps = [given(record)]
+
+    def add(phase: str, title: str, layer: int | None, quantities: list[Quantity], note: str = "") -> None:
+        steps.append(Step(len(steps), phase, title, layer, quantities, note))
+
+    for call in record.calls:
+        add("forward", f"{call.place}, {name_of(call.layer)}", call.number, layers.forward(call), about(call.layer))
+    add("loss", repr(loss), None, losses.value(loss, record), about(loss))
+    place = record.calls[-1].place if record.calls else "the model"
+    add("backward", repr(loss), None, [losses.slope(loss, record, place)])
+    for call in record.backwards:
+        add("backward", f"{call.place}, {name_of(call.layer)}", call.number, layers.backward(call))
+    if optimizer is not None:
+        for title, number, quantities in updates(case, record):
+            add("update", title, number, quantities)
+        L = np.array(record.value_after)
+        formula = Formula(["the same x and t, through the new parameters"])
+        after = Quantity(
+            "L after the step",
+            "L after the step",
+            L,
+            "L, once more forward",
+            "",
+            lambda index: formula,
+            dtype=record.x.dtype,
+        )
+        add("update", "the loss after the step", None, [after])
+    for most, few in BUDGETS:
+        for step in steps:
+            for quantity in step.quantities:
+                quantity.choose(most, few)
+        quantities = [quantity for step in steps for quantity in step.quantities]
+        some_large = most == BUDGETS[0][0] and not all(quantity.complete for quantity in quantities)
+        if not some_large and sum(len(quantity.indices) for quantity in quantities) <= MOST_LINES:
+            break
+    return steps
+
+
+def given(record: Record) -> Step:
+    """What is there before the step: x, t and the parameters."""
+
+    def entry(index: Index) -> Formula:
+        return Formula([])
+
+    found = [
+        Quantity("x{}", "x", record.x, "x", shape(record.x), entry),
+        Quantity("t{}", "t", record.t, "t", shape(record.t), entry),
+    ]
+    seen = set()
+    for call in record.calls:
+        if call.number not in seen:
+            seen.add(call.number)
+            for name, value in call.params.items():
+                found.append(Quantity(f"{name}{{}} of {call.place}", name, value, name, shape(value), entry))
+    return Step(0, "given", "the batch and the parameters", None, found)
+
+
+def updates(case: Case, record: Record) -> list[tuple[str, int | None, list[Quantity]]]:
+    """For each layer with parameters: title, number, what the optimizer's step does to them."""
+    optimizer = case.parts[2]
+    found: dict[str, list[Quantity]] = defaultdict(list)
+    titles: dict[str, tuple[str, int | None]] = {}
+    last = {(f"layer {c.number}" if c.number else c.place, name): c for c in record.calls for name in c.grads}
+    for slot, call in last.items():
+        if slot not in record.params:
+            continue
+        place, name = slot
+        update = Update(optimizer, record, place, name, call.params[name], call.grads[name])
+        for quantity in update.quantities():
+            quantity.listens_to = call.grads[name]
+            found[place].append(quantity)
+        titles[place] = f"{place}, {name_of(call.layer)}", call.number
+    return [(*titles[place], quantities) for place, quantities in found.items()]
+
+
+def name_of(layer: Any) -> str:
+    """A layer's repr; what has none of its own, its class."""
+    if type(layer).__repr__ is object.__repr__:
+        return type(layer).__name__
+    text = repr(layer)
+    return text if len(text) <= 60 else f"{type(layer).__name__}(...)"
+
+
+def about(thing: Any) -> str:
+    """What the docstring of a layer or loss that is not tinynn's says first."""
+    kind = type(thing)
+    if kind.__module__ in ("tinynn.layers", "tinynn.losses") or not kind.__doc__:
+        return ""
+    return " ".join(kind.__doc__.strip().partition("\n\n")[0].split())

@@ -1,0 +1,143 @@
+"""A worksheet as a text that fits its width."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from .formula import fmt
+from .parts import Line, Quantity, Step
+
+WIDTH = 100
+ROWS, COLUMNS = 3, 4  # of a corner
+
+
+def sheet_text(sheet: Any, width: int = WIDTH) -> str:
+    """The whole sheet."""
+    lines = wrapped(sheet.title, width)
+    for line in sheet.intro:
+        lines += wrapped(line, width)
+    phase = ""
+    for step in sheet:
+        if step.phase != phase:
+            phase = step.phase
+            lines += ["", f"---- {phase} ".ljust(min(width, WIDTH) - 2, "-")]
+        lines += ["", step_text(step, width)]
+    return "\n".join(lines)
+
+
+def step_text(step: Step, width: int = WIDTH) -> str:
+    """One step: its quantities, each with its law and the lines of its numbers."""
+    lines = wrapped(step.heading, width)
+    if step.note:
+        lines += wrapped(f'"{step.note}"', width, "  ")
+    for quantity in step.quantities:
+        if step.number == 0:
+            lines += array_lines(quantity, width, "  ", f"{quantity.key.format('')} = ")
+        else:
+            lines += quantity_lines(quantity, width)
+    return "\n".join(lines)
+
+
+def quantity_lines(quantity: Quantity, width: int) -> list[str]:
+    """The law with its shapes, statistics where not every number is shown, and the numbers."""
+    head = f"  {quantity.law}"
+    if quantity.shapes and len(head) + 4 + len(quantity.shapes) <= width:
+        lines = [f"{head}    {quantity.shapes}"]
+    else:
+        lines = wrapped(quantity.law, width, "  ") + (
+            wrapped(quantity.shapes, width, "      ") if quantity.shapes else []
+        )
+    if quantity.array is None:
+        return [*lines, f"    {quantity.left} ="]
+    if not quantity.complete:
+        lines += wrapped(f"{quantity.left}: {statistics(quantity.array)}", width, "    ")
+        lines += [f"      {row}" for row in corner(quantity.array, width - 6)]
+    for line in quantity.lines:
+        lines += line_lines(line, width, "    ")
+    return lines
+
+
+def line_lines(line: Line, width: int, indent: str) -> list[str]:
+    """left = symbols, and below it = numbers = parts = value, in as few lines as it fits."""
+    pad = " " * len(line.left)
+    if line.symbols == f"{line.left} = ":
+        return wrapped(f"{line.left} = {line.text}", width, indent)
+    lines = terms(line.symbols, width, indent, indent + pad + "   ")
+    current = ""
+    for piece in (line.numbers, line.middle, line.text):
+        if not piece:
+            continue
+        longer = f"{current} = {piece}" if current else f"{indent}{pad} = {piece}"
+        if current and len(longer) > width:
+            lines += terms(current.strip(), width, indent + pad + " ", indent + pad + "   ")
+            longer = f"{indent}{pad} = {piece}"
+        current = longer
+    lines += terms(current.strip(), width, indent + pad + " ", indent + pad + "   ") if current else []
+    if line.formula.note:
+        lines += wrapped(f"({line.formula.note})", width, indent + "  ")
+    return lines
+
+
+def terms(text: str, width: int, indent: str, after: str) -> list[str]:
+    """A formula in lines that break before a +; where terms are too long for that, before a -, or anywhere."""
+    for signs in ("+", "+-"):
+        kept = text.replace(" ", "\xa0")
+        for sign in signs:
+            kept = kept.replace(f"\xa0{sign}\xa0", f" {sign}\xa0")
+        if max(map(len, kept.split(" "))) <= width - max(len(indent), len(after)):
+            return [line.replace("\xa0", " ") for line in wrapped(kept, width, indent, after)]
+    return wrapped(text, width, indent, after)
+
+
+def array_lines(quantity: Quantity, width: int, indent: str, head: str) -> list[str]:
+    """A whole array: in one line where it fits, else its statistics and its corner."""
+    a = quantity.array
+    if a is None:
+        return [f"{indent}{head}"]
+    if a.size <= 12 or a.ndim == 0:
+        return wrapped(f"{head}{inline(a)}    {quantity.shapes}", width, indent)
+    return [*wrapped(f"{head}{statistics(a)}", width, indent), *[f"{indent}  {row}" for row in corner(a, width - 4)]]
+
+
+def inline(a: Array) -> str:
+    """A small array on one line."""
+    if a.ndim:
+        return "[" + ", ".join(inline(row) for row in a) + "]"
+    return fmt(a.item(), 6) if a.dtype.kind == "f" else str(a.item())
+
+
+def statistics(a: Array) -> str:
+    """Shape, range, mean and the share of zeros."""
+    if a.dtype.kind != "f":
+        return f"{np.shape(a)}, from {a.min()} to {a.max()}"
+    with np.errstate(all="ignore"):
+        low, mean, high = (fmt(float(f(a)), 4) for f in (np.min, np.mean, np.max))
+    zeros = f"{100 * float(np.mean(a == 0)):.0f} % zeros"
+    return f"{np.shape(a)}, min {low}, mean {mean}, max {high}, {zeros}"
+
+
+def corner(a: Array, width: int) -> list[str]:
+    """The first rows and columns, in columns."""
+    table = a[None] if a.ndim == 1 else a
+    columns = max(1, min(COLUMNS, (width - 4) // 12))
+    cells = [[fmt(float(value), 4) for value in row[:columns]] for row in table[:ROWS]]
+    more = " ..." if table.shape[1] > columns else ""
+    lines = ["".join(f"{cell:>12}" for cell in row) + more for row in cells]
+    return [*lines, f"{'...':>12}"] if len(table) > ROWS else lines
+
+
+def wrapped(text: str, width: int, indent: str = "", after: str | None = None) -> list[str]:
+    """The text in lines of at most `width`."""
+    after = indent if after is None else after
+    options: dict[str, Any] = {"break_on_hyphens": False, "initial_indent": indent, "subsequent_indent": after}
+    return textwrap.wrap(text, width, **options) or [indent]
+
+
+def joined(lines: Iterable[str]) -> str:
+    """Lines as a text without blanks at the ends."""
+    return "\n".join(line.rstrip() for line in lines)
