@@ -38,11 +38,19 @@ def test_the_layers():
         check_layer(layer, rng.normal(size=(4, 3)), rng)
 
 
-def test_the_check(capsys):
-    """It prints what stands below it."""
-    (program,) = (text for text in PROGRAMS if "tinynn.check(" in text)
-    exec(program, {})
-    assert capsys.readouterr().out == re.search(re.escape(program) + r"```\n\n```text\n(.*?)```", README, re.S)[1]
+def without_numbers(text):
+    """Other processors round otherwise, in the last digits."""
+    return " ".join(re.sub(r"-?\d[\d.,]*(e[-+]\d+)?", "#", text).split())
+
+
+def test_what_is_shown(capsys):
+    """Programs print what stands below them."""
+    shown = [text for text in PROGRAMS if text.count("print(") == 1 and "import numpy" in text]
+    assert len(shown) == 2
+    for program in shown:
+        exec(program, {})
+        output = re.search(re.escape(program) + r"```\n\n```text\n(.*?)```", README, re.S)[1]
+        assert without_numbers(capsys.readouterr().out) == without_numbers(output)
 
 
 def test_the_files_that_it_names():
