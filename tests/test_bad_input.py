@@ -204,13 +204,14 @@ EXEMPT = {  # of the public names; and why
     r"(MSE|SoftmaxCrossEntropy|GaussianNLL)\.backward": "takes no argument",
     r"\w+\.(build|output_size|initial_values)": "inner works: a model calls it",
     r"\w+\.(compute|check|check_values|follow|prepare|decay)": "inner works: forward, step or fit call it",
-    r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint)\.(start|end|__call__)": "inner works: fit calls it",
+    r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint|Watch)\.(start|step|end|__call__)": "inner works: fit calls it",
+    r"Watch\.(forward|backward|fault|describe)": "inner works: step calls it",
     r"callbacks\.Run": "inner works: fit makes it",
     r"metrics\.ClassReport": "inner works: class_report makes it",
     r"backends\.(ByName|float_array|name_of|of)": "inner works: models, layers and losses use it",
     r"initializers\.(draw|ends|find)": "inner works: layers use it",
     r"Sequential\.__getitem__": "a tuple's",
-    r"History\.plot": "a picture's: tried with the pictures",
+    r"(History|Watch)\.plot": "a picture's: tried with the pictures",
     r"CheckpointError": "an error",
 }
 
@@ -1155,7 +1156,12 @@ def _(w, key):
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-@entry("check", "check_layer", "check_loss", "check_optimizer", *(["diagnose"] if hasattr(tinynn, "diagnose") else []))
+@entry("Watch")
+def _(w, key):
+    return Try(lambda every: tinynn.Watch(every).every, {"every": 2}, lambda every: whole(every, 1))
+
+
+@entry("check", "check_layer", "check_loss", "check_optimizer", "diagnose", "explain")
 def _(w, key):
     """What these say is for tests of their own; here they must say something, and change nothing."""
     loss, (x, t) = tinynn.SoftmaxCrossEntropy(), data(w, 4)
@@ -1167,6 +1173,7 @@ def _(w, key):
         "check_loss": {"loss": loss, "y": x, "t": t, "seed": 1},
         "check_optimizer": {"optimizer": tinynn.SGD},
         "diagnose": {"model": model, "loss": loss, "x": x, "t": t, "optimizer": None, "transform": None},
+        "explain": {"model": model, "x": x, "t": t, "loss": loss, "optimizer": None},
     }[key]
 
     def call(**arguments):

@@ -32,10 +32,11 @@ from tinynn import (
     Sigmoid,
     SoftmaxCrossEntropy,
     Tanh,
+    explain,
     flatten,
 )
 from tinynn.datasets import load_mnist
-from tinynn.teach.worksheet import explain, layers
+from tinynn.teach.worksheet import layers
 
 VALUES = {entry["id"]: entry for entry in json.loads(Path(__file__).with_name("published_values.json").read_text())}
 
@@ -357,10 +358,13 @@ class Absolute(Loss):
 class Halving(Optimizer):
     """Every parameter halves."""
 
+    state = ("halves",)
+
     def __init__(self, model):
         super().__init__(model, 0.0, 0.0)
 
     def step(self):
+        self.halves += self.model.params / 2
         self.model.params *= 0.5
 
 
@@ -387,6 +391,7 @@ def test_layer_loss_and_optimizer_of_ones_own():
     assert sheet["y[0,1] of layer 3"].symbols == "y[0,1] = f(x[0,0], x[0,1], x[0,2])[1]"
     change = sheet["new g[1] of layer 3"]
     assert change.numbers == "2 + -1" and change.value == 1
+    assert sheet["halves of g[1] of layer 3"].value == 1
     assert "Scale.backward(dL/dy)[2]" in sheet["dL/dg[2] of layer 3"].symbols
     assert max(map(len, text.splitlines())) <= 100
     html = sheet.to_html()
@@ -427,6 +432,36 @@ def test_model_class_with_layers_in_attributes():
     assert one["dL/dx[0,0] of layer 1"].value is not None  # this model does compute it
     assert np.array_equal(model.params, before) and np.shares_memory(model.hidden.W, model.params)
     assert one.nudge("W[0,1] of layer 3").measured == pytest.approx(got["dL/dW[0,1] of layer 3"], rel=1e-7)
+
+
+class Twice:
+    """A model that goes through one layer two times."""
+
+    def __init__(self):
+        self.layers = [Affine(2, 2), Tanh()]
+        self.params, self.grads = flatten(*self.layers, backend="numpy", dtype="float64", seed=0)
+        self.ops = self.layers[0].ops
+
+    def forward(self, x):
+        affine, tanh = self.layers
+        return affine.forward(tanh.forward(affine.forward(x)))
+
+    def backward(self, dy):
+        affine, tanh = self.layers
+        affine.backward(tanh.backward(affine.backward(dy)))
+
+
+def test_a_layer_that_is_used_twice():
+    model, x = Twice(), np.array([[0.3, -0.5]])
+    sheet = explain(model, x, x, MSE(), SGD(model, lr=1.0))
+    W = model.layers[0].W
+    first = x @ W
+    again = np.tanh(first) @ W
+    assert sheet["y[0,1] of layer 1"].value == pytest.approx(first[0, 1], rel=1e-12)
+    assert sheet["y[0,1] of layer 1 (call 2)"].value == pytest.approx(again[0, 1], rel=1e-12)
+    names = [line.name for line in sheet.lines]
+    assert len(set(names)) == len(names)
+    assert sheet.step(9).heading == "step 9: update, layer 1, Affine(2, 2)"
 
 
 class Line:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from test_explain import lecture_step, mazur, own
 
-from tinynn.teach.worksheet import explain
+from tinynn import explain
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian: apt install chromium)")

@@ -1,0 +1,125 @@
+# %% [markdown]
+# # Lesson 6: batches
+#
+# One row at a time is how the gradient is derived. A computer takes many rows at once, a batch. Where do the $1/N$ and
+# the sum over rows in the formulas come from?
+
+# %%
+import lesson
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinynn
+from tinynn import MSE, SGD, Affine, Sequential, SoftmaxCrossEntropy, Tanh
+
+quick = lesson.start("Lesson 6: batches")
+rng = np.random.default_rng(0)
+N, D, H = 6, 3, 2
+x, t = rng.normal(size=(N, D)), rng.normal(size=(N, H))
+
+# %% [markdown]
+# ## The loss is a mean
+#
+# $L = \frac{1}{N} \sum_n L_n$, with $L_n$ the loss of row n alone. So its gradient is the mean of the rows' gradients:
+# $\partial L / \partial W = \frac{1}{N} \sum_n \partial L_n / \partial W$.
+
+# %%
+model, loss = Sequential(Affine(D, H), backend="numpy", dtype="float64", seed=0), MSE()
+
+
+def gradient(x, t):
+    """The loss of these rows, and dW."""
+    value = loss.forward(model.forward(x), t)
+    model.backward(loss.backward())
+    return value, model[0].dW.copy()
+
+
+value, dW = gradient(x, t)
+alone = [gradient(x[n : n + 1], t[n : n + 1]) for n in range(N)]
+lesson.say(f"The loss of all {N} rows, and dL/dW[0,0]; below, row by row:")
+print(f"  all rows    loss {value:8.4f}    dW[0,0] {dW[0, 0]:8.4f}")
+for n, (row_value, row_dW) in enumerate(alone):
+    print(f"  row {n}       loss {row_value:8.4f}    dW[0,0] {row_dW[0, 0]:8.4f}")
+means = np.mean([v for v, _ in alone]), np.mean([g for _, g in alone], axis=0)
+print(f"  their mean  loss {means[0]:8.4f}    dW[0,0] {means[1][0, 0]:8.4f}")
+assert np.isclose(value, means[0]) and np.allclose(dW, means[1])
+
+# %% [markdown]
+# ## Where the 1/N stands
+#
+# It comes from the loss, and the loss alone: $dy_n = \frac{1}{N} \partial L_n / \partial y_n$. The layers know nothing
+# of it. W is used once in every row, so its gradient is a plain *sum* over rows,
+# $\partial L / \partial W_{ij} = \sum_n x_{ni}\, dy_{nj}$, that is $x^T dy$; a bias is a weight whose input is always
+# 1, so $\partial L / \partial b_j = \sum_n dy_{nj}$. What stands in different rows never meets.
+
+# %%
+loss.forward(model.forward(x), t)
+dy = loss.backward()
+outer = [np.outer(x[n], dy[n]) for n in range(N)]
+lesson.say(f"""dy of a row in the batch is 1/{N} of what it is alone. x^T dy, {x.T.shape} times {dy.shape}, is the sum
+    of {N} outer products, one for each row:""")
+terms = " ".join(f"{term[0, 0]:+.4f}" for term in outer)
+print(f"  dW[0,0] = {terms} = {sum(outer)[0, 0]:.4f}")
+print(f"  db[0]   = {' '.join(f'{d:+.4f}' for d in dy[:, 0])} = {dy[:, 0].sum():.4f}")
+assert np.allclose(x.T @ dy, sum(outer)) and np.allclose(x.T @ dy, dW)
+
+# %% [markdown]
+# Twice is a classic mistake: a layer that averages as well. `check` finds it, and says what it is.
+
+
+# %%
+class Twice(Affine):
+    def backward(self, dy):
+        self.dW = self.x.T @ dy / len(dy)
+        self.db = dy.sum(axis=0) / len(dy)
+        return dy @ self.W.T
+
+
+report = tinynn.check(Sequential(Affine(D, 4), Tanh(), Twice(4, H), seed=0), x, t, loss)
+lesson.say(f"{report.code}, in {report.where}: {report.why}")
+assert report.code == "divided-by-n"
+
+# %% [markdown]
+# ## Why batches at all
+#
+# The gradient of a batch is an estimate of the gradient of all rows. Its error falls with the root of the batch's size:
+# four times the work for twice the precision. So small batches are good value, until the computer has nothing left to
+# gain from doing rows together.
+
+# %%
+(x, t), _ = tinynn.datasets.load_mnist()
+x, t = x[:4096].astype("float64"), t[:4096]
+model = Sequential(Affine(784, 10), backend="numpy", dtype="float64", seed=0)
+loss = SoftmaxCrossEntropy()
+whole = gradient(x, t)[1]
+sizes, errors = (1, 4, 16, 64, 256, 1024), []
+for size in sizes:
+    found = []
+    for _ in range(4 if quick else 16):
+        rows = rng.choice(len(x), size, replace=False)
+        found.append(np.linalg.norm(gradient(x[rows], t[rows])[1] - whole) / np.linalg.norm(whole))
+    errors.append(np.mean(found))
+lesson.say(f"The error of a batch's gradient against that of {len(x):,} rows, in lengths of the latter:")
+for size, error in zip(sizes, errors):
+    print(f"  {size:>5} rows   {error:7.3f}   times the root of {size:<5}{error * np.sqrt(size):6.2f}")
+axes = Figure(figsize=(5.6, 3.6), layout="constrained").subplots()
+axes.loglog(sizes, errors, "o-", label="measured")
+axes.loglog(sizes, errors[0] / np.sqrt(sizes), "--", color="0.5", label="1 / root of the size")
+axes.set(xlabel="rows in the batch", ylabel="error of the gradient (relative)")
+axes.legend(frameon=False)
+lesson.show(axes, "batches")
+
+# %% [markdown]
+# ## An epoch
+#
+# All rows once, in an order drawn anew, is an epoch. With smaller batches it has more steps, each less exact.
+
+# %%
+lesson.say("One epoch over the same rows, by batches of different sizes (SGD, lr 0.1):")
+for size in (16, 256, 4096):
+    fresh = Sequential(Affine(784, 10), backend="numpy", dtype="float64", seed=0)
+    fresh.fit(x, t, loss=loss, optimizer=SGD(fresh, 0.1), batch_size=size, seed=0, progress=False)
+    print(f"  batches of {size:>5}: {-(-len(x) // size):>4} steps, the loss is {loss(fresh(x), t):.3f} after them")
+
+# %%
+lesson.verdict(tinynn.check(fresh, x[:7], t[:7], loss))

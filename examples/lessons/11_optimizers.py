@@ -1,0 +1,146 @@
+# %% [markdown]
+# # Lesson 11: optimizers
+#
+# The gradient says which way is down. How far to go, and whether to remember the last steps, is the optimizer's. Three
+# of them: plain gradient descent, momentum, Adam; and what is missing without Adam's bias correction.
+
+# %%
+import lesson
+import numpy as np
+
+import tinynn
+from tinynn import SGD, Adam, Affine, Optimizer, Sequential, plots
+
+quick = lesson.start("Lesson 11: optimizers")
+STEPS = 60 if quick else 200
+
+# %% [markdown]
+# ## A valley
+#
+# $L(w) = (w_0^2 + 25\, w_1^2) / 2$: across it is 25 times as steep as along. Plain descent,
+# $w \leftarrow w - \eta\, g$, must take steps short enough for the steep direction, and crawls in the flat one.
+
+
+# %%
+def valley(w):
+    curvature = np.array([1.0, 25.0])
+    return float((curvature * w * w).sum() / 2), curvature * w
+
+
+class Point:
+    """Two numbers as a model: what an optimizer sees of one."""
+
+    def __init__(self, w):
+        self.params, self.grads = np.array(w, dtype=float), np.zeros(2)
+
+
+def walk(make, start=(-2.0, 0.8)):
+    """The way of an optimizer down the valley: w after each step, and the loss there."""
+    point = Point(start)
+    optimizer, way = make(point), [point.params.copy()]
+    for _ in range(STEPS):
+        point.grads[...] = valley(point.params)[1]
+        optimizer.step()
+        way.append(point.params.copy())
+    return np.array(way), np.array([valley(w)[0] for w in way])
+
+
+contenders = {
+    "SGD, lr 0.03": lambda model: SGD(model, lr=0.03),
+    "SGD, lr 0.03, momentum 0.8": lambda model: SGD(model, lr=0.03, momentum=0.8),
+    "Adam, lr 0.1": lambda model: Adam(model, lr=0.1),
+}
+lesson.say(f"The loss on the way down, from {valley(np.array([-2.0, 0.8]))[0]:.0f}:")
+print(f"  {'':<28}{'10 steps':>10}{'30 steps':>10}{f'{STEPS} steps':>12}")
+for name, make in contenders.items():
+    losses = walk(make)[1]
+    print(f"  {name:<28}{losses[10]:>10.2g}{losses[30]:>10.2g}{losses[STEPS]:>12.2g}")
+lesson.show(plots.paths(valley, contenders, np.array([-2.0, 0.8]), steps=40), "paths")
+
+# %% [markdown]
+# With $\eta > 2 / 25$ plain descent jumps across the valley to a higher place each time:
+
+# %%
+for lr in (0.078, 0.082):
+    losses = walk(lambda model, lr=lr: SGD(model, lr=lr))[1]
+    lesson.say(f"lr {lr}, with 2 / 25 = {2 / 25}: the loss after {STEPS} steps is {losses[-1]:.2g}.")
+
+# %% [markdown]
+# ## Momentum
+#
+# $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$. Where gradients agree from step to step, the velocity adds
+# up, to $1 / (1 - \mu)$ steps in one; where they change their sign, they cancel.
+
+# %%
+point = Point([0.0, 0.0])
+optimizer = SGD(point, lr=0.01, momentum=0.9)
+for _ in range(100):
+    point.grads[...] = 1
+    before = point.params[0]
+    optimizer.step()
+lesson.say(f"""Under a gradient of 1 that never changes, a step of lr 0.01 with momentum 0.9 has grown to
+    {before - point.params[0]:.4f} after 100 steps: 1 / (1 - 0.9) = 10 times lr.""")
+
+# %% [markdown]
+# ## Adam
+#
+# Running means of the gradient and of its square, $m \leftarrow \beta_1 m + (1 - \beta_1) g$ and
+# $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$, and a step of $\eta\, m' / (\sqrt{v'} + \epsilon)$: about $\eta$ in each
+# direction, whatever the gradient's size. Both means start at 0, so after t steps they hold only the share
+# $1 - \beta^t$ of a full mean, and $m' = m / (1 - \beta_1^t)$, $v' = v / (1 - \beta_2^t)$ correct for that.
+
+# %%
+lesson.say("Adam's first step with lr 0.1, for gradients of very different sizes:")
+for size in (1e-4, 1.0, 1e4):
+    point = Point([0.0, 0.0])
+    optimizer = Adam(point, lr=0.1)
+    point.grads[...] = size
+    optimizer.step()
+    print(f"  gradient {size:>8g}   step {-point.params[0]:.6f}")
+
+
+# %%
+class Uncorrected(Optimizer):
+    """Adam without the correction."""
+
+    state = ("m", "v")
+
+    def __init__(self, model, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+        super().__init__(model, lr, weight_decay=0)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def step(self):
+        g = self.model.grads
+        self.m[...] = self.beta1 * self.m + (1 - self.beta1) * g
+        self.v[...] = self.beta2 * self.v + (1 - self.beta2) * g * g
+        self.model.params -= self.lr * self.m / (np.sqrt(self.v) + self.eps)
+
+
+right, wrong = walk(lambda model: Adam(model, lr=0.1)), walk(lambda model: Uncorrected(model, lr=0.1))
+first = np.abs(wrong[0][1] - wrong[0][0])[0] / np.abs(right[0][1] - right[0][0])[0]
+lesson.say(f"""Without it the first step is {first:.3f} times as long: m holds 1 - 0.9 of a mean, the root of v only
+    sqrt(1 - 0.999) of one, and 0.1 / sqrt(0.001) = {0.1 / np.sqrt(0.001):.3f}. In the valley that means:""")
+print(f"  {'':<28}{'3 steps':>10}{'6 steps':>10}{'10 steps':>10}{'30 steps':>10}")
+for name, (_, losses) in (("Adam", right), ("Adam without correction", wrong)):
+    print(f"  {name:<28}" + "".join(f"{losses[k]:>10.2g}" for k in (3, 6, 10, 30)))
+assert np.isclose(first, 0.1 / np.sqrt(0.001), rtol=1e-3)
+
+# %% [markdown]
+# ## Checked
+#
+# `check_optimizer` runs a class on given gradients and compares its path with the rule's. tinynn's own are right; the
+# mistake above is named.
+
+# %%
+for cls in (SGD, Adam):
+    report = tinynn.check_optimizer(cls)
+    lesson.say(f"{report.title}: {'right' if report else 'wrong'}")
+    assert report
+report = tinynn.check_optimizer(Uncorrected)
+lesson.say(f"{report.title}: {report.code}. {report.why}")
+assert report.code == "no-bias-correction"
+
+# %%
+model = Sequential(Affine(3, 4), tinynn.Tanh(), Affine(4, 2), seed=0)
+rng = np.random.default_rng(0)
+lesson.verdict(tinynn.check(model, rng.normal(size=(7, 3)), rng.integers(0, 2, 7), tinynn.SoftmaxCrossEntropy()))
