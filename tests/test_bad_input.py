@@ -45,7 +45,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nonsense import Own, nonsense
+from nonsense import Own, nonsense, raising
 
 import tinynn
 from tinynn import callbacks, metrics
@@ -1515,6 +1515,42 @@ def test_what_is_right_is_done(key):
 @given(data=st.data())
 def test_nonsense_is_refused_or_right(key, data):
     judge(data.draw(cases(key)))
+
+
+FOUND = [  # by the sweep: what each said, or did, came from the depths
+    (
+        lambda: tinynn.EarlyStopping(np.timedelta64(3)),
+        TypeError,
+        "patience must be a whole number, 1 or more, not np.timed",
+    ),
+    (lambda: tinynn.EarlyStopping(-(10**5000)), ValueError, r"patience must be .*, not an object \(int\)"),
+    (lambda: tinynn.EarlyStopping(1, 10**400), ValueError, "min_delta must be a number, 0 or more, not 1000000"),
+    (
+        lambda: tinynn.EarlyStopping(1, fractions.Fraction(10**400)),
+        ValueError,
+        r"min_delta must be .*, not Fraction\(100",
+    ),
+    (
+        lambda: tinynn.EarlyStopping(1, np.timedelta64(1)),
+        TypeError,
+        "min_delta must be a number, 0 or more, not np.timed",
+    ),
+    (lambda: tinynn.MSE(raising("__repr__")), ValueError, r"backend must be .*, not an object \(Raising\)"),
+    (lambda: tinynn.ReLU()(raising("shape", "dtype")), TypeError, r"x must be a numpy array, not "),
+    (lambda: tinynn.Sequential(np), TypeError, "layer 1 must be a Layer, not <module 'numpy'"),
+    (
+        lambda: tinynn.Affine(2, 3, np.zeros((2, 3))),
+        TypeError,
+        r"Affine: weight_init must be a function .*, not an array",
+    ),
+    (lambda: load(np.zeros(2)), ValueError, "backend must be one of 'numpy', 'numba', 'cupy', not an array of shape"),
+]
+
+
+@pytest.mark.parametrize("call, error, text", FOUND)
+def test_what_was_found(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
 
 
 SPECIAL = ("__call__", "__getitem__", "__contains__")

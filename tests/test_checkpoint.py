@@ -439,7 +439,9 @@ def test_a_killed_process_leaves_the_old_file_or_the_new(tmp_path, rng):
         loaded, its, _ = load(path, "numpy")
         assert {*loaded.params, *its.m, *its.v} == {its.t}
         assert its.t >= first - 1
-        longest *= 1.3 if its.t == first - 1 else 0.9  # so that about every third child has saved, on a busy machine too
+        longest *= (
+            1.3 if its.t == first - 1 else 0.9
+        )  # so that about every third child has saved, on a busy machine too
         seen.add(its.t)
         first = its.t + 1
         torn = len(os.listdir(tmp_path)) - 1

@@ -100,7 +100,7 @@ def load(
     where it cannot be opened.
     """
     ops = backends.load(backend)
-    own = layers if isinstance(layers, Mapping) else {layer.__name__: layer for layer in layers}
+    own = _own_classes(layers)
     with reading(path) as file, zipfile.ZipFile(file) as archive:
         header = read_header(archive, os.fstat(file.fileno()).st_size)
         new = make_layers(header, {**LAYERS, **own})
@@ -108,6 +108,19 @@ def load(
         model = Sequential(*new, backend=backend, dtype=header["dtype"], seed=0)
         model.params, model.seed = ops.asarray(vectors["params"]), header["seed"]
         return Loaded(model, make_optimizer(header, model, vectors), _history(header))
+
+
+def _own_classes(layers: Any) -> dict[str, type[Layer]]:
+    """Name -> class of the layers that are not tinynn's. Raises TypeError."""
+    if isinstance(layers, list | tuple):
+        layers = {getattr(layer, "__name__", None): layer for layer in layers}
+    right = isinstance(layers, Mapping) and all(
+        isinstance(name, str) and isinstance(cls, type) and issubclass(cls, Layer) for name, cls in layers.items()
+    )
+    if not right:
+        expected = 'a list of layer classes, or a dict such as {"Scale": Scale}'
+        raise TypeError(f"layers must be {expected}, not {checks.describe(layers)}")
+    return dict(layers)
 
 
 def load_into(path: Any, model: Sequential, optimizer: Optimizer | None = None) -> Loaded:
@@ -139,7 +152,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Any, every: int = 1) -> None:
-        self.path = path
+        self.path = checks.path("Checkpoint: path", path)
         self.every = checks.integer("Checkpoint: every", every, 1)
 
     def __call__(self, run: Run) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]  # the type that signatures name; on the GPU it is CuPy's
 
-FLOATS = tuple(np.dtype(name) for name in ("float32", "float64", "complex128"))  # complex128: the textbook backend only
+REALS = (np.dtype("float32"), np.dtype("float64"))
+FLOATS = (*REALS, np.dtype("complex128"))  # complex128: the textbook backend only
 
 
 NOT_NUMBERS = (bool, np.timedelta64)  # although Python, or NumPy, counts them among the whole numbers

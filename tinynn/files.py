@@ -97,10 +97,8 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _name(path: Any) -> str:
-    """`path` as a text. Raises TypeError, for a number too: `open` takes that for a file which is open already."""
-    if not isinstance(path, str | bytes | os.PathLike):
-        raise TypeError(f"path must be the name of a file, not {checks.describe(path)}")
-    return os.fsdecode(path)
+    """The name of a file. Raises TypeError, ValueError."""
+    return checks.path("path", path)
 
 
 def _open(name: str) -> IO[bytes]:

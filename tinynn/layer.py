@@ -213,7 +213,7 @@ def _check_x(layer: Layer, x: Any) -> None:
     layer._forward = None
     ops = layer.ops or backends.load()
     right = type(x) is ops.xp.ndarray and x.ndim == 2 and layer.n_in in (None, x.shape[1])
-    if not (right and (x.dtype == layer.dtype or (layer.dtype is None and x.dtype in checks.FLOATS[:2]))):
+    if not (right and (x.dtype == layer.dtype or (layer.dtype is None and x.dtype in checks.REALS))):
         backends.float_array(f"{layer.where}: x", x, ops)  # only now: a message costs time to make
         if layer.n_in is not None and x.shape[1] != layer.n_in:
             raise ValueError(f"{layer.where}: x must have rows of {layer.n_in}, not shape {x.shape}")

@@ -77,7 +77,7 @@ class Loss(backends.ByName):
     def _checked(self, y: Array, t: Array, weight: Array | None) -> tuple[float, Array]:
         if self.ops is None:
             self.ops = backends.load()
-        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.FLOATS[:2]:
+        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.REALS:
             backends.float_array(f"{self!r}: y", y, self.ops)  # says what is wrong (a message costs time to make)
         self.check(y, t)
         if y.size == 0:

@@ -51,12 +51,13 @@ class Optimizer(backends.ByName):
 
     def prepare(self) -> float:
         """What comes before every step; the weight decay that is left for the step itself."""
-        self.follow(getattr(self.model, "ops", self.ops))
-        params, grads = self._vectors
-        if self.model.params is not params or self.model.grads is not grads:
-            self._look(self.model, params.shape, params.dtype)
+        model, (params, grads) = self.model, self.vectors
+        self.follow(getattr(model, "ops", self.ops))
+        if model.params is not params or model.grads is not grads:
+            self._look(model, params.shape, params.dtype)
+            params, grads = self.vectors
         if self.clip_norm is not None:
-            grads, xp = self.model.grads, self.ops.xp
+            xp = self.ops.xp
             length = xp.sqrt(xp.dot(grads, grads))
             grads *= self.clip_norm / xp.maximum(length, self.clip_norm)
         if self.decay_biases or not self.weight_decay:
@@ -68,7 +69,7 @@ class Optimizer(backends.ByName):
         return 0.0
 
     def _look(self, model: Any, shape: Any = None, dtype: Any = None) -> None:
-        """Raise where the model's vectors are not what a step takes; remember those that are."""
+        """Raise where the model's vectors are not what a step takes; those that are become `vectors`."""
         name, params, grads = type(self).__name__, model.params, model.grads
         backends.float_array(f"{name}: model.params", params, self.ops, ndim=1)
         shape, dtype = shape or params.shape, dtype or params.dtype
@@ -78,7 +79,7 @@ class Optimizer(backends.ByName):
                 raise ValueError(f"{name}: model.{thing} must be {expected}, not {checks.describe(a)}")
             if not a.flags.c_contiguous or not getattr(a.flags, "writeable", True):  # CuPy's flags do not say so
                 raise ValueError(f"{name}: model.{thing} must be contiguous and writable, not a view that is neither")
-        self._vectors = params, grads
+        self.vectors = params, grads
 
     def decay(self, W: Array, dW: Array) -> None:
         """The weight decay of one matrix, as the step would do it."""
@@ -130,8 +131,8 @@ class SGD(Optimizer):
             raise ValueError("SGD: momentum must be more than 0 with nesterov=True, not 0")
 
     def step(self) -> None:
-        decay, model = self.prepare(), self.model
-        self.ops.sgd_step(model.params, model.grads, self.velocity, self.lr, self.momentum, self.nesterov, decay)
+        decay, (params, grads) = self.prepare(), self.vectors
+        self.ops.sgd_step(params, grads, self.velocity, self.lr, self.momentum, self.nesterov, decay)
 
     def decay(self, W: Array, dW: Array) -> None:
         dW += self.weight_decay * W
@@ -169,11 +170,9 @@ class Adam(Optimizer):
         self.t = 0
 
     def step(self) -> None:
-        decay, model = self.prepare(), self.model
+        decay, (params, grads) = self.prepare(), self.vectors
         self.t += 1
-        self.ops.adam_step(
-            model.params, model.grads, self.m, self.v, self.t, self.lr, self.beta1, self.beta2, self.eps, decay
-        )
+        self.ops.adam_step(params, grads, self.m, self.v, self.t, self.lr, self.beta1, self.beta2, self.eps, decay)
 
     def decay(self, W: Array, dW: Array) -> None:
         W *= 1 - self.lr * self.weight_decay

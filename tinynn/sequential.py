@@ -41,7 +41,7 @@ def flatten(
 def _float_type(dtype: Any, ops: Any) -> np.dtype[Any]:
     """`dtype` as NumPy's, if models can have it (complex only on the textbook: for the complex-step derivative)."""
     if isinstance(dtype, str | type | np.dtype):  # None would be float64, for NumPy
-        for known in checks.FLOATS if backends.name_of(ops) == "numpy" else checks.FLOATS[:2]:
+        for known in checks.FLOATS if backends.name_of(ops) == "numpy" else checks.REALS:
             with contextlib.suppress(Exception):  # a text that is no dtype: NumPy raises nearly anything
                 if np.dtype(dtype) == known:
                     return known

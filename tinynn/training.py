@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import sys
 import time
 import warnings
@@ -68,6 +69,7 @@ def fit(
     """
     epochs = checks.integer("epochs", epochs, 1)
     batch_size = checks.integer("batch_size", batch_size, 1)
+    progress = checks.flag("progress", progress)
     _check_parts(model=model, loss=loss, optimizer=optimizer)
     ops = backends.of(model)
     loss.follow(ops)
@@ -251,13 +253,15 @@ def minibatches(
     The last batch takes what is left. `ops` is the backend that x and t belong to.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
+    if not isinstance(ops, ModuleType) or not hasattr(ops, "xp"):
+        raise TypeError(f"ops must be the module of a backend, such as model.ops, not {checks.describe(ops)}")
     for thing, a in (("x", x), ("t", t)):
         if not isinstance(a, ops.xp.ndarray) or a.ndim == 0:
             expected = f"a {ops.xp.__name__} array with a row for each example"
             raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}")
     if len(x) != len(t):
         raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
-    order = checks.generator("seed", seed).permutation(len(x)) if shuffle else None
+    order = checks.generator("seed", seed).permutation(len(x)) if checks.flag("shuffle", shuffle) else None
     return _batches((x, t), batch_size, order, ops)
 
 
@@ -276,21 +280,25 @@ class History:
     curves. `first` epochs had been before."""
 
     def __init__(self, first: int = 0) -> None:
-        self.first = first
+        self.first = checks.integer("History: first", first, 0)
         self.stopped: str | None = None  # why the training ended before its last epoch
         self.rows: list[dict[str, float]] = []
 
     def append(self, row: dict[str, float]) -> None:
-        """Add an epoch."""
-        self.rows.append(row)
+        """Add an epoch: name -> number."""
+        if not isinstance(row, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, numbers.Real) for name, value in row.items()
+        ):
+            raise TypeError(f"History: row must be a dict name -> number, not {checks.describe(row)}")
+        self.rows.append(dict(row))
 
     def __getitem__(self, name: str) -> list[float]:
-        if name not in self.keys():
-            raise KeyError(f"history has {', '.join(self.keys()) or 'no epochs'}, not {name!r}")
+        if name not in self:
+            raise KeyError(f"history has {', '.join(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
         return [row[name] for row in self.rows]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.keys()
+        return isinstance(name, str) and name in self.keys()
 
     def __len__(self) -> int:
         """The number of epochs."""
@@ -338,9 +346,9 @@ def _text(name: str, value: float) -> str:
 
 def _check_parts(**parts: Any) -> None:
     """Raise where model, loss or optimizer is not what it is called, or the optimizer is another model's."""
-    method = {"model": "backward", "loss": "follow", "optimizer": "step"}
+    methods = {"model": ("forward", "backward"), "loss": ("backward", "follow"), "optimizer": ("step",)}
     for thing, value in parts.items():
-        if isinstance(value, type) or not hasattr(value, method[thing]):
+        if isinstance(value, type) or not all(hasattr(value, method) for method in methods[thing]):
             hint = " (a class: make one of it)" if isinstance(value, type) else ""
             raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
     if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:

@@ -45,8 +45,8 @@ def confusion_matrix(t: Array, predicted: Array, axes: Axes | None = None, label
         colour = "white" if share[row, column] > 0.43 else "black"  # Blues is dark above
         text = str(counts[row, column])
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9 if len(text) < 5 else 8)
-    names = [plain(name) for name in (range(classes) if labels is None else labels)]
-    axes.set_xticks(range(classes), labels=names)
+    names = [plain(name, 24) for name in (range(classes) if labels is None else labels)]
+    axes.set_xticks(range(classes), labels=names, rotation=90 if max(map(len, names)) > 5 else 0)
     axes.set_yticks(range(classes), labels=names)
     axes.set(xlabel="predicted", ylabel="true")
     return axes

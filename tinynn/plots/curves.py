@@ -120,8 +120,8 @@ class Histograms:
 
 def _spread(a: Array, bins: int, logarithmic: bool = False) -> Spread:
     """The histogram of what is finite in a."""
-    a = a[np.isfinite(a)].astype(float)
-    a = a[abs(a) < LARGEST]
+    a = a.astype(float)
+    a = a[abs(a) < LARGEST]  # NaN is not
     shown = np.log10(abs(a[a != 0])) if logarithmic else a
     counts, edges = np.histogram(shown, bins)
     return Spread(counts, edges, a.size, float(a.mean()) if a.size else 0.0, float(a.std()) if a.size else 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.transforms import ScaledTranslation
 
 from .. import backends, checks
 from ..checks import Array
@@ -70,7 +71,7 @@ def folds(
         raise ValueError(f"after must be {expected}, not {checks.describe(after)}")
 
     columns = 2 if len(after) in (2, 4) else 3
-    panels = some_axes(axes, len(after), "the layers", (6.9 / columns, 2.9), columns)
+    panels = some_axes(axes, len(after), "the layers", (6.9 / columns, 3.0), columns)
     for panel, k in zip(panels, after):
         y = numbers(f"after layer {k}, y", ops.to_numpy(outputs[k]), 2)
         plane, names = (y, [f"$x_{i}$" if k == 0 else f"$y_{i}$" for i in (1, 2)]) if y.shape[1] == 2 else _principal(y)
@@ -86,7 +87,8 @@ def folds(
                 scores = layer(scores)
             _draw_undecided(panel, across, up, ops.to_numpy(scores))
         _draw_points(panel, plane[-len(x) :], labels, COLOURS)
-    _name_classes(panels[0], loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    below = panels[0].transAxes + ScaledTranslation(0, -0.5, figure_of(panels[0]).dpi_scale_trans)  # inches
+    _name_classes(panels[0], loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
     return panels
 
 

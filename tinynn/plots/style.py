@@ -62,9 +62,11 @@ def bare(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def plain(name: Any) -> str:
-    """The name as it is: to matplotlib, a $ would begin a formula."""
-    return str(name).replace("$", r"\$")
+def plain(name: Any, longest: int = 40) -> str:
+    """The name as it is, in one line, cut where it is too long. To matplotlib, a $ would begin a formula."""
+    text = " ".join(str(name).split())
+    text = text if len(text) <= longest else text[: longest - 3] + "..."
+    return text.replace("$", r"\$")
 
 
 def mosaic(tiles: Array, n_columns: int, gap: int = 2, gap_above: int | None = None) -> Array:

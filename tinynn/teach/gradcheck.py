@@ -61,7 +61,7 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     """
     layer = adapt(layer)
     x, notes = _rows("x", x)
-    rng = np.random.default_rng(seed)
+    rng = checks.generator("seed", seed)
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes)
     report.finding = examine(part, x, rng)
@@ -107,7 +107,7 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     """
     part = LossPart(loss)
     y, t, notes = _pair("y", y, t)
-    row, finding, exact = examine_loss(part, y, t, np.random.default_rng(seed))
+    row, finding, exact = examine_loss(part, y, t, checks.generator("seed", seed))
     report = Report(f"check of {part.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(part, y, t)
     if row is not None:
@@ -135,7 +135,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
     """
     x, t, notes = _pair("x", x, t)
-    rng = np.random.default_rng(seed)
+    rng = checks.generator("seed", seed)
     report = Report(f"check of {_short(model)}", notes=notes)
     integers = _integers(model)
     if integers:

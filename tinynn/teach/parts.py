@@ -107,6 +107,14 @@ def _gradient_names(name: str) -> tuple[str, ...]:
     return "d" + name, "d_" + name, "grad_" + name, name + "_grad"
 
 
+def private(name: str, thing: Any) -> Any:
+    """A deep copy. Raises TypeError where none can be made."""
+    try:
+        return copy.deepcopy(thing)
+    except Exception as error:
+        raise TypeError(f"{name} must be something that copy.deepcopy copies, not {checks.describe(thing)}") from error
+
+
 def adapt(thing: Any) -> Layer:
     """`thing` as a layer: a Layer is itself. Raises TypeError where it has no forward and backward."""
     if isinstance(thing, Layer):
@@ -117,7 +125,7 @@ def adapt(thing: Any) -> Layer:
         raise TypeError(
             f"layer must be one such as tinynn's, with forward and backward, not {checks.describe(thing)}{hint}"
         )
-    return Adapted(copy.deepcopy(thing))
+    return Adapted(private("layer", thing))
 
 
 def integers_in(thing: Any) -> list[str]:
@@ -145,7 +153,7 @@ class Part:
     """One layer under check, alone."""
 
     def __init__(self, layer: Layer, where: str) -> None:
-        self.original, self.where = copy.deepcopy(layer), where
+        self.original, self.where = private("layer", layer), where
         precise(self.original, REAL)
         self.twin = copy.deepcopy(self.original)
         precise(self.twin, COMPLEX)
@@ -200,15 +208,15 @@ class quiet:
 class LossPart:
     """A loss under check: tinynn's, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward."""
 
-    def __init__(self, loss: Any, private: bool = False) -> None:
-        self.loss = loss if private else copy.deepcopy(loss)
-        self.where = f"loss {_name_of(loss)}"
-        if isinstance(loss, Loss):
-            self.loss.ops = numpy_ops
-        elif isinstance(loss, type) or not (callable(loss) or hasattr(loss, "forward")):
+    def __init__(self, loss: Any, copied: bool = False) -> None:
+        works = isinstance(loss, Loss) or callable(loss) or (hasattr(loss, "forward") and hasattr(loss, "backward"))
+        if isinstance(loss, type) or not works:
             hint = " (a class: make one of it)" if isinstance(loss, type) else ""
             expected = "one such as tinynn's, or a function (y, t) -> (value, dy)"
             raise TypeError(f"loss must be {expected}, not {checks.describe(loss)}{hint}")
+        self.loss, self.where = loss if copied else private("loss", loss), f"loss {_name_of(loss)}"
+        if isinstance(loss, Loss):
+            self.loss.ops = numpy_ops
 
     def value(self, y: Array, t: Array) -> Any:
         """The loss, complex where y is."""
@@ -250,7 +258,7 @@ def as_model(model: Any) -> Any:
         raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
     if isinstance(model, list | tuple | Layer) or not hasattr(model, "params") or not hasattr(model, "grads"):
         layers = model if isinstance(model, list | tuple) else [model]
-        copies = (copy.deepcopy(adapt(layer)) for layer in layers)
+        copies = (private("layer", adapt(layer)) for layer in layers)
         return Sequential(*copies, backend="numpy", dtype="float64", seed=0)
     if not (hasattr(model, "forward") and hasattr(model, "backward")):
         raise TypeError(f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}")
@@ -261,7 +269,7 @@ class Network:
     """A model and its loss under check, copied together: a loss may hold the model, for a term in its weights."""
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
-        self.model, self.loss = copy.deepcopy((model, loss))
+        self.model, self.loss = private("model and loss", (model, loss))
         places = [layer.place or 0 for layer in _layers_in(model)]  # a copy has none
         self.layers = [layer for _, layer in sorted(zip(places, _layers_in(self.model)), key=lambda pair: pair[0])]
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
@@ -285,7 +293,7 @@ class Network:
             self.model.ops = numpy_ops
         if hasattr(self.model, "dtype"):
             self.model.dtype = dtype
-        self.loss = LossPart(self.loss, private=True)
+        self.loss = LossPart(self.loss, copied=True)
         self.dtype = dtype
 
     def value(self, x: Array, t: Array) -> Any:

@@ -222,7 +222,7 @@ class Drawing:
         for unit, (left, top) in enumerate(column.places):
             name = {"input": "x", "layer": "y", "loss": "L"}[column.kind]
             label = name if column.kind == "loss" or column.whole else f"{name}[<tspan class='row'>0</tspan>,{unit}]"
-            box = f'id="c{number}-{unit}" class="box {column.kind}"'
+            box = f'id="c{number}-{unit}" class="box {column.kind}{" whole" * column.whole}"'
             parts.append(f'<g {box}><rect x="{left:g}" y="{top:g}" width="{BOX}" height="{column.high}" rx="8"/>')
             rows = (18, 36, 56, 74) if column.whole else (19, 19, 38, 38)  # label, value, label, gradient
             texts = [("label", 8, label), ("v", BOX - 8, ""), ("label", 8, f"dL/d{name}"), ("g", BOX - 8, "")]

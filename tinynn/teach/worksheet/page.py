@@ -71,7 +71,7 @@ def step_data(step: Step) -> dict[str, Any]:
                 "law": quantity.law if step.number else f"{quantity.key.format('')}",
                 "shapes": quantity.shapes,
                 "sum": summary(quantity),
-                "corner": "\n".join(corner(quantity.array, 60)) if summary(quantity) else "",  # type: ignore[arg-type]
+                "corner": "\n".join(corner(quantity.array, 42)) if summary(quantity) else "",  # type: ignore[arg-type]
                 "all": [] if step.number else given(quantity),
             }
             for quantity in step.quantities

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from ... import checks
 from .formula import Number
@@ -38,7 +37,8 @@ class Quiz:
         constants: dict[str, float] = {}
         body: list[str] = []
         for step in self.sheet:
-            chosen = [line for line in step.lines if step.number and (self.small or line.name in self.names)]
+            lines_here = [line for line in step.lines if step.number and line.value is not None]
+            chosen = [line for line in lines_here if self.small or line.name in self.names]
             if step.number == 0 and self.small:
                 for quantity in step.quantities:
                     body += array_lines(quantity, width, "  ", f"{quantity.key.format('')} = ")
@@ -68,10 +68,10 @@ class Quiz:
 
 
 def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
-    """A Quiz of `count` lines drawn from `seed`: of numbers that follow from a formula and are not 0."""
+    """A Quiz of up to `count` lines drawn from `seed`."""
     count = checks.integer("count", count, 1)
     rng = checks.generator("seed", seed)
-    lines = [line for step in sheet for line in step.lines if step.number and line.value and line.numbers]
+    lines = [line for step in sheet for line in step.lines if step.number and worth_asking(line)]
     small = Quiz(sheet, []).small
     chosen: list[Line] = []
     for k in rng.permutation(len(lines)):
@@ -81,10 +81,16 @@ def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
     return Quiz(sheet, sorted((line.name for line in chosen), key=order.__getitem__))
 
 
+def worth_asking(line: Line) -> bool:
+    """Whether there is something to compute: not 0, and none of the numbers that it is computed from."""
+    given = [token.value for token in line.formula.tokens if isinstance(token, Number)]
+    return bool(line.value and math.isfinite(line.value) and line.numbers) and line.value not in given
+
+
 def gives_away(one: Line, other: Line) -> bool:
     """Whether one line's numbers show the other's value."""
 
-    def values(line: Line) -> set[float]:
-        return {abs(np.float32(token.value)) for token in line.formula.tokens if isinstance(token, Number)}
+    def shown(line: Line) -> set[str]:
+        return {f"{abs(token.value):.6g}" for token in line.formula.tokens if isinstance(token, Number)}
 
-    return abs(np.float32(other.value or 0)) in values(one) or abs(np.float32(one.value or 0)) in values(other)
+    return f"{abs(other.value or 0):.6g}" in shown(one) or f"{abs(one.value or 0):.6g}" in shown(other)

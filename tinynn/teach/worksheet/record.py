@@ -67,7 +67,6 @@ class Case:
         self.parts = copied(model, loss, optimizer)
         self.x, self.t = x.copy(), t.copy()
         self.random = random.getstate(), np.random.get_state()
-        self.layers_are = [type(layer) for layer in layers_of(self.parts[0])]
 
     def run(self, slip: Slip | None = None) -> Record:
         """A step on new copies; done wrongly, if a slip is given."""

@@ -37,18 +37,7 @@ def steps_of(case: Case, record: Record) -> list[Step]:
     if optimizer is not None:
         for title, number, quantities in updates(case, record):
             add("update", title, number, quantities)
-        L = np.array(record.value_after)
-        formula = Formula(["the same x and t, through the new parameters"])
-        after = Quantity(
-            "L after the step",
-            "L after the step",
-            L,
-            "L, once more forward",
-            "",
-            lambda index: formula,
-            dtype=record.x.dtype,
-        )
-        add("update", "the loss after the step", None, [after])
+        add("update", "the loss after the step", None, [loss_after(record)])
     for most, few in BUDGETS:
         for step in steps:
             for quantity in step.quantities:
@@ -58,6 +47,13 @@ def steps_of(case: Case, record: Record) -> list[Step]:
         if not some_large and sum(len(quantity.indices) for quantity in quantities) <= MOST_LINES:
             break
     return steps
+
+
+def loss_after(record: Record) -> Quantity:
+    """The loss of the same batch, with the new parameters."""
+    name, L = "L after the step", np.array(record.value_after)
+    known = Formula(["the same x and t, through the new parameters"])
+    return Quantity(name, name, L, "L, once more forward", "", lambda index: known, dtype=record.x.dtype)
 
 
 def given(record: Record) -> Step:
@@ -84,7 +80,8 @@ def updates(case: Case, record: Record) -> list[tuple[str, int | None, list[Quan
     optimizer = case.parts[2]
     found: dict[str, list[Quantity]] = defaultdict(list)
     titles: dict[str, tuple[str, int | None]] = {}
-    last = {(f"layer {c.number}" if c.number else c.place, name): c for c in record.calls for name in c.grads}
+    calls = sorted(record.backwards, key=lambda call: call.number or 0)  # of one layer's the last one counts
+    last = {(f"layer {c.number}" if c.number else c.place, name): c for c in calls for name in c.grads}
     for slot, call in last.items():
         if slot not in record.params:
             continue

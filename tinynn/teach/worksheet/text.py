@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -136,8 +135,3 @@ def wrapped(text: str, width: int, indent: str = "", after: str | None = None) -
     after = indent if after is None else after
     options: dict[str, Any] = {"break_on_hyphens": False, "initial_indent": indent, "subsequent_indent": after}
     return textwrap.wrap(text, width, **options) or [indent]
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Lines as a text without blanks at the ends."""
-    return "\n".join(line.rstrip() for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -44,7 +45,7 @@ class Update:
         elif isinstance(self.optimizer, Adam):
             found = self.adam()
         else:
-            found = [self.after(f"{self.name} <- as {self.own} has it", self.unknown)]
+            found = self.others()
         return [*self.clipped(), *found]
 
     def quantity(self, left: str, array: Array, law: str, entry: Any) -> Quantity:
@@ -61,6 +62,16 @@ class Update:
         """An entry before the step."""
         return at(self.name, self.W, *index)
 
+    def others(self) -> list[Quantity]:
+        """An optimizer of one's own: its state as it is, and the change."""
+        known = Formula([self.own])
+        found = [
+            self.quantity(state, arrays[self.slot], f"{state} <- as {self.own} has it", lambda index: known)
+            for state, arrays in self.record.new.items()
+            if self.slot in arrays
+        ]
+        return [*found, self.after(f"{self.name} <- as {self.own} has it", self.unknown)]
+
     def unknown(self, index: Index) -> Formula:
         """The change, which is known whatever the rule is."""
         change = Number("change", float(self.new[index]) - float(self.W[index]))
@@ -73,7 +84,7 @@ class Update:
         """Whether the optimizer has shortened the gradients."""
         return getattr(self.optimizer, "clip_norm", None) is not None and self.length > self.optimizer.clip_norm
 
-    @property
+    @functools.cached_property
     def length(self) -> float:
         """That of all gradients together, before the step."""
         grads = [call.grads[name] for call in self.record.calls for name in call.grads]
