@@ -50,6 +50,8 @@ def diagnose(
     prepare = training._transform(transform)
     if next(training.minibatches(x, t, 1, shuffle=False), None) is None:  # this says what is no array
         raise ValueError(f"x must have at least one row, not shape {x.shape}")
+    if x.size == 0:
+        raise ValueError(f"x must have at least one column, not shape {x.shape}")
     lines: dict[str, Line] = {}
     state = np.random.get_state()  # a layer of the user's may draw from it
     try:
