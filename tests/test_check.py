@@ -231,6 +231,20 @@ def test_the_first_broken_place_is_named():
     assert report.code == "missing-derivative" and report.where == "layer 2, NoSlope()"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_checks_numbers_are_not_the_learners(seed):
+    """With dy = x, by the same seed, x^T dy would be its own transpose."""
+
+    class Transposed(Affine):
+        def backward(self, dy):
+            self.dW = dy.T @ self.x
+            self.db = dy.sum(axis=0)
+            return dy @ self.W.T
+
+    x = np.random.default_rng(seed).normal(size=(4, 3))
+    assert check_layer(Transposed(3, 3), x, seed=seed).code == "dW-transposed"
+
+
 def test_a_slip_that_is_on_no_list_is_unknown():
     class Odd(Sigmoid):
         def backward(self, dy):

@@ -80,7 +80,7 @@ assert os.listdir() == []
 # --- learning curves -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("first", "epochs"), [(0, 1), (3, 10), (0, 1000)])
+@pytest.mark.parametrize(("first", "epochs"), [(0, 1), (3, 100)])
 @pytest.mark.parametrize(
     ("names", "quantities"),
     [
@@ -200,7 +200,7 @@ def contrast(a, b):
     return (max(light) + 0.05) / (min(light) + 0.05)
 
 
-@pytest.mark.parametrize("percent", range(0, 101, 5))
+@pytest.mark.parametrize("percent", [0, 5, 20, 40, 45, 60])
 def test_counts_are_readable_on_their_cells(percent):
     t = np.zeros(100, int)
     axes = plots.confusion_matrix(t, np.where(np.arange(100) < percent, 1, 0))
@@ -969,7 +969,7 @@ NEAR = {  # what is nearly right, beside the nonsense that fits everywhere
 
 
 @pytest.mark.parametrize("name", sorted(right_calls()))
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_nonsense(name, data):
     """In the place of one argument: a picture, or a sentence that names it."""

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from .. import checks
+from ..backends import numpy_ops
 from ..checks import Array
 from ..layer import Layer
 from ..layers import Activation
@@ -160,7 +161,7 @@ def _value_and_slope(layer: Layer, x: Array) -> tuple[Array, Array]:
     """f(x) and f'(x), both of x's shape (n,)."""
     layer = copy.deepcopy(layer)  # not the model's own, which may wait for its backward
     if layer.ops is None:
-        layer.build(dtype=x.dtype)
+        layer.build(dtype=x.dtype, ops=numpy_ops)
     rows = np.repeat(x[:, None], layer.n_in or 1, axis=1).astype(layer.dtype or x.dtype)
     y = layer.forward(layer.ops.asarray(rows))
     slope = layer.backward(layer.ops.asarray(np.ones(y.shape, y.dtype)))

@@ -146,7 +146,7 @@ class Patient:
             slopes = [self._slopes_beside(f, index, h) for h in (2e-5, 2e-6)]
             widths = [right - left for left, right in slopes]
             left, right = slopes[0]
-            if widths[1] < 0.5 * widths[0]:  # a bend: it shrinks with the step, a kink does not
+            if 0.05 * widths[0] < widths[1] < 0.5 * widths[0]:  # a bend: a tenth of the step has a tenth of it
                 return False
             if not left - 1e-3 * widths[0] <= a[index] <= right + 1e-3 * widths[0]:
                 return False

@@ -61,7 +61,7 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     """
     layer = adapt(layer)
     x, notes = _rows("x", x)
-    rng = checks.generator("seed", seed)
+    rng = _generator(seed)
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes)
     report.finding = examine(part, x, rng)
@@ -107,13 +107,20 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     """
     part = LossPart(loss)
     y, t, notes = _pair("y", y, t)
-    row, finding, exact = examine_loss(part, y, t, checks.generator("seed", seed))
+    row, finding, exact = examine_loss(part, y, t, _generator(seed))
     report = Report(f"check of {part.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(part, y, t)
     if row is not None:
         dy = np.array(part.both(y.copy(), t)[1], float)
         report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, dy))
     return report
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    """The numbers that a check draws: not those of default_rng(seed), which may be the learner's x itself."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng([checks.integer("seed", seed, 0), 2])
 
 
 def _notes_on(loss: LossPart, y: Array, t: Array) -> list[str]:
@@ -135,7 +142,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
     """
     x, t, notes = _pair("x", x, t)
-    rng = checks.generator("seed", seed)
+    rng = _generator(seed)
     report = Report(f"check of {_short(model)}", notes=notes)
     integers = _integers(model)
     if integers:
