@@ -17,7 +17,7 @@ STEPS = 60 if quick else 200
 # %% [markdown]
 # ## A valley
 #
-# $L(w) = (w_0^2 + 25\, w_1^2) / 2$: across it is 25 times as steep as along. Plain descent,
+# $L(w) = (w_1^2 + 25\, w_2^2) / 2$: across it is 25 times as steep as along. Plain descent,
 # $w \leftarrow w - \eta\, g$, must take steps short enough for the steep direction, and crawls in the flat one.
 
 
