@@ -536,7 +536,7 @@ def test_nowhere_to_write(tmp_path):
     with pytest.raises(OSError, match="what is there is not a file"):
         save(tmp_path / "fifo", model)
     for path in (None, 5, open):
-        with pytest.raises(TypeError, match="path must be the name of a file, not"):
+        with pytest.raises(TypeError, match="path must be the name of a file or directory, not"):
             save(path, model)
     assert sorted(os.listdir(tmp_path)) == ["fifo", "file", "folder"]
 
@@ -609,7 +609,7 @@ def test_nothing_to_read(make, name, error, number, says, tmp_path, monkeypatch)
 def test_a_path_is_no_number(path):
     """`open` would take 0 for what is typed at the keyboard, and wait."""
     for read in readers():
-        with pytest.raises(TypeError, match="path must be the name of a file, not"):
+        with pytest.raises(TypeError, match="path must be the name of a file or directory, not"):
             read(path)
 
 

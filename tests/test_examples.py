@@ -157,7 +157,7 @@ def test_own_model(tmp_path):
         ("--lr fast", "argument --lr: must be a number above 0, not 'fast'"),
         ("--hidden 16 0", "argument --hidden: must be a whole number, 1 or more, not '0'"),
         ("--hidden", "argument --hidden: expected at least one argument"),
-        ("--hidden 99999999999999", "Unable to allocate"),
+        ("--hidden 99999999999999", "Affine: n_in and n_out must be sizes of a W that fits into memory"),
         ("--backend torch", "argument --backend: invalid choice: 'torch'"),
         ("--backend cupy", "the cupy backend needs the package CuPy: pip install"),
         ("--data nowhere", "directory nowhere must hold one of train-images-idx3-ubyte"),
