@@ -397,6 +397,12 @@ def test_folds(rng):
         "after layer 4, ReLU",
     ]
     assert [panel.get_title() for panel in panels] == titles
+    (grid,) = (c for c in panels[0].collections if isinstance(c, LineCollection))
+    lines, low, high = np.array(grid.get_segments()), x.min(axis=0), x.max(axis=0)
+    half = len(lines) // 2
+    for coordinate, along in ((0, lines[:half]), (1, lines[half:])):  # upright lines, level lines, all over the points
+        assert (np.ptp(along[..., coordinate], axis=1) == 0).all() and len(np.unique(along[..., coordinate])) == half
+        assert (along.min(axis=(0, 1)) < low).all() and (along.max(axis=(0, 1)) > high).all()
     for k, panel in enumerate(panels):
         np.testing.assert_allclose(offsets(panel), through(model.layers[:k], x), atol=1e-12)
         (plane,), (grid,) = ([c for c in p.collections if isinstance(c, LineCollection)] for p in (panels[0], panel))
@@ -602,7 +608,8 @@ def test_activations():
         np.testing.assert_allclose(value.get_ydata(), f(x), atol=1e-12)
         np.testing.assert_allclose(derivative.get_ydata(), slope(x), atol=1e-12)
         assert value.get_linestyle() != derivative.get_linestyle()
-    assert len({panel.get_ylim() for panel in panels}) == 1  # slopes can be compared
+    given = plots.activations([Tanh(), ReLU()], Figure().subplots(1, 2))
+    assert all(len({panel.get_ylim() for panel in row}) == 1 for row in (panels, given))  # slopes can be compared
     assert_fits(panels[0])
 
 
