@@ -120,8 +120,8 @@ flat, steep = np.linalg.eigvalsh(2 / N * U.T @ U)
 left = np.sqrt((scaled_losses[10] - scaled_least) / (scaled_losses[9] - scaled_least))
 lesson.say(f"""Scaled, the curvatures are {flat:.3f} and {steep:.3f}. With lr 0.1 a step should leave
     {1 - 0.1 * steep:.4f} of the distance; measured, from step 10 to 11: {left:.4f}. With lr 0.5 it should leave
-    {1 - 0.5 * steep:.4f}: the loss after one such step is {descend(u, v, 0.5, 1)[1][0]:.12f}, and the least that a line
-    can have is {scaled_least:.12f}.""")
+    {abs(1 - 0.5 * steep):.4f}: the loss after one such step is {descend(u, v, 0.5, 1)[1][0]:.12f}, and the least that
+    a line can have is {scaled_least:.12f}.""")
 
 slope = scaled[0].W.item() * t.std() / x.std()  # the line in the data's own units
 height = t.mean() + scaled[0].b.item() * t.std() - slope * x.mean()

@@ -84,8 +84,8 @@ slope = sheet["y[0,0] of layer 2"].value * (1 - sheet["y[0,0] of layer 2"].value
 early = 0.15 - 0.5 * 0.05 * slope * (delta[0] * new[0] + delta[1] * new[1])
 lesson.say(f"By the sheet, the first weight becomes {right:.9f}; with weights updated too early, {early:.9f}.")
 for answer in (right, early):
-    for part in str(sheet.grade({name: answer})).splitlines()[1:]:
-        lesson.say(part)
+    verdict, *why = str(sheet.grade({name: answer})).splitlines()[1:]
+    lesson.say(verdict + (":" if why else "") + " ".join(why))
 
 # %% [markdown]
 # The published numbers after one step, and after 10,000, are of a program that did just that. (It leaves the biases as

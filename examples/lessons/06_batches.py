@@ -120,7 +120,7 @@ lesson.say("One epoch over the same rows, by batches of different sizes (SGD, lr
 for size in (16, 256, whole_size):
     fresh = Sequential(Affine(784, 10), backend="numpy", dtype="float64", seed=0)
     fresh.fit(x, t, loss=loss, optimizer=SGD(fresh, 0.1), batch_size=size, seed=0, progress=False)
-    print(f"  batches of {size:>5}: {-(-len(x) // size):>4} steps, the loss is {loss(fresh(x), t):.3f} after them")
+    print(f"  batches of {size:>5}, {-(-len(x) // size):>4} in all: the loss is {loss(fresh(x), t):.3f} after them")
 
 # %%
 lesson.verdict(tinynn.check(fresh, x[:7], t[:7], loss))

@@ -33,7 +33,7 @@ def riddle(name):
 def solution(slip, report):
     """What was wrong with it."""
     assert report.code == slip.code
-    lesson.say("Think first. The cause:")
+    lesson.pause("Think first. Then, the cause:")
     lesson.say(f"{report.code}, in {report.where}. {report.why}")
     if report.fix:
         print(f"\nTo mend it:  {report.fix}")

@@ -65,7 +65,7 @@ for number, row in enumerate(history.rows, 1):
 lesson.show(plots.learning_curves(history, names=("training", "test"))[0], "learning_curves")
 
 # %% [markdown]
-# The training loss goes on falling when the test loss has stopped: the network begins to learn its pictures by heart.
+# The training loss goes on falling when the test loss hardly does: the network begins to learn its pictures by heart.
 #
 # ## Looked into
 #

@@ -53,7 +53,16 @@ def show(axes, name):
     display(Image(png.getvalue()))
 
 
+def pause(text):
+    """Say this, and wait for Enter where a person sits at the terminal."""
+    waits = not IN_NOTEBOOK and sys.stdin.isatty()
+    say(text + " (Enter goes on.)" * waits)
+    if waits:
+        sys.stdin.readline()
+
+
 def verdict(report):
-    say(f"{report.title}: {'right' if report else 'wrong'}")
+    title = report.title if len(report.title) < 73 else report.title[:69] + "..."
+    say(f"{title}: {'right' if report else 'wrong'}")
     for row in report.rows:
         print(f"  {row.where[:43]:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.0e}")
