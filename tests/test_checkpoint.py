@@ -970,7 +970,7 @@ def test_edited_headers(content, tmp_path):
     path, again, counts = tmp_path / "run.npz", tmp_path / "again.npz", {True: 0, False: 0}
     members, header = unpack(content)
 
-    @settings(max_examples=2500)
+    @settings(max_examples=1600)
     @given(edits(header))
     def check(edited):
         path.write_bytes(with_header(content, edited))
@@ -995,7 +995,7 @@ def test_edited_headers(content, tmp_path):
 
     check()
     print(f"edited headers: {counts[False]} refused, {counts[True]} loaded as edited")
-    assert sum(counts.values()) >= 2500 and counts[False] > 1000
+    assert sum(counts.values()) >= 1600 and counts[False] > 600
 
 
 # weights alone
