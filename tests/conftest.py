@@ -16,6 +16,7 @@ import pytest
 import tinynn
 
 hypothesis.settings.register_profile("tinynn", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("many", deadline=None, print_blob=True, max_examples=4000)  # 100 is usual
 hypothesis.settings.load_profile("tinynn")
 
 

@@ -645,7 +645,7 @@ def _(w, key):
         optimizer = getattr(tinynn, key)(**arguments)
         model = arguments["model"]
         for g in gradients:
-            model.grads[...] = g[: model.grads.size]
+            model.grads[...] = np.resize(g, model.grads.shape)
             optimizer.step()
         return model.params.copy()
 
