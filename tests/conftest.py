@@ -19,6 +19,11 @@ hypothesis.settings.register_profile("tinynn", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("many", deadline=None, print_blob=True, max_examples=4000)  # 100 is usual
 hypothesis.settings.load_profile("tinynn")
 
+LIMIT = 1800  # seconds for another process: one that hangs is ended; one on a busy machine is waited for
+# Errors in another process, as in this one (setup.cfg): what arithmetic and tinynn warn of, and files left open. What
+# the next version of a library deprecates is none.
+STRICT = ["-W", "error::RuntimeWarning", "-W", "error::ResourceWarning"]
+
 
 @pytest.fixture
 def rng():

@@ -93,7 +93,7 @@ NUMBERS = {
     "complex": [1j, 1 + 0j, np.complex64(2), np.complex128(2)],
     "exact": [fractions.Fraction(1, 2), fractions.Fraction(10**400), decimal.Decimal("0.5")],
     "numpy": [*(np.dtype(name).type(2) for name in "bBhHiIlLqQefdg"), np.int64(-1), np.uint8(255), np.longdouble(1e308)],
-    "time": [np.timedelta64(2, "s"), np.timedelta64(2), np.timedelta64("NaT"), np.datetime64("2000-01-01"), datetime.timedelta(2)],
+    "time": [np.timedelta64(2, "s"), np.timedelta64("NaT", "s"), np.datetime64("2000-01-01"), datetime.timedelta(2)],
 }  # fmt: skip
 TEXTS = ["", "3", "0.5", "x", "numpy", "numba", "torch", "float32", "float64", "float16", ">f4", "i4, (", "loss", "nan",
          "zeros", "kaiming_normal", "a\0b", "\ud800", "/", "no/such/folder/file", "x" * 300, "ä" * 70_000,

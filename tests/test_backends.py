@@ -9,7 +9,7 @@ import sys
 import numba
 import numpy as np
 import pytest
-from conftest import ALL, load_backend
+from conftest import ALL, LIMIT, STRICT, load_backend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -292,4 +292,4 @@ model.fit(np.ones((3, 2), np.float32), np.array([0, 1, 0]), loss=loss, optimizer
 repr(model)
 assert "numba" not in sys.modules
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, *STRICT, "-c", code], check=True, timeout=LIMIT)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import LIMIT
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "train_step.py"
@@ -33,7 +34,7 @@ def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
     command += ["--json", str(tmp_path / "report.json"), "--plot", str(tmp_path / "plot.png")]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=environment)
     assert run.returncode == 0, run.stderr
     assert "| 32 x 32 |" in run.stdout
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
@@ -62,7 +63,7 @@ def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
 def test_the_other_benchmarks_run(script, shown, tmp_path):
     command = [sys.executable, str(SCRIPT.with_name(script)), "--quick", "--json", str(tmp_path / "report.json")]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, "PYTHONPATH": path})
     assert run.returncode == 0, run.stderr
     assert all(word in run.stdout for word in shown)
     lines = [line for line in run.stdout.splitlines() if "--json" not in line]  # which names a long path

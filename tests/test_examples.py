@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import LIMIT, STRICT
 from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,8 +28,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 
 def run(directory, name, *options):
     """The output lines of an example run in `directory`."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *map(str, options)]
-    done = subprocess.run(command, cwd=directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, *STRICT, str(EXAMPLES / f"{name}.py"), *map(str, options)]
+    done = subprocess.run(command, cwd=directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
@@ -101,7 +102,7 @@ def test_no_plot_needs_no_matplotlib(tmp_path, letters):
     code += f"mnist_mlp.main(['--no-plot', '--epochs', '1', '--data', {str(letters)!r}])\n"
     code += "linear_regression.main(['--no-plot'])\nxor.main(['--no-plot', '--seed', '1'])"
     environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(ROOT), str(EXAMPLES)])}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=LIMIT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +201,7 @@ def test_bad_options(load, monkeypatch, tmp_path, capsys, letters, options, sent
 
 def test_bad_option_in_a_process(tmp_path):
     command = [sys.executable, str(EXAMPLES / "mnist_mlp.py"), "--data", "nowhere"]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 2
 
@@ -223,7 +224,7 @@ def test_control_c(tmp_path, letters):
         while not process.stdout.readline().lstrip().startswith("4"):  # the fourth epoch: it is at work
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=LIMIT)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import LIMIT
 from test_lessons import FOLDER, LESSONS, ROOT, shown
 
 QUICK = {**os.environ, "TINYNN_QUICK": "1", "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
@@ -33,7 +34,7 @@ def test_a_lesson_runs_as_a_notebook(lesson, notebooks, monkeypatch):
         monkeypatch.setenv(name, QUICK[name])
     notebook = nbformat.read(notebooks / f"{lesson.stem}.ipynb", as_version=4)
     resources = {"metadata": {"path": str(notebooks)}}
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    nbclient.NotebookClient(notebook, timeout=LIMIT, kernel_name="python3", resources=resources).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import LIMIT, STRICT
 from numba.core.dispatcher import Dispatcher
 
 import tinynn
@@ -71,7 +72,7 @@ def start(arguments, folder, cache, **environment):
 def finish(process):
     """What the process has printed, once it has ended well."""
     try:
-        output, errors = process.communicate(timeout=180)
+        output, errors = process.communicate(timeout=LIMIT)
     finally:
         process.kill()
     assert process.returncode == 0, output + errors
@@ -231,14 +232,14 @@ train(model)  # before the fork: the workers inherit a model and a BLAS with its
 expected = train(copy.deepcopy(model))
 warnings.filterwarnings("ignore", category=DeprecationWarning)  # Python 3.12 and later: a fork with threads around
 with multiprocessing.get_context("fork").Pool(2) as pool:
-    results = pool.map_async(work, [1, 1, 1, 1]).get(timeout=60)
+    results = pool.map_async(work, [1, 1, 1, 1]).get(timeout=1800)
 print(json.dumps([len(results), all(np.array_equal(expected, result) for result in results)]))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork here")
 def test_forked_workers_train_alike(cache, tmp_path):
-    arguments = ["-W", "error", "-c", FORK]
+    arguments = [*STRICT, "-c", FORK]
     assert json.loads(finish(start(arguments, tmp_path, cache, OPENBLAS_NUM_THREADS="2"))) == [4, True]
 
 
@@ -256,7 +257,7 @@ def test_threads_train_and_predict_at_once(rng):
         return [*results, own.params]
 
     def wait_and_work(i):
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=LIMIT)
         got[i] = work(i)
 
     expected, got, barrier = [work(i) for i in range(8)], [None] * 8, threading.Barrier(8)
@@ -264,7 +265,7 @@ def test_threads_train_and_predict_at_once(rng):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=LIMIT)
     for ours, theirs in zip(expected, got):
         assert theirs is not None and all(np.array_equal(a, b) for a, b in zip(ours, theirs))
 

@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import LIMIT, STRICT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ assert os.listdir() == []
 """
     paths = [os.path.dirname(os.path.dirname(tinynn.__file__)), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=tmp_path, env=environment, timeout=60)
+    subprocess.run([sys.executable, *STRICT, "-c", code], check=True, cwd=tmp_path, env=environment, timeout=LIMIT)
 
 
 # --- learning curves -------------------------------------------------------------------------------------------------

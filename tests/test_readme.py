@@ -6,9 +6,12 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
+from conftest import STRICT
 from oracles import check_layer
 
 import tinynn
@@ -21,7 +24,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 def test_the_program(tmp_path):
     """Fifteen lines, and the accuracy of an epoch of MNIST."""
     assert len([line for line in PROGRAMS[0].splitlines() if line]) <= 15
-    command = [sys.executable, "-W", "error", "-c", PROGRAMS[0]]
+    command = [sys.executable, *STRICT, "-c", PROGRAMS[0]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment).stdout
     assert float(re.search(r"'accuracy': ([\d.]+)", output)[1]) > 0.93
@@ -56,3 +59,13 @@ def test_what_is_shown(capsys):
 def test_the_files_that_it_names():
     for path in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_warnings_are_errors_where_they_are_ours():
+    """The test command must not fail when the next version of a library deprecates something."""
+    with pytest.raises(RuntimeWarning):
+        np.log(np.zeros(1))
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, UserWarning):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.warn("from now on it has another name", category, stacklevel=1)
+        assert [w.category for w in caught] == [category]

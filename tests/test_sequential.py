@@ -106,7 +106,11 @@ def test_sizes_that_do_not_fit_are_an_error_when_built():
         (lambda: Sequential(ReLU(), dtype=">f4"), ValueError, "dtype must be 'float32' or 'float64', not '>f4'"),
         (lambda: Sequential(ReLU(), dtype="i4, ("), ValueError, "dtype must be 'float32' or 'float64', not 'i4, \\('"),
         (lambda: Sequential(ReLU(), dtype=np.float32(3)), ValueError, "dtype must be 'float32' or 'float64', not "),
-        (lambda: Sequential(ReLU(), seed=np.timedelta64(3)), TypeError, "seed must be a whole number, 0 or more, not "),
+        (
+            lambda: Sequential(ReLU(), seed=np.timedelta64(3, "s")),
+            TypeError,
+            "seed must be a whole number, 0 or more, not ",
+        ),
     ],
 )
 def test_what_cannot_be_built(make, error, text):

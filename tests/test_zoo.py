@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import LIMIT, STRICT
 from oracles import away_from_kinks, central_differences, check_layer, check_loss, relative_error
 
 import tinynn
@@ -623,9 +624,9 @@ def test_wrong_arguments(argv, message, capsys):
 
 def test_as_a_program():
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", "-m", "tinynn.teach.zoo", "sigmoid-3"]
+    command = [sys.executable, *STRICT, "-m", "tinynn.teach.zoo", "sigmoid-3"]
     done = subprocess.run(
-        command, input="derivative-of-input\n", env=environment, capture_output=True, text=True, timeout=60
+        command, input="derivative-of-input\n", env=environment, capture_output=True, text=True, timeout=LIMIT
     )
     assert done.returncode == 0 and done.stderr == "" and "Right." in done.stdout
 
