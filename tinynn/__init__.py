@@ -15,8 +15,10 @@ training.py for the loop.
 from typing import TYPE_CHECKING, Any
 
 from . import backends, callbacks, datasets, initializers, metrics
+from .batches import minibatches
 from .callbacks import EarlyStopping, LearningRate
 from .checkpoint import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
+from .history import History
 from .initializers import (
     constant,
     kaiming_normal,
@@ -33,7 +35,7 @@ from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from .metrics import accuracy
 from .optimizers import SGD, Adam, Optimizer
 from .sequential import Sequential, flatten
-from .training import History, evaluate, fit, minibatches
+from .training import evaluate, fit
 from .watch import Watch
 
 if TYPE_CHECKING:

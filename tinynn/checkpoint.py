@@ -28,12 +28,12 @@ from . import backends, checks
 from .archive import VERSION, in_file, parse, read_header, read_vectors
 from .callbacks import Run
 from .files import CheckpointError, reading, replace
+from .history import History
 from .layer import Layer
 from .layers import ReLU
 from .optimizers import Optimizer
 from .recipes import LAYERS, demand_parts, demand_same, make_layers, make_optimizer, plain, recipe, shapes
 from .sequential import Sequential
-from .training import History
 from .weights import load_weights, save_weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Loaded", "load", "load_into", "load_weights", "save", "save_weights"]

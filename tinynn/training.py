@@ -11,24 +11,21 @@
 from __future__ import annotations
 
 import math
-import numbers
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from . import backends, checks
-from .backends import numpy_ops
+from . import backends, checks, demands
+from .batches import in_batches, minibatches
 from .callbacks import Run
 from .checks import Array
-from .metrics import accuracy
-
-Metrics = Mapping[str, Callable[[Array, Array], float]]
+from .demands import Metrics
+from .history import History, heading, line, text
 
 
 def fit(
@@ -70,22 +67,22 @@ def fit(
     epochs = checks.integer("epochs", epochs, 1)
     batch_size = checks.integer("batch_size", batch_size, 1)
     progress = checks.flag("progress", progress)
-    _check_parts(model=model, loss=loss, optimizer=optimizer)
+    demands.parts(model=model, loss=loss, optimizer=optimizer)
     ops = backends.of(model)
     loss.follow(ops)
-    prepare = _transform(transform)
-    _check_data(model, x, t, loss, prepare, "x", "t")
-    weight = _weights(t, sample_weight, class_weight, model.params.dtype)
+    prepare = demands.transform(transform)
+    demands.data(model, x, t, loss, prepare, "x", "t")
+    weight = demands.weights(t, sample_weight, class_weight, model.params.dtype)
     if checks.number("validation_split", validation_split, 0, below=1):
-        x, t, validation_data = _split(x, t, validation_split, validation_data)
+        x, t, validation_data = demands.split(x, t, validation_split, validation_data)
         weight = None if weight is None else weight[: len(x)]
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
         x_val, t_val = validation_data
-        _check_data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
-    metrics = _metrics(metrics, loss)
-    _check_callbacks(callbacks)
+        demands.data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
+    metrics = demands.metrics(metrics, loss)
+    demands.callbacks(callbacks)
     if weight is not None and not weight.all():
         x, t, weight = (a[weight > 0] for a in (x, t, weight))  # a batch of nothing but zeros would have no mean
     arrays = [ops.asarray(a) for a in (x, t, weight) if a is not None]
@@ -102,7 +99,7 @@ def fit(
         for epoch in range(first, last):
             # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
             order = np.random.default_rng([seed, epoch]).permutation(len(x))
-            batches = _batches(arrays, batch_size, order, ops)
+            batches = in_batches(arrays, batch_size, order, ops)
             bar = _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress)
             row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
             if history.stopped is not None:  # in the midst of the epoch
@@ -115,8 +112,8 @@ def fit(
             _warn_of_nan(history, optimizer)
             if progress:
                 if epoch == first:
-                    tqdm.write(_heading(row), file=sys.stdout)
-                tqdm.write(_line(epoch + 1, row), file=sys.stdout)
+                    tqdm.write(heading(row), file=sys.stdout)
+                tqdm.write(line(epoch + 1, row), file=sys.stdout)
             for callback in callbacks:
                 callback(run)
             if history.stopped is not None:
@@ -165,7 +162,7 @@ def _train(
             if isinstance(batches, tqdm) and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
                 shown = time.perf_counter()
                 means = {"loss": total / shares} | {name: sums[name] / rows for name in sums}
-                batches.set_postfix_str(", ".join(f"{name} {_text(name, float(v))}" for name, v in means.items()))
+                batches.set_postfix_str(", ".join(f"{name} {text(name, float(v))}" for name, v in means.items()))
     row = {"loss": float(total) / float(shares)} | {name: float(sums[name]) / rows for name in sums}
     row["seconds"] = time.perf_counter() - start
     return row
@@ -185,16 +182,6 @@ def _nothing(run: Run) -> None:
     """The start and end of a callback that has none."""
 
 
-def _split(x: Array, t: Array, share: float, validation_data: Any) -> tuple[Array, Array, tuple[Array, Array]]:
-    """The rows to train with, and the last ones for validation. Raises ValueError where one of the two is empty."""
-    if validation_data is not None:
-        raise ValueError("validation_split must be 0 where validation_data is given, not both at once")
-    kept = len(x) - round(share * len(x))
-    if not 0 < kept < len(x):
-        raise ValueError(f"validation_split must leave rows on both sides, not {share} of {len(x)}")
-    return x[:kept], t[:kept], (x[kept:], t[kept:])
-
-
 def evaluate(
     model: Any,
     x: Array,
@@ -211,11 +198,11 @@ def evaluate(
     `fit`; the metrics are of all rows at once, not means over batches.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
-    _check_parts(model=model, loss=loss)
+    demands.parts(model=model, loss=loss)
     loss.follow(backends.of(model))
-    prepare = _transform(transform)
-    _check_data(model, x, t, loss, prepare, "x", "t")
-    return _evaluate(model, x, t, loss, _metrics(metrics, loss), prepare, batch_size)
+    prepare = demands.transform(transform)
+    demands.data(model, x, t, loss, prepare, "x", "t")
+    return _evaluate(model, x, t, loss, demands.metrics(metrics, loss), prepare, batch_size)
 
 
 def _evaluate(
@@ -232,216 +219,11 @@ def _evaluate(
     total, ys = 0.0, []
     with np.errstate(over="ignore", invalid="ignore"):
         for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
-            y = _call(model, prepare(ops.asarray(x_batch)))
+            y = demands.call(model, prepare(ops.asarray(x_batch)))
             total += float(loss(y, ops.asarray(t_batch))) * len(x_batch)
             ys.append(y)
     y, t = ops.xp.concatenate(ys), ops.asarray(t)
     return {"loss": total / len(x)} | {name: float(metric(y, t)) for name, metric in metrics.items()}
-
-
-def minibatches(
-    x: Array,
-    t: Array,
-    batch_size: int,
-    *,
-    shuffle: bool = True,
-    seed: int | np.random.Generator | None = None,
-    ops: ModuleType = numpy_ops,
-) -> Iterator[tuple[Array, Array]]:
-    """All rows of x and t once, as pairs of batches: shuffled copies, or with shuffle=False views in order.
-
-    The last batch takes what is left. `ops` is the backend that x and t belong to.
-    """
-    batch_size = checks.integer("batch_size", batch_size, 1)
-    if not isinstance(ops, ModuleType) or not hasattr(ops, "xp"):
-        raise TypeError(f"ops must be the module of a backend, such as model.ops, not {checks.describe(ops)}")
-    for thing, a in (("x", x), ("t", t)):
-        if not isinstance(a, ops.xp.ndarray) or a.ndim == 0:
-            expected = f"a {ops.xp.__name__} array with a row for each example"
-            raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}")
-    if len(x) != len(t):
-        raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
-    order = checks.generator("seed", seed).permutation(len(x)) if checks.flag("shuffle", shuffle) else None
-    return _batches((x, t), batch_size, order, ops)
-
-
-def _batches(arrays: Sequence[Array], size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
-    """The same rows of each of the arrays, `size` at a time."""
-    if order is not None:
-        order = ops.asarray(order)  # the host draws it; to the GPU it goes once an epoch
-    for start in range(0, len(arrays[0]), size):
-        rows = slice(start, start + size) if order is None else order[start : start + size]
-        yield tuple(a[rows] for a in arrays)
-
-
-class History:
-    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are the metrics, such as
-    accuracy, and the seconds, and with val_ before them those of the validation. Its repr is a table, `plot` draws the
-    curves. `first` epochs had been before."""
-
-    def __init__(self, first: int = 0) -> None:
-        self.first = checks.integer("History: first", first, 0)
-        self.stopped: str | None = None  # why the training ended before its last epoch
-        self.rows: list[dict[str, float]] = []
-
-    def append(self, row: dict[str, float]) -> None:
-        """Add an epoch: name -> number."""
-        if not isinstance(row, Mapping) or not all(
-            isinstance(name, str) and isinstance(value, numbers.Real) for name, value in row.items()
-        ):
-            raise TypeError(f"History: row must be a dict name -> number, not {checks.describe(row)}")
-        self.rows.append(dict(row))
-
-    def __getitem__(self, name: str) -> list[float]:
-        if name not in self:
-            raise KeyError(f"history has {', '.join(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
-        return [row[name] for row in self.rows]
-
-    def __contains__(self, name: str) -> bool:
-        return isinstance(name, str) and name in self.keys()
-
-    def __len__(self) -> int:
-        """The number of epochs."""
-        return len(self.rows)
-
-    def keys(self) -> list[str]:
-        """The names of what was recorded."""
-        return list(self.rows[0]) if self.rows else []
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Name -> list with a number for each epoch."""
-        return {name: self[name] for name in self.keys()}
-
-    def plot(self, axes: Any = None) -> Any:
-        """The learning curves, an axes for each quantity (plots.learning_curves)."""
-        from . import plots  # matplotlib takes longer to load than all of tinynn
-
-        return plots.learning_curves(self, axes)
-
-    def __repr__(self) -> str:
-        lines = [_line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
-        stopped = [] if self.stopped is None else [f"stopped: {self.stopped}"]
-        return "\n".join([_heading(self.keys()), *lines, *stopped])
-
-
-def _heading(names: Iterable[str]) -> str:
-    return "epoch" + "".join(f"{name:>{_width(name)}}" for name in names)
-
-
-def _line(epoch: int, row: dict[str, float]) -> str:
-    return f"{epoch:>5}" + "".join(f"{_text(name, value):>{_width(name)}}" for name, value in row.items())
-
-
-def _width(name: str) -> int:
-    return max(len(name), 8) + 3
-
-
-def _text(name: str, value: float) -> str:
-    if name.endswith("accuracy"):
-        return f"{100 * value:.2f} %"
-    if name == "seconds":
-        return f"{value:.1f}"
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"
-
-
-def _check_parts(**parts: Any) -> None:
-    """Raise where model, loss or optimizer is not what it is called, or the optimizer is another model's."""
-    methods = {"model": ("forward", "backward"), "loss": ("backward", "follow"), "optimizer": ("step",)}
-    for thing, value in parts.items():
-        if isinstance(value, type) or not all(hasattr(value, method) for method in methods[thing]):
-            hint = " (a class: make one of it)" if isinstance(value, type) else ""
-            raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
-    if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
-        raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
-
-
-def _check_callbacks(callbacks: Any) -> None:
-    """Raise TypeError where one is no function of the run."""
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
-    for callback in callbacks:
-        if isinstance(callback, type) or not callable(callback):
-            hint = " (a class: make one of it)" if isinstance(callback, type) else ""
-            raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
-
-
-def _metrics(metrics: Any, loss: Any) -> Metrics:
-    """The metrics, or those of who names none. Raises TypeError."""
-    if metrics is None:
-        return {"accuracy": accuracy} if loss.classifies else {}
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"metrics must be a dict name -> function of y and t, not {checks.describe(metrics)}")
-    for name, metric in metrics.items():
-        if not isinstance(name, str) or not callable(metric):
-            raise TypeError(f"metrics[{name!r}] must be a function of y and t, not {checks.describe(metric)}")
-    return metrics
-
-
-def _transform(transform: Any) -> Callable[[Array], Array]:
-    """The transform, or the one that does nothing. Raises TypeError."""
-    if transform is not None and not callable(transform):
-        raise TypeError(f"transform must be a function of a batch's x, not {checks.describe(transform)}")
-    return transform or _as_it_is
-
-
-def _as_it_is(x: Array) -> Array:
-    """The transform of who names none."""
-    return x
-
-
-def _weights(t: Array, sample_weight: Any, class_weight: Any, dtype: Any) -> Array | None:
-    """The weight of each row, or None where all count alike. Raises TypeError, ValueError."""
-    if sample_weight is None and class_weight is None:
-        return None
-    weight = np.ones(len(t))
-    if sample_weight is not None:
-        numbers = type(sample_weight) is np.ndarray and sample_weight.dtype.kind in "fiu"
-        if not numbers or sample_weight.shape != (len(t),):
-            expected = f"a numpy array with a number for each of the {len(t)} rows"
-            raise TypeError(f"sample_weight must be {expected}, not {checks.describe(sample_weight)}")
-        weight = weight * sample_weight
-    if class_weight is not None:
-        if not isinstance(class_weight, Mapping) or t.ndim != 1:
-            got = checks.describe(class_weight) + ("" if t.ndim == 1 else f" for t of shape {t.shape}")
-            raise TypeError(f"class_weight must be a dict label -> number for labels t, not {got}")
-        strange = [label for label in class_weight if label not in t]
-        if strange:
-            raise ValueError(f"class_weight must name labels of t, not {strange[0]!r}, which no row has")
-        for label, number in class_weight.items():
-            weight[t == label] *= checks.number(f"class_weight[{label!r}]", number, 0)
-    if not (weight.min() >= 0 and 0 < weight.sum() < np.inf):
-        raise ValueError("sample_weight must hold numbers of 0 or more, not all 0, and no NaN or infinity")
-    return weight.astype(dtype)
-
-
-def _check_data(
-    model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array], x_name: str, t_name: str
-) -> None:
-    """Raise where x, t, loss and model do not go together: by their types and shapes, every target's value, one row."""
-    for name, a in ((x_name, x), (t_name, t)):
-        if type(a) is not np.ndarray:
-            hint = ": np.asarray makes one of it" if isinstance(a, np.memmap) else ""
-            raise TypeError(f"{name} must be a numpy array, not {checks.describe(a)}{hint}")
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"{x_name} must have at least one row, not shape {x.shape}")
-    if t.ndim == 0 or len(t) != len(x):
-        raise ValueError(f"{t_name} must have as many rows as {x_name}, {len(x)}, not shape {t.shape}")
-    ops = backends.of(model)
-    row = prepare(ops.asarray(x[:1]))
-    if prepare is not _as_it_is:
-        x_name = f"what transform makes of {x_name}"
-    checks.float_array(x_name, row, ops.xp)
-    dtype = model.params.dtype
-    if row.dtype != dtype:
-        raise TypeError(f"{x_name} must be {dtype} like the model, not {row.dtype}: {x_name}.astype('{dtype}')")
-    y = _call(model, row)
-    loss(y, ops.asarray(t[:1]))
-    loss.check_values(t, y.shape[1])
-
-
-def _call(model: Any, x: Array) -> Array:
-    """y without a trace, where the model can do that."""
-    return model(x) if callable(model) else model.forward(x)
 
 
 def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: bool) -> Iterable[Any]:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import training
+from .. import demands
+from ..batches import minibatches
 from ..checks import Array
 from .case import Case
 from .causes import CHECKS
@@ -46,9 +47,9 @@ def diagnose(
     Raises TypeError or ValueError for what is no model, loss, optimizer or array, or where x has another shape or dtype
     than the model takes.
     """
-    training._check_parts(model=model, loss=loss, **({} if optimizer is None else {"optimizer": optimizer}))
-    prepare = training._transform(transform)
-    if next(training.minibatches(x, t, 1, shuffle=False), None) is None:  # this says what is no array
+    demands.parts(model=model, loss=loss, **({} if optimizer is None else {"optimizer": optimizer}))
+    prepare = demands.transform(transform)
+    if next(minibatches(x, t, 1, shuffle=False), None) is None:  # this says what is no array
         raise ValueError(f"x must have at least one row, not shape {x.shape}")
     if x.size == 0:
         raise ValueError(f"x must have at least one column, not shape {x.shape}")

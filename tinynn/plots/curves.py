@@ -16,7 +16,7 @@ from .. import checks
 from ..backends import numpy_ops
 from ..callbacks import Run
 from ..checks import Array
-from ..training import History
+from ..history import History
 from .inputs import LARGEST, layers_of, named, numbers, real_array
 from .style import BLUE, COLOURS, GREY, LINES, MARKERS, VERMILLION, bare, figure_of, one_axes, plain, some_axes
 
