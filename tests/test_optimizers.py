@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -153,6 +154,72 @@ def test_bad_options(cls, options, error, text):
         cls(Vectors([0.0]), **options)
 
 
+# For each setting what lies just outside and just inside of its bounds, and what is no such thing.
+NUMBER = [(True, TypeError), (None, TypeError), ("0.1", TypeError), (1j, TypeError), (np.ones(1), TypeError), (math.nan, ValueError),
+          (math.inf, ValueError), (10**400, ValueError), (-1, ValueError), (-5e-324, ValueError)]  # fmt: skip
+BELOW_1 = [*NUMBER, (1, ValueError), (1.0, ValueError), (np.float64(1), ValueError), (2, ValueError)]
+FLAG = [(1, TypeError), (0, TypeError), (None, TypeError), ("no", TypeError), (np.ones(1), TypeError)]
+WHOLE = [(-1, ValueError), (1.0, TypeError), (True, TypeError), ("1", TypeError), (math.nan, TypeError)]
+SETTINGS = {  # name: what is refused, what is taken
+    "lr": (NUMBER, [0, 5e-324, 1e308, np.float32(0.5)]),
+    "weight_decay": (NUMBER, [0, 5e-324, 1e308]),
+    "momentum": (BELOW_1, [5e-324, 1 - 2**-53]),
+    "beta1": (BELOW_1, [0, 5e-324, 1 - 2**-53]),
+    "beta2": (BELOW_1, [0, 5e-324, 1 - 2**-53]),
+    "eps": (NUMBER, [0, 5e-324, 1e308]),
+    "clip_norm": (
+        [*(n for n in NUMBER if n[0] is not None), (0, ValueError), (-0.0, ValueError)],
+        [None, 5e-324, 1e308],
+    ),
+    "nesterov": (FLAG, [True, False, np.True_]),
+    "decay_biases": (FLAG, [True, False, np.False_]),
+    "epochs": ([*WHOLE, (None, TypeError)], [0, 1, np.int64(3)]),
+    "seed": (WHOLE, [None, 0, 10**30]),
+}
+
+
+@pytest.mark.parametrize("cls, name", [(cls, name) for cls in (SGD, Adam) for name in cls.settings])
+def test_settings_are_checked_whenever_they_are_set(cls, name):
+    refused, taken = SETTINGS[name]
+    arguments = {"lr": 0.1} | ({"momentum": 0.5} if cls is SGD else {})
+
+    def given(value):
+        model = Sequential(Affine(2, 1), backend="numpy")
+        return setattr(cls(model, **arguments), name, value) if attribute else cls(model, **(arguments | {name: value}))
+
+    for attribute in (False, True):  # in the constructor, and later
+        if not attribute and name in ("epochs", "seed"):
+            continue
+        for value, error in refused:
+            with pytest.raises(error, match=f"^{cls.__name__}: {name} must be "):
+                given(value)
+        for value in taken:
+            given(value)
+    optimizer = cls(Sequential(Affine(2, 1), backend="numpy"), **arguments)
+    before = getattr(optimizer, name)
+    for value, error in refused:
+        with pytest.raises(error):
+            setattr(optimizer, name, value)
+        assert getattr(optimizer, name) is before, "what is refused changes nothing"
+    for value in taken:
+        setattr(optimizer, name, value)
+        assert getattr(optimizer, name) == value and type(getattr(optimizer, name)) in (float, int, bool, type(None))
+
+
+def test_settings_that_are_wrong_together_are_refused_later_too():
+    optimizer = SGD(Vectors([0.0]), 0.1, momentum=0.5, nesterov=True)
+    with pytest.raises(ValueError, match="SGD: momentum must be more than 0 with nesterov=True, not 0"):
+        optimizer.momentum = 0
+    assert optimizer.momentum == 0.5
+    optimizer.nesterov = False
+    optimizer.momentum = 0
+    with pytest.raises(ValueError, match="SGD: momentum must be more than 0 with nesterov=True, not 0"):
+        optimizer.nesterov = True
+    with pytest.raises(TypeError, match="SGD: model must have layers with decay_biases=False, not "):
+        optimizer.decay_biases = False
+    assert (optimizer.nesterov, optimizer.decay_biases) == (False, True)
+
+
 @pytest.mark.parametrize("name, cls", [("nesterov", SGD), ("decay_biases", SGD), ("decay_biases", Adam)])
 @pytest.mark.parametrize("value", ["no", 1, None, np.ones(2)])
 def test_what_is_true_or_false(name, cls, value):
@@ -270,6 +337,38 @@ def test_clipping_shortens_the_whole_gradient():
     model.grads[0] = math.nan
     SGD(model, 1.0, clip_norm=1.0).step()
     assert np.isnan(model.params).all()  # a NaN is not hidden by clipping
+
+
+LENGTHS = [  # squares that are no float32, or no float64; limits beyond all float32; nothing at all
+    ([3.0, 4.0], 1.0), ([3.0, 4.0], 5.0), ([3.0, 4.0], 5.000001), ([3.0, 4.0], 4.999999), ([1e20, 2e20, -1e19], 1.0), ([3e38, -3e38], 1e-3),
+    ([1e20, 2e20], 1e300), ([1e-30, 2e-30], 1.0), ([1e-30, 2e-30], 1e-32), ([1e-12, 0.0], 1e-13), ([3e-10, 4e-10], 1e-10), ([0.0, 0.0], 1.0),
+    ([0.0, 0.0], 1e-40), ([], 1.0), ([1.0], 5e-324),
+]  # fmt: skip
+LENGTHS = [(g, norm, dtype) for g, norm in LENGTHS for dtype in ("float32", "float64")]
+LENGTHS += [([1e200, 1e201], 1.0, "float64"), ([1e-200, 1e-201], 1e-210, "float64")]
+
+
+@pytest.mark.parametrize("gradient, norm, dtype", LENGTHS)
+def test_clipping_of_any_length(gradient, norm, dtype, any_backend):
+    """In decimal numbers: nothing overflows or vanishes on the way to the length."""
+    ops = tinynn.backends.load(any_backend)
+    g = np.array(gradient, dtype)
+    exact = [Decimal(float(value)) for value in g]
+    length = sum(value * value for value in exact).sqrt() if exact else 0
+    right = [float(value * Decimal(norm) / length if length > norm else value) for value in exact]
+    a = ops.asarray(g)
+    with np.errstate(all="raise"):
+        tinynn.optimizers.clip(a, norm, ops.xp)
+    limits = np.finfo(dtype)  # four roundings, and one of denormal numbers
+    np.testing.assert_allclose(ops.to_numpy(a), right, rtol=4 * limits.eps, atol=float(limits.smallest_subnormal))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_clipping_hides_nothing(value, any_backend):
+    ops = tinynn.backends.load(any_backend)
+    a = ops.asarray(np.array([1.0, value, 2.0], "float32"))
+    tinynn.optimizers.clip(a, 1.0, ops.xp)
+    assert np.isnan(ops.to_numpy(a)).all()
 
 
 def test_clip_and_decay_refuse_what_makes_no_sense():

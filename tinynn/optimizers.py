@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
 
 from . import backends, checks
 from .checks import Array
+
+
+def _above_0_or_none(thing: str, value: Any) -> float | None:
+    """None, or a number of more than 0. Raises TypeError, ValueError."""
+    number = None if value is None else checks.number(thing, value, 0)
+    if number == 0:
+        raise ValueError(f"{thing} must be more than 0, not 0")
+    return number
+
+
+def _whole_or_none(thing: str, value: Any) -> int | None:
+    """None, or a whole number of 0 or more. Raises TypeError, ValueError."""
+    return None if value is None else checks.integer(thing, value, 0)
+
+
+def clip(grads: Array, norm: float, xp: Any) -> None:
+    """Shorten the vector `grads` to the length `norm`, in place, where it is longer (Pascanu et al. 2013, algorithm 1).
+
+    Squares overflow in float32 for gradients of 1e20, and are 0 for those of 1e-30. So the length is measured in units
+    of the largest number: |g| = max |g_i| |g / max |g_i||. A NaN or an infinity makes all of them NaN.
+    """
+    with np.errstate(all="ignore"):
+        if xp is np:  # on the GPU, looking would wait
+            square = float(grads.dot(grads))
+            if 1e-20 < square < math.inf:  # so it is nearly always, and then it is right
+                if math.sqrt(square) > norm:
+                    grads *= norm / math.sqrt(square)
+                return
+        if grads.size:
+            largest = xp.maximum(xp.abs(grads).max(), float(np.finfo(grads.dtype).tiny))  # not 0, which is no unit
+            unit = grads / largest
+            length = xp.sqrt(unit.dot(unit))
+            grads[...] = xp.where(length <= norm / largest, grads, unit * (norm / length))
 
 
 class Optimizer(backends.ByName):
@@ -19,8 +53,18 @@ class Optimizer(backends.ByName):
 
     clip_norm: where the gradient of all parameters together is longer, it is shortened to that length (Pascanu et al.
     2013, algorithm 1). decay_biases=False: weight decay leaves alone what is no matrix.
+
+    A setting that is changed later, as in `optimizer.lr = 0.01`, is checked as in the constructor.
     """
 
+    settings: dict[str, tuple[Any, ...]] = {  # name -> the check that a value must pass, and its limits  # noqa: RUF012
+        "lr": (checks.number, 0),
+        "weight_decay": (checks.number, 0),
+        "decay_biases": (checks.flag,),
+        "clip_norm": (_above_0_or_none,),
+        "epochs": (checks.integer, 0),
+        "seed": (_whole_or_none,),
+    }
     state: tuple[str, ...] = ()
     epochs = 0  # that `fit` has gone through with it, and the seed of their order: a second `fit` goes on from there
     seed: int | None = None
@@ -32,18 +76,25 @@ class Optimizer(backends.ByName):
         if isinstance(model, type) or not hasattr(model, "params") or not hasattr(model, "grads"):
             raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}")
         self.model = model
-        self.lr = checks.number(f"{name}: lr", lr, 0)
-        self.weight_decay = checks.number(f"{name}: weight_decay", weight_decay, 0)
-        self.decay_biases = checks.flag(f"{name}: decay_biases", decay_biases)
-        if not (self.decay_biases or hasattr(model, "layers")):
-            raise TypeError(f"{name}: model must have layers with decay_biases=False, not {checks.describe(model)}")
-        self.clip_norm = None if clip_norm is None else checks.number(f"{name}: clip_norm", clip_norm, 0)
-        if self.clip_norm == 0:
-            raise ValueError(f"{name}: clip_norm must be more than 0, not 0")
+        self.lr, self.weight_decay, self.decay_biases, self.clip_norm = lr, weight_decay, decay_biases, clip_norm
         self.ops = backends.of(model)
         self._look(model)
         for attribute in self.state:
             setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, a setting only to what it may be. Raises TypeError, ValueError."""
+        if name in self.settings:
+            check, *limits = self.settings[name]
+            value = check(f"{type(self).__name__}: {name}", value, *limits)
+            self.demand_together({**vars(self), name: value})
+        super().__setattr__(name, value)
+
+    def demand_together(self, settings: dict[str, Any]) -> None:
+        """Raise where settings, each of them right, are wrong together."""
+        if not settings.get("decay_biases", True) and not hasattr(settings["model"], "layers"):
+            thing, model = type(self).__name__, checks.describe(settings["model"])
+            raise TypeError(f"{thing}: model must have layers with decay_biases=False, not {model}")
 
     def step(self) -> None:
         """Change `model.params` by one step against `model.grads`."""
@@ -57,9 +108,7 @@ class Optimizer(backends.ByName):
             self._look(model, params.shape, params.dtype)
             params, grads = self.vectors
         if self.clip_norm is not None:
-            xp = self.ops.xp
-            length = xp.sqrt(xp.dot(grads, grads))
-            grads *= self.clip_norm / xp.maximum(length, self.clip_norm)
+            clip(grads, self.clip_norm, self.ops.xp)
         if self.decay_biases or not self.weight_decay:
             return self.weight_decay
         for layer in self.model.layers:
@@ -111,6 +160,7 @@ class SGD(Optimizer):
     lr >= 0; 0 <= momentum < 1; weight_decay >= 0.
     """
 
+    settings = Optimizer.settings | {"momentum": (checks.number, 0, 1), "nesterov": (checks.flag,)}
     state = ("velocity",)
     velocity: Array
 
@@ -125,10 +175,12 @@ class SGD(Optimizer):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
-        self.momentum = checks.number("SGD: momentum", momentum, 0, below=1)
-        self.nesterov = checks.flag("SGD: nesterov", nesterov)
-        if nesterov and not momentum:
-            raise ValueError("SGD: momentum must be more than 0 with nesterov=True, not 0")
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def demand_together(self, settings: dict[str, Any]) -> None:
+        super().demand_together(settings)
+        if settings.get("nesterov") and not settings["momentum"]:
+            raise ValueError(f"{type(self).__name__}: momentum must be more than 0 with nesterov=True, not 0")
 
     def step(self) -> None:
         decay, (params, grads) = self.prepare(), self.vectors
@@ -148,6 +200,11 @@ class Adam(Optimizer):
     lr >= 0; 0 <= beta1, beta2 < 1; eps >= 0; weight_decay >= 0. `t` counts the steps.
     """
 
+    settings = Optimizer.settings | {
+        "beta1": (checks.number, 0, 1),
+        "beta2": (checks.number, 0, 1),
+        "eps": (checks.number, 0),
+    }
     state = ("m", "v")
     m: Array
     v: Array
@@ -164,9 +221,7 @@ class Adam(Optimizer):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
-        self.beta1 = checks.number("Adam: beta1", beta1, 0, below=1)
-        self.beta2 = checks.number("Adam: beta2", beta2, 0, below=1)
-        self.eps = checks.number("Adam: eps", eps, 0)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.t = 0
 
     def step(self) -> None:
