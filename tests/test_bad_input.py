@@ -409,7 +409,7 @@ def _(w, key):
         return layer.forward(good), layer.backward(good), layer.g
 
     def right(parameters, y, dx):
-        demand(isinstance(parameters, tuple | list) and list(parameters) == ["g"])
+        demand(isinstance(parameters, tuple | list) and list(parameters) in (["g"], []))
         y = floats(y, w.dtype, 5, None)
         demand(y.shape == (5, 3))  # as dy
         return y, floats(dx, w.dtype, 5, 3), np.ones(3)
@@ -1388,7 +1388,7 @@ def cases(draw, key):
         bad = draw(nonsense(attempt.arguments[name]))
         if name in ("n_in", "n_out", "shape"):  # no sizes that a machine may just have the memory for
             sizes = bad if isinstance(bad, tuple) else (bad,)
-            hypothesis.assume(not any(isinstance(n, int | np.integer) and 1000 < n < 10**12 for n in sizes))
+            hypothesis.assume(not any(isinstance(n, int | np.integer) and not isinstance(n, np.timedelta64) and 1000 < n < 10**12 for n in sizes))
         attempt.arguments[name] = bad
     return Case(key, world, attempt, names)
 
