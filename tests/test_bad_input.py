@@ -1388,7 +1388,12 @@ def cases(draw, key):
         bad = draw(nonsense(attempt.arguments[name]))
         if name in ("n_in", "n_out", "shape"):  # no sizes that a machine may just have the memory for
             sizes = bad if isinstance(bad, tuple) else (bad,)
-            hypothesis.assume(not any(isinstance(n, int | np.integer) and not isinstance(n, np.timedelta64) and 1000 < n < 10**12 for n in sizes))
+            hypothesis.assume(
+                not any(
+                    isinstance(n, int | np.integer) and not isinstance(n, np.timedelta64) and 1000 < n < 10**12
+                    for n in sizes
+                )
+            )
         attempt.arguments[name] = bad
     return Case(key, world, attempt, names)
 

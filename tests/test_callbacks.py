@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import LIMIT, STRICT
 from test_training import blobs, network
 
-from tinynn import SGD, Adam, EarlyStopping, History, LearningRate, SoftmaxCrossEntropy
+from tinynn import (
+    SGD,
+    Adam,
+    Affine,
+    Checkpoint,
+    EarlyStopping,
+    History,
+    Layer,
+    LearningRate,
+    Sequential,
+    SoftmaxCrossEntropy,
+)
 from tinynn.callbacks import Run, constant, cosine, exponential, steps, warm_up
 
 
@@ -136,8 +150,199 @@ def test_what_is_to_be_monitored_is_named():
     for monitor in (3, ["loss"], np.array(["loss"])):
         with pytest.raises(TypeError, match="EarlyStopping: monitor must be a text, not "):
             EarlyStopping(1, monitor=monitor)
-    with pytest.raises(ValueError, match="EarlyStopping: monitor must be one of loss, .*, not ''"):
-        train([EarlyStopping(1, monitor="")])
+    for name, hint in (("val_loss", r" \(val_... needs validation data\)"), ("r2", "$")):
+        model = network("numpy")
+        before = model.params.copy()
+        with pytest.raises(ValueError, match=f"monitor must be one of loss, accuracy, seconds, not '{name}'{hint}"):
+            train([EarlyStopping(1, monitor=name)], model=model, validation_data=None)
+        assert np.array_equal(model.params, before)  # known before the first step
+
+
+def test_the_direction_is_known_or_must_be_said():
+    """By the end of the name; what is not known is not guessed."""
+    for name, sign in (
+        ("loss", 1), ("val_loss", 1), ("val_mean_absolute_error", 1), ("seconds", 1), ("accuracy", -1),
+        ("val_accuracy", -1), ("val_r2", -1), ("top_k", -1), ("val_macro_f1", -1), ("precision", -1), ("recall", -1),
+    ):  # fmt: skip
+        assert EarlyStopping(1, monitor=name).sign == sign
+    assert EarlyStopping(1).sign == 1
+    for name in ("growth", "gloss", "errors", ""):
+        if name:
+            with pytest.raises(ValueError, match=f"mode must be 'min' or 'max' for '{name}', whose name does not say"):
+                EarlyStopping(1, monitor=name)
+            assert EarlyStopping(1, monitor=name, mode="max").sign == -1
+    for name in (None, "loss", "val_loss"):
+        with pytest.raises(ValueError, match="mode must be 'min' for a loss, not 'max'"):
+            EarlyStopping(1, monitor=name, mode="max")
+
+
+@pytest.mark.parametrize("best", [1, 3])
+def test_after_early_stopping_a_fit_goes_on_from_the_best_epoch(best, any_backend):
+    """Parameters, Adam's means, its count of steps and epochs: to the last bit as in a run that has just ended there."""
+    scores = {1: [5, 4, 3, 2], 3: [1, 2, 5, 0]}[best]
+    runs = []
+    for first in (4, best):
+        model, seen = network(any_backend), iter(scores * 2)
+        optimizer = Adam(model, 1e-2)
+        options = {"optimizer": optimizer, "metrics": {"r2": lambda y, t, seen=seen: 0.0}, "batch_size": 64}
+        stopping = [EarlyStopping(9, monitor="val_score", mode="max")] if first == 4 else []
+        options["metrics"] = {"score": lambda y, t, seen=seen: next(seen) if len(y) == 60 else 0.0}
+        train(stopping, first, model, **options)
+        assert optimizer.epochs == best
+        model, history = train([], 2, model, **options | {"metrics": {}})
+        runs.append([history["loss"], history["val_loss"], model.ops.to_numpy(model.params).tobytes()])
+    assert runs[0] == runs[1]
+
+
+class Interrupt:
+    """A callback that ends the training in its nth step, or raises from the epoch's end."""
+
+    def __init__(self, step=None, epoch=None, error=KeyboardInterrupt):
+        self.at_step, self.at_epoch, self.error = step, epoch, error
+
+    def step(self, run):
+        if run.steps == self.at_step:
+            raise self.error
+
+    def __call__(self, run):
+        if run.epoch == self.at_epoch:
+            raise self.error
+
+
+@pytest.mark.parametrize("optimizer", [Adam, lambda model: SGD(model, 0.1, momentum=0.9)])
+@pytest.mark.parametrize("where", [{"step": 1}, {"step": 9}, {"step": 7}, {"epoch": 2}])
+def test_after_ctrl_c_a_fit_goes_on_as_if_nothing_had_been(where, optimizer, any_backend):
+    """An interrupted epoch is undone: 4 epochs are 4 epochs, to the last bit, wherever the interrupt came."""
+    runs = []
+    for parts in ([4], [None]):
+        model = network(any_backend)
+        options = {"optimizer": optimizer(model), "batch_size": 32, "model": model}
+        rows = []
+        if parts == [None]:
+            _, history = train([Interrupt(**where)], 4, **options)
+            assert history.stopped == "Ctrl-C" and len(history) == options["optimizer"].epochs
+            rows, parts = history["loss"] if len(history) else [], [4 - len(history)]
+        _, history = train([], parts[0], **options)
+        runs.append([rows + history["loss"], model.ops.to_numpy(model.params).tobytes()])
+    assert runs[0] == runs[1]
+
+
+def test_an_error_in_the_midst_undoes_the_epoch_too():
+    model = network("numpy")
+    optimizer = Adam(model)
+    with pytest.raises(ZeroDivisionError):
+        train([Interrupt(step=9, error=ZeroDivisionError)], model=model, optimizer=optimizer, batch_size=32)
+    twin = network("numpy")
+    train([], 1, twin, optimizer=Adam(twin), batch_size=32)
+    assert optimizer.epochs == 1 and np.array_equal(model.params, twin.params)
+
+
+def test_what_a_layer_of_ones_own_keeps_is_put_back_too():
+    """Running means, counts, lists, a generator: the epoch that was undone has left no trace in them."""
+
+    class Keeps(Layer):
+        def __init__(self):
+            self.mean, self.count, self.seen, self.rng = np.zeros(2), 0, [], np.random.default_rng(3)
+            self.table = {"last": np.zeros(2)}
+
+        def forward(self, x):
+            if len(x) > 1:  # not where fit looks at one row
+                self.mean += x.mean(axis=0)
+                self.count += 1
+                self.seen.append(self.rng.random())
+                self.table["last"][...] = x[0]
+                self.table[f"key{self.count}"] = 1
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    kept = []
+    for interrupted in (False, True):
+        layer = Keeps()
+        model = Sequential(layer, Affine(2, 3), backend="numpy", seed=0)
+        options = {"optimizer": Adam(model), "batch_size": 50, "model": model, "validation_data": None}
+        if interrupted:
+            train([Interrupt(step=6)], 2, **options)
+            train([], 1, **options)
+        else:
+            train([], 2, **options)
+        kept.append(
+            [
+                layer.mean.tobytes(),
+                layer.count,
+                layer.seen,
+                layer.rng.random(),
+                sorted(layer.table),
+                layer.table["last"].tobytes(),
+                model.params.tobytes(),
+            ]
+        )
+    assert kept[0] == kept[1]
+
+
+def test_ctrl_c_on_the_keyboard(tmp_path):
+    """A real signal in the midst of a step, in another process: then fit again, and all is as without it."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import signal
+import numpy as np
+from tinynn import Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(200, 2)).astype("float32"), rng.integers(0, 3, 200)
+
+class Sends:
+    def step(self, run):
+        if run.steps == 9:
+            signal.raise_signal(signal.SIGINT)
+    def __call__(self, run):
+        pass
+
+for callbacks in ([], [Sends()]):
+    model = Sequential(Affine(2, 16), ReLU(), Affine(16, 3), seed=0, backend="numpy")
+    optimizer, done = Adam(model), 0
+    while done < 4:
+        history = model.fit(x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=4 - done, callbacks=callbacks, seed=1, progress=False)
+        print(history.stopped, end=" ")
+        done, callbacks = optimizer.epochs, []
+    print(model.params.tobytes().hex())
+"""
+    )
+    run = subprocess.run([sys.executable, *STRICT, program], capture_output=True, text=True, timeout=LIMIT, check=True)
+    whole, interrupted = run.stdout.splitlines()
+    assert interrupted == whole.replace("None ", "Ctrl-C None ", 1)
+
+
+def test_a_schedule_is_asked_once_for_each_epoch():
+    asked = []
+    train([LearningRate(lambda epoch: asked.append(epoch) or 0.1)], 3)
+    assert asked == [0, 1, 2]
+    _, history = train([LearningRate([0.1, 0.2, 0.3].__getitem__)], 3)
+    assert len(history) == 3
+    asked.clear()
+    stop = EarlyStopping(1, min_delta=1e9)  # before it: after a stop there is no next epoch
+    train([stop, LearningRate(lambda epoch: asked.append(epoch) or 0.1)], 5)
+    assert asked == [0, 1]
+
+
+def test_schedules_that_leave_the_numbers():
+    """Rates beyond all floats are the largest one."""
+    largest = sys.float_info.max
+    assert exponential(0.1, 2.0)(1100) == steps(0.1, 1, 2.0)(5000) == largest
+    assert exponential(1e300, 10.0)(100) == largest
+    assert exponential(0.0, 2.0)(1100) == 0 and exponential(0.1, 0.5)(5000) == 0
+    assert warm_up(constant(0.2), 0)(0) == 0.2
+
+
+@pytest.mark.parametrize("name, error", [("", ValueError), (".", OSError), ("missing/a.npz", OSError)])
+def test_a_checkpoint_that_cannot_be_is_known_before_the_first_step(name, error, tmp_path):
+    model = network("numpy")
+    before = model.params.copy()
+    with pytest.raises(error, match="cannot be saved|must be the name of a file"):
+        train([Checkpoint(str(tmp_path / name) if name else name)], model=model)
+    assert np.array_equal(model.params, before)
 
 
 def test_early_stopping_after_a_loss_that_is_no_number():
@@ -219,7 +424,7 @@ def test_a_callback_stops_within_an_epoch():
     assert repr(history).splitlines()[-1] == "stopped: step 6 was the last"
 
 
-@pytest.mark.parametrize(("mode", "best"), [("auto", 0), ("min", 0), ("max", 4)])
+@pytest.mark.parametrize(("mode", "best"), [("min", 0), ("max", 4)])
 def test_early_stopping_by_any_column(mode, best):
     """A metric that grows by the epoch: what is better is as `mode` says."""
     kept, grows = [], {"growth": lambda y, t: len(kept)}

@@ -17,6 +17,7 @@ from tinynn import (
     Adam,
     Affine,
     GaussianNLL,
+    History,
     ReLU,
     Sequential,
     SoftmaxCrossEntropy,
@@ -292,15 +293,18 @@ def bad_calls():
         "float64": ({"x": x.astype(float)}, TypeError, r"x must be float32 like the model, not float64"),
         "pixels": ({"x": (x * 9).astype("u1")}, TypeError, r"x must be of dtype float32 or float64, not uint8: convert"),
         "objects": ({"x": x.astype(object)}, TypeError, "x must be of dtype float32 or float64, not object"),
-        "list": ({"x": x.tolist()}, TypeError, "x must be a numpy array"),
-        "t list": ({"t": t.tolist()}, TypeError, "t must be a numpy array"),
+        "list": ({"x": x.tolist()}, TypeError, r"x must be a numpy array, not .*: np.asarray\(x, 'float32'\) makes one"),
+        "t list": ({"t": t.tolist()}, TypeError, r"t must be a numpy array, not .*: np.asarray\(t\) makes one"),
+        "table": ({"x": Table(x)}, TypeError, r"x must be a numpy array, not a \w+.Table of shape \(20, 2\): np.asarray\("),
+        "masked": ({"x": np.ma.masked_less(x, 0)}, TypeError, r"x must be a numpy array, not .* float32$"),
         "t scalar": ({"t": np.array(3)}, ValueError, "t must have as many rows"),
-        "image shape": ({"x": x.reshape(20, 2, 1)}, ValueError, "x must have 2 dimensions"),
+        "image shape": ({"x": x.reshape(20, 2, 1)}, ValueError, r"x must have 2 dimensions .*, not shape \(20, 2, 1\)"),
         "wide": ({"x": np.ones((20, 3), "f4")}, ValueError, r"layer 1, Affine\(2, 16\): x must have rows of 2"),
         "labels from 1": ({"t": t + 1}, ValueError, r"labels must be in 0..2 for 3 scores a row, not 3 \(in row \d+\): lab"),
         "labels below 0": ({"t": t - 1}, ValueError, "labels must be in 0..2 for 3 scores a row, not -1"),
         "float labels": ({"t": t.astype("f4")}, TypeError, "labels .* must be whole numbers"),
-        "a column": ({"t": t[:, None]}, ValueError, r"t must be labels \(1,\) or rows of probabilities"),
+        "a column": ({"t": t[:, None]}, ValueError, r"t must be labels \(20,\) or rows of probabilities .*, not an array of shape \(20, 1\)"),
+        "wide targets": ({"t": np.eye(5, dtype="f4")[t]}, ValueError, r"probabilities \(20, 3\) for such y, not .* \(20, 5\)"),
         "NaN targets": ({"t": nan, "loss": MSE()}, ValueError, r"t must hold numbers, not NaN \(in row 4\)"),
         "NaN soft": ({"t": nan}, ValueError, "rows of t must be probabilities"),
         "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be one such as tinynn's, not .*\(a class: make one of it\)"),
@@ -308,9 +312,33 @@ def bad_calls():
         "optimizer class": ({"optimizer": Adam}, TypeError, "optimizer must be one such as tinynn's, not .*Adam"),
         "no optimizer": ({"optimizer": None}, TypeError, "optimizer must be one such as tinynn's, not None"),
         "another's optimizer": ({"optimizer": Adam(network("numpy"))}, ValueError, "optimizer must be one of this model"),
+        "a range": ({"optimizer": range(3)}, TypeError, r"optimizer must be one such as tinynn's, not range\(0, 3\)"),
+        "metric named loss": ({"metrics": {"loss": accuracy}}, ValueError, "metrics must have a name that .*, not 'loss'"),
+        "metric named seconds": ({"metrics": {"seconds": accuracy}}, ValueError, "metrics must have a name .*, not 'seconds'"),
+        "metric named val_a": ({"metrics": {"val_a": accuracy}}, ValueError, "metrics must have a name .*, not 'val_a'"),
+        "validation of three": ({"validation_data": (x, t, t)}, TypeError, r"validation_data must be a pair \(x, t\), not a tuple of 3"),
+        "two validations": ({"validation_data": (x, t), "validation_split": 0.1}, ValueError, "validation_split must be 0 where"),
+        "no weight": ({"sample_weight": np.zeros(20)}, ValueError, "sample_weight and class_weight must leave a row to train with"),
+        "weight at the end": ({"sample_weight": np.eye(20)[19], "validation_split": 0.1}, ValueError, "must leave a row to train"),
+        "class_weight at the end": ({"t": np.sort(t), "class_weight": {0: 0, 1: 0, 2: 0}, "validation_split": 0.1}, ValueError, "leave a row"),
+        "class of rows": ({"class_weight": {(0, 9, 9): 2.0}}, TypeError, r"class_weight must name labels, .*, not \(0, 9, 9\)"),
+        "class True": ({"class_weight": {True: 2.0}}, TypeError, r"class_weight must name labels, .*, not True \(bool\)"),
         "validation x alone": ({"validation_data": x}, TypeError, r"validation_data must be a pair \(x, t\), not an array"),
         "validation": ({"validation_data": (x, t[:3])}, ValueError, "validation t must have as many rows as validation x"),
     }  # fmt: skip
+
+
+class Table:
+    """As of another library: it can be made an array, and shows all of itself in many lines."""
+
+    def __init__(self, a):
+        self.a, self.shape = a, a.shape
+
+    def __array__(self, *args, **kwargs):
+        return self.a
+
+    def __repr__(self):
+        return "\n".join(map(str, self.a))
 
 
 @pytest.mark.parametrize("name", bad_calls())
@@ -423,3 +451,190 @@ def test_history_plots_itself():
     panels = history.plot()
     assert [panel.get_ylabel() for panel in panels] == ["loss", "accuracy"]
     assert list(panels[0].lines[0].get_ydata()) == history["loss"]
+
+
+# --- nothing of the caller's is changed, nothing is taken for something else ------------------------------------------
+
+
+def test_a_transform_may_work_in_place(any_backend):
+    """Each batch that it gets is its own; the validation rows would shrink in every epoch, else."""
+
+    def halved(x):
+        x /= 2
+        return x
+
+    x, t = blobs(40)
+    x_val, t_val = blobs(20, seed=1)
+    kept, rows = x.copy(), []
+    for transform in (halved, lambda x: x / 2):
+        model = network(any_backend)
+        history = model.fit(
+            x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), epochs=3, batch_size=16, transform=transform,
+            validation_data=(x_val, t_val), seed=0, progress=False,
+        )  # fmt: skip
+        scores = model.evaluate(x, t, loss=SoftmaxCrossEntropy(), transform=transform)
+        rows.append([history["loss"], history["val_loss"], scores])
+    assert rows[0] == rows[1] and np.array_equal(x, kept) and np.array_equal(x_val, blobs(20, seed=1)[0])
+
+
+def test_a_metric_cannot_change_the_targets():
+    def careless(y, t):
+        t[...] = 0
+        return 1.0
+
+    x, t = blobs(20)
+    kept, model = t.copy(), network("numpy")
+    with pytest.raises(ValueError, match="read-only"):
+        model.fit(x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), metrics={"m": careless}, progress=False)
+    with pytest.raises(ValueError, match="read-only"):
+        model.evaluate(x, t, loss=SoftmaxCrossEntropy(), metrics={"m": careless})
+    assert np.array_equal(t, kept)
+
+
+@pytest.mark.parametrize("value", [None, "0.1", True, np.ones(3), np.ones(1), [0.5], 1j])
+def test_a_metric_gives_a_number(value):
+    x, t = blobs(20)
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    with pytest.raises(TypeError, match=r"what metrics\['m'\] gives must be a number, not "):
+        model.fit(x, t, loss=loss, optimizer=Adam(model), metrics={"m": lambda y, t: value}, progress=False)
+    with pytest.raises(TypeError, match=r"what metrics\['m'\] gives must be a number, not "):
+        model.evaluate(x, t, loss=loss, metrics={"m": lambda y, t: value})
+
+
+@pytest.mark.parametrize("value", [2, np.float32(2), np.int8(2), np.array(2.0)])
+def test_numbers_of_all_kinds_are_numbers(value):
+    x, t = blobs(20)
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    history = model.fit(x, t, loss=loss, optimizer=Adam(model), metrics={"m": lambda y, t: value}, progress=False)
+    assert history["m"] == [2.0] and type(history["m"][0]) is float
+
+
+def test_a_history_takes_rows_of_the_same_names():
+    history = History()
+    history.append({"loss": 1, "a": np.float32(0.5)})
+    history.append({"a": 0.25, "loss": 2})
+    assert history.to_dict() == {"loss": [1.0, 2.0], "a": [0.5, 0.25]}
+    for row, error, text in (
+        ({}, TypeError, "row must be a dict name -> number, not {}"),
+        ({"loss": 1.0}, ValueError, "row must have the names of the rows before, loss, a, not loss"),
+        ({"loss": 1.0, "b": 1.0}, ValueError, "row must have the names of the rows before, loss, a, not loss, b"),
+        ({"loss": True, "a": 1.0}, TypeError, r"row\['loss'\] must be a number, not True"),
+        ({"loss": None, "a": 1.0}, TypeError, r"row\['loss'\] must be a number, not None"),
+        ([("loss", 1.0)], TypeError, "row must be a dict"),
+    ):
+        with pytest.raises(error, match=f"History: {text}"):
+            history.append(row)
+    assert len(history) == 2
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 3e38, 1e300])
+def test_only_the_ratios_of_weights_count(cpu, scale):
+    """By a power of two, to the last bit; what float32 cannot hold is no reason to refuse."""
+    x, t = blobs(40)
+    weight = np.random.default_rng(0).integers(0, 4, 40).astype(float)
+    runs = []
+    for by in (1.0, 2.0 ** round(math.log2(scale))):
+        model = network(cpu)
+        history = model.fit(
+            x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), sample_weight=weight * by,
+            class_weight={0: by, 1: by, 2: by}, seed=0, progress=False,
+        )  # fmt: skip
+        runs.append([history["loss"], model.params.tobytes()])
+    assert runs[0] == runs[1]
+
+
+def test_the_weighted_loss_of_an_epoch_is_added_up_in_double_precision(cpu):
+    """The mean over the rows by the weights, of a model that stands still, against the fractions."""
+    x, t = blobs(1000)
+    weight = np.random.default_rng(0).random(1000).astype("float32") ** 8
+    model, loss = network(cpu), SoftmaxCrossEntropy()
+    history = model.fit(
+        x, t, loss=loss, optimizer=SGD(model, 0.0), batch_size=1, sample_weight=weight, seed=0, progress=False
+    )
+    one = np.ones(1, "float32")
+    single = np.array([loss.forward(model(x[n : n + 1]), t[n : n + 1], one) for n in range(1000)])
+    exact = math.fsum(weight.astype(float) * single) / math.fsum(weight.astype(float))
+    assert history["loss"][0] == pytest.approx(exact, rel=1e-12)
+
+
+def test_one_score_a_row_is_no_choice():
+    x, t = blobs(20)
+    model = Sequential(Affine(2, 1), seed=0)
+    before = model.params.copy()
+    arguments = {"loss": SoftmaxCrossEntropy(), "optimizer": Adam(model), "progress": False}
+    with pytest.raises(ValueError, match="model must give two scores a row or more to SoftmaxCrossEntropy"):
+        model.fit(x, t * 0, **arguments)
+    assert np.array_equal(model.params, before)
+
+
+def test_nan_in_x_is_named_first():
+    x, t = blobs(40)
+    x[7, 1] = np.nan
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    options = {"loss": loss, "seed": 0, "progress": False}
+    with pytest.warns(
+        RuntimeWarning, match=r"the loss is nan since epoch 1, x holds NaN \(the first in row 7\): no lear"
+    ):
+        model.fit(x, t, optimizer=SGD(model, 0.1), **options)
+    model, clean = network("numpy"), np.nan_to_num(x)
+    with pytest.warns(RuntimeWarning, match="the val_loss is nan since epoch 1, validation x holds NaN"):
+        model.fit(clean, t, optimizer=SGD(model, 0.1), validation_data=(x, t), **options)
+    x[7, 1] = np.inf
+    model = network("numpy")
+    with pytest.warns(RuntimeWarning, match=r"x holds infinity \(the first in row 7\)"):
+        model.fit(x, t, optimizer=SGD(model, 0.1), **options)
+    weight, model = np.ones(40), network("numpy")
+    weight[7] = 0  # that row is not trained with
+    model.fit(x, t, optimizer=SGD(model, 0.1), sample_weight=weight, **options)
+
+
+def test_a_split_that_leaves_no_row_of_a_class():
+    x, t = blobs(30)
+    order = np.argsort(t, kind="stable")
+    model, options = network("numpy"), {"loss": SoftmaxCrossEntropy(), "seed": 0, "progress": False}
+    last = (t == 2).mean() + 0.01
+    with pytest.warns(UserWarning, match=r"validation_split=0\.\d+ leaves no row of class 2 to train with.* Shuffle"):
+        model.fit(x[order], t[order], optimizer=Adam(model), validation_split=last, **options)
+    model.fit(x, t, optimizer=Adam(model), validation_split=last, **options)
+
+
+def test_floating_point_errors_are_not_raised_inside():
+    """A program may have asked NumPy to raise; what overflows in a training ends as one warning all the same."""
+    x, t = blobs(40)
+    model, loss = network("numpy"), SoftmaxCrossEntropy()
+    with np.errstate(all="raise"):
+        with pytest.warns(RuntimeWarning, match="the loss is"):
+            model.fit(x * 1e30, t, loss=loss, optimizer=SGD(model, 1e30), seed=0, progress=False, epochs=2)
+        assert math.isnan(model.evaluate(x, t, loss=loss)["loss"])
+
+
+def test_without_a_console(monkeypatch):
+    """Windowed Python has neither standard output nor standard error."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    x, t = blobs(20)
+    model = network("numpy")
+    history = model.fit(x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model), epochs=2, seed=0)
+    assert len(history) == 2
+
+
+def test_what_is_printed_is_the_history(capsys):
+    """Line by line, with the epochs' numbers, in a second fit too, and the reason for the end."""
+    x, t = blobs(40)
+    model = network("numpy")
+    optimizer = Adam(model)
+    for epochs in (2, 3):
+        history = model.fit(
+            x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=epochs, validation_split=0.25, seed=0,
+            callbacks=[lambda run: run.stop("enough") if run.epoch == 4 else None],
+        )  # fmt: skip
+        printed = capsys.readouterr().out.splitlines()
+        assert printed == repr(history).splitlines()
+        first = 1 if epochs == 2 else 3
+        assert [line.split()[0] for line in printed[1:3]] == [str(first), str(first + 1)]
+        for line, row in zip(printed[1:], history.rows):
+            loss, accuracy = float(line.split()[1]), float(line.split()[2]) / 100
+            assert loss == pytest.approx(row["loss"], abs=5.1e-5) and accuracy == pytest.approx(
+                row["accuracy"], abs=5.1e-5
+            )
+    assert printed[-1] == "stopped: enough"

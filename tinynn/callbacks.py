@@ -12,19 +12,29 @@ called once at the end, whatever has ended the training: the last epoch, a callb
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import checks
-from .checks import Array
+from .snapshot import Snapshot
 
 
 class Run:
-    """One call of `fit` as callbacks see it: its model, loss, optimizer and history; the steps done, and the last
-    one's loss as `value`."""
+    """One call of `fit` as callbacks see it: its model, loss, optimizer and history; the names that the history's rows
+    will have, `columns`; the number of its last epoch, `last`; the steps done, and the last one's loss as `value`."""
 
-    def __init__(self, model: Any, loss: Any, optimizer: Any, history: Any) -> None:
+    def __init__(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Any,
+        history: Any,
+        columns: Sequence[str] = ("loss",),
+        last: float = math.inf,
+    ) -> None:
         self.model, self.loss, self.optimizer, self.history = model, loss, optimizer, history
+        self.columns, self.last = columns, last
         self.steps, self.value = 0, math.nan
 
     @property
@@ -33,16 +43,39 @@ class Run:
         return self.history.first + len(self.history)
 
     def stop(self, reason: str) -> None:
-        """End the training after this epoch, or within it after this step; the history keeps the reason."""
+        """End the training after this epoch, or within it after this step; the history keeps the reason.
+
+        Within an epoch, model and optimizer stay as the step left them, to be looked at; the epoch is not in the
+        history, and a `fit` after that begins it anew, from there.
+        """
         self.history.stopped = checks.text("run.stop: reason", reason)
 
 
+LESS = ("loss", "error", "seconds")  # what the names end in of which less is better
+MORE = ("accuracy", "r2", "f1", "precision", "recall", "top_k")
+
+
+def _better(name: str) -> str | None:
+    """ "min" where less is better of a column of the history, "max" where more is, None where the name does not say."""
+    for mode, words in (("min", LESS), ("max", MORE)):
+        if any(f"_{name}".endswith(f"_{word}") for word in words):
+            return mode
+    return None
+
+
 class EarlyStopping:
-    """Stop when a figure has not got better for `patience` epochs, and give the model its best parameters back.
+    """Stop when a figure has not got better for `patience` epochs, and put the best epoch back.
 
     `monitor` is a column of the history. Without a name it is val_loss, or loss where nothing was validated. Better is
-    less with mode="min", more with "max", by at least `min_delta`; "auto" takes an accuracy for "max", all else for
-    "min". The best parameters come back whatever ends the training.
+    less with mode="min", more with "max", by at least `min_delta`. mode="auto" knows losses, errors and seconds for
+    "min", and accuracy, top_k, r2, f1, precision and recall for "max", by the end of the name (val_my_loss); of other
+    names `mode` must be said.
+
+    Whatever ends the training, model and optimizer are afterwards as they were after the best epoch, as if they had
+    been loaded from a checkpoint of it: a `fit` after that goes on from there.
+
+    Raises TypeError or ValueError for other arguments, and, before the first step, where the history will have no such
+    column.
     """
 
     def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None, mode: str = "auto") -> None:
@@ -52,32 +85,37 @@ class EarlyStopping:
             raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
         self.monitor = monitor if monitor is None else checks.text("EarlyStopping: monitor", monitor)
         self.mode = mode
+        known = _better(monitor or "loss")
+        if mode == "auto" and known is None:
+            expected = f"'min' or 'max' for {monitor!r}, whose name does not say which is better"
+            raise ValueError(f"EarlyStopping: mode must be {expected}, not 'auto'")
+        if mode == "max" and monitor in (None, "loss", "val_loss"):
+            raise ValueError("EarlyStopping: mode must be 'min' for a loss, not 'max'")
+        self.sign = -1 if (known if mode == "auto" else mode) == "max" else 1
         self.best, self.best_epoch = math.inf, 0
-        self.params: Array | None = None
+        self.kept: Snapshot | None = None
 
     def start(self, run: Run) -> None:
-        """Forget what was before."""
-        self.best, self.best_epoch, self.params = math.inf, run.epoch, None
+        """Forget what was before, and look for the column."""
+        self.best, self.best_epoch, self.kept = math.inf, run.epoch, None
+        self.name = self.monitor or ("val_loss" if "val_loss" in run.columns else "loss")
+        if self.name not in run.columns:
+            hint = " (val_... needs validation data)" if self.name.startswith("val_") else ""
+            raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.columns)}, not {self.name!r}{hint}")
 
     def __call__(self, run: Run) -> None:
-        name = self.monitor
-        if name is None:
-            name = "val_loss" if "val_loss" in run.history else "loss"
-        if name not in run.history:
-            raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.history.keys())}, not {name!r}")
-        value = run.history[name][-1]
-        if self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy")):
-            value = -value
-        if value < self.best - self.min_delta or self.params is None:
+        value = self.sign * run.history[self.name][-1]
+        if value < self.best - self.min_delta or self.kept is None:
             self.best = math.inf if math.isnan(value) else value  # all that comes is better than NaN
-            self.best_epoch, self.params = run.epoch, run.model.params.copy()
+            self.best_epoch, self.kept = run.epoch, Snapshot(run.model, run.optimizer)
         elif run.epoch - self.best_epoch >= self.patience:
-            run.stop(f"{name} has not got better since epoch {self.best_epoch}")
+            run.stop(f"{self.name} has not got better since epoch {self.best_epoch}")
 
     def end(self, run: Run) -> None:
-        """The best parameters again."""
-        if self.params is not None:
-            run.model.params[...] = self.params
+        """The best epoch again."""
+        if self.kept is not None:
+            self.kept.restore()
+            self.kept = None
 
 
 class LearningRate:
@@ -97,7 +135,8 @@ class LearningRate:
         self(run)
 
     def __call__(self, run: Run) -> None:
-        run.optimizer.lr = checks.number(f"LearningRate: schedule({run.epoch})", self.schedule(run.epoch), 0)
+        if run.epoch < run.last and run.history.stopped is None:  # else there is no epoch to come
+            run.optimizer.lr = checks.number(f"LearningRate: schedule({run.epoch})", self.schedule(run.epoch), 0)
 
 
 def constant(lr: float) -> Callable[[int], float]:
@@ -110,13 +149,21 @@ def steps(lr: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
     """lr, times `factor` after each `every` epochs (He et al. 2016 divide by 10)."""
     lr, factor = checks.number("steps: lr", lr, 0), checks.number("steps: factor", factor, 0)
     every = checks.integer("steps: every", every, 1)
-    return lambda epoch: lr * factor ** (epoch // every)
+    return lambda epoch: _times_power(lr, factor, epoch // every)
 
 
 def exponential(lr: float, factor: float) -> Callable[[int], float]:
     """lr factor^epoch."""
     lr, factor = checks.number("exponential: lr", lr, 0), checks.number("exponential: factor", factor, 0)
-    return lambda epoch: lr * factor**epoch
+    return lambda epoch: _times_power(lr, factor, epoch)
+
+
+def _times_power(lr: float, factor: float, n: int) -> float:
+    """lr factor^n; the largest float where the power is beyond all of them."""
+    try:
+        return min(lr * factor**n, sys.float_info.max)
+    except OverflowError:
+        return sys.float_info.max if lr else 0.0
 
 
 def cosine(lr: float, epochs: int, least: float = 0.0) -> Callable[[int], float]:
@@ -133,5 +180,5 @@ def warm_up(schedule: Callable[[int], float], epochs: int) -> Callable[[int], fl
     """`schedule` with its first `epochs` rates shortened to 1/(epochs + 1), 2/(epochs + 1), ... of themselves."""
     if not callable(schedule):
         raise TypeError(f"warm_up: schedule must be a function of the epoch, not {checks.describe(schedule)}")
-    epochs = checks.integer("warm_up: epochs", epochs, 1)
+    epochs = checks.integer("warm_up: epochs", epochs, 0)
     return lambda epoch: schedule(epoch) * min((epoch + 1) / (epochs + 1), 1)

@@ -27,7 +27,7 @@ import numpy as np
 from . import backends, checks
 from .archive import VERSION, in_file, parse, read_header, read_vectors
 from .callbacks import Run
-from .files import CheckpointError, reading, replace
+from .files import CheckpointError, place, reading, replace
 from .history import History
 from .layer import Layer
 from .layers import ReLU
@@ -148,12 +148,17 @@ def load_into(path: Any, model: Sequential, optimizer: Optimizer | None = None) 
 class Checkpoint:
     """A callback: save to `path` after every so many epochs. `fit(..., callbacks=[Checkpoint("run.npz", every=5)])`.
 
-    The history in the file is that of the running `fit`. A killed process leaves the last whole file.
+    The history in the file is that of the running `fit`. A killed process leaves the last whole file. Raises OSError,
+    before the first step, where there can be no such file.
     """
 
     def __init__(self, path: Any, every: int = 1) -> None:
         self.path = checks.path("Checkpoint: path", path)
         self.every = checks.integer("Checkpoint: every", every, 1)
+
+    def start(self, run: Run) -> None:
+        """See whether there can be such a file: not only after the first epochs."""
+        place(self.path)
 
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0:

@@ -29,11 +29,11 @@ class ShapeError(ValueError):
 def describe(a: Any) -> str:
     """An argument in a few words, for the end of an error message; its type alone where it cannot say what it is."""
     try:
-        if hasattr(a, "dtype") and isinstance(getattr(a, "shape", None), tuple) and not isinstance(a, np.generic):
+        if isinstance(getattr(a, "shape", None), tuple) and not isinstance(a, np.generic | type):
             module = type(a).__module__.partition(".")[0]
             kind = "an array" if type(a) is np.ndarray else f"a {module}.{type(a).__name__}"
-            return f"{kind} of shape {a.shape} and dtype {a.dtype}"
-        text = repr(a)
+            return f"{kind} of shape {a.shape}" + (f" and dtype {a.dtype}" if hasattr(a, "dtype") else "")
+        text = " ".join(repr(a).split())  # in one line
     except Exception:  # its repr fails, or it is a whole number of more than 4300 digits, which Python does not print
         return f"an object ({type(a).__name__})"
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(a).__name__})"
@@ -62,6 +62,16 @@ def number(thing: str, value: Any, least: float = -math.inf, below: float = math
     if not (least <= number < below and math.isfinite(number)):  # NaN is in no range
         raise ValueError(f"{expected}, not {_written(value)}")
     return number + 0.0  # -0.0 is 0.0: NumPy's generators would call it negative
+
+
+def real(thing: str, value: Any) -> float:
+    """`value` as a float, which may be infinite or NaN. Raises TypeError, ValueError."""
+    if isinstance(value, NOT_NUMBERS) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{thing} must be a number, not {describe(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{thing} must be a number that a float can hold, not {describe(value)}") from None
 
 
 def _written(value: Any) -> str:
@@ -96,8 +106,8 @@ def path(thing: str, value: Any) -> str:
         os.fsencode(name)
     except Exception as error:  # half of a character; a __fspath__ that fails
         raise ValueError(f"{expected}, not {describe(value)}") from error
-    if "\0" in name:
-        raise ValueError(f"{expected}, without a null character, not {describe(value)}")
+    if not name or "\0" in name:
+        raise ValueError(f"{expected}, not empty and without a null character, not {describe(value)}")
     return name
 
 

@@ -34,18 +34,13 @@ def replace(path: Any, write: Callable[[IO[bytes]], Any]) -> None:
 
     Raises OSError where that is not possible.
     """
-    target = os.path.realpath(_name(path))  # a link stays one
+    target = place(path)
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
-        exists = os.path.exists(target)
-        if exists and not os.path.isfile(target):
-            raise OSError(errno.EISDIR, "what is there is not a file")
-        if exists and not os.access(target, os.W_OK):  # a folder's permission would be enough to replace it
-            raise OSError(errno.EACCES, "what is there is read-only")
         _remove_abandoned(folder, name)
         with open(temporary, "xb") as file:  # its mode is by the umask, as any new file's
-            if exists:
+            if os.path.exists(target):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             write(file)
             file.flush()
@@ -55,10 +50,7 @@ def replace(path: Any, write: Callable[[IO[bytes]], Any]) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            no_folder = error.errno == errno.ENOENT and not os.path.exists(folder)
-            reason = f"there is no folder {folder}, make it first" if no_folder else error.strerror or error
-            text = f"cannot be saved: {reason}; what was there is unchanged"
-            raise OSError(error.errno, text, _name(path)) from error
+            raise _unsaved(path, error.errno, error.strerror or error) from error
         raise
     with contextlib.suppress(OSError):  # Windows cannot open folders
         descriptor = os.open(folder, os.O_RDONLY)
@@ -66,6 +58,23 @@ def replace(path: Any, write: Callable[[IO[bytes]], Any]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def place(path: Any) -> str:
+    """Where a file of that name goes: a link stays one. Raises OSError where there can be none."""
+    target = os.path.realpath(_name(path))
+    folder = os.path.dirname(target)
+    if not os.path.exists(folder):
+        raise _unsaved(path, errno.ENOENT, f"there is no folder {folder}, make it first")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise _unsaved(path, errno.EISDIR, "what is there is not a file")
+    if os.path.exists(target) and not os.access(target, os.W_OK):  # a folder's permission would do to replace it
+        raise _unsaved(path, errno.EACCES, "what is there is read-only")
+    return target
+
+
+def _unsaved(path: Any, number: int | None, reason: Any) -> OSError:
+    return OSError(number, f"cannot be saved: {reason}; what was there is unchanged", _name(path))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,17 +18,20 @@ class History:
         self.stopped: str | None = None  # why the training ended before its last epoch
         self.rows: list[dict[str, float]] = []
 
-    def append(self, row: dict[str, float]) -> None:
-        """Add an epoch: name -> number."""
-        if not isinstance(row, Mapping) or not all(
-            isinstance(name, str) and isinstance(value, numbers.Real) for name, value in row.items()
-        ):
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add an epoch: name -> number, the same names in every epoch. Raises TypeError, ValueError."""
+        if not isinstance(row, Mapping) or not row or not all(isinstance(name, str) for name in row):
             raise TypeError(f"History: row must be a dict name -> number, not {checks.describe(row)}")
-        self.rows.append(dict(row))
+        names = self.keys() or list(row)
+        if set(row) != set(names):
+            raise ValueError(
+                f"History: row must have the names of the rows before, {_listed(names)}, not {_listed(row)}"
+            )
+        self.rows.append({name: checks.real(f"History: row[{name!r}]", row[name]) for name in names})
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self:
-            raise KeyError(f"history has {', '.join(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
+            raise KeyError(f"history has {_listed(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
         return [row[name] for row in self.rows]
 
     def __contains__(self, name: str) -> bool:
@@ -57,6 +59,10 @@ class History:
         lines = [line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
         stopped = [] if self.stopped is None else [f"stopped: {self.stopped}"]
         return "\n".join([heading(self.keys()), *lines, *stopped])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def heading(names: Iterable[str]) -> str:

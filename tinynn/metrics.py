@@ -51,7 +51,7 @@ def top_k_accuracy(y: Array, t: Array, k: int = 5) -> float:
         raise ValueError(f"y must be scores (N, C), not labels of shape {y.shape}")
     C = y.shape[1]
     if checks.integer("k", k, 1) > C:
-        raise ValueError(f"k must be at most {C}, as many as y has classes, not {k}")
+        raise ValueError(f"k must be at most {C}, as many as y has classes, not {checks.describe(k)}")
     label = _labels(t)
     _check_labels("t", label, C)
     best = (-y.astype("float64")).argsort(axis=1, kind="stable")[:, :k]

@@ -87,10 +87,10 @@ class Optimizer(backends.ByName):
         if name in self.settings:
             check, *limits = self.settings[name]
             value = check(f"{type(self).__name__}: {name}", value, *limits)
-            self.demand_together({**vars(self), name: value})
+            self._demand_together({**vars(self), name: value})
         super().__setattr__(name, value)
 
-    def demand_together(self, settings: dict[str, Any]) -> None:
+    def _demand_together(self, settings: dict[str, Any]) -> None:
         """Raise where settings, each of them right, are wrong together."""
         if not settings.get("decay_biases", True) and not hasattr(settings["model"], "layers"):
             thing, model = type(self).__name__, checks.describe(settings["model"])
@@ -177,8 +177,8 @@ class SGD(Optimizer):
         super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
         self.momentum, self.nesterov = momentum, nesterov
 
-    def demand_together(self, settings: dict[str, Any]) -> None:
-        super().demand_together(settings)
+    def _demand_together(self, settings: dict[str, Any]) -> None:
+        super()._demand_together(settings)
         if settings.get("nesterov") and not settings["momentum"]:
             raise ValueError(f"{type(self).__name__}: momentum must be more than 0 with nesterov=True, not 0")
 

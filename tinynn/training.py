@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -26,6 +27,7 @@ from .callbacks import Run
 from .checks import Array
 from .demands import Metrics
 from .history import History, heading, line, text
+from .snapshot import Snapshot
 
 
 def fit(
@@ -68,63 +70,70 @@ def fit(
     batch_size = checks.integer("batch_size", batch_size, 1)
     progress = checks.flag("progress", progress)
     demands.parts(model=model, loss=loss, optimizer=optimizer)
+    demands.callbacks(callbacks)
     ops = backends.of(model)
     loss.follow(ops)
     prepare = demands.transform(transform)
-    demands.data(model, x, t, loss, prepare, "x", "t")
-    weight = demands.weights(t, sample_weight, class_weight, model.params.dtype)
-    if checks.number("validation_split", validation_split, 0, below=1):
-        x, t, validation_data = demands.split(x, t, validation_split, validation_data)
-        weight = None if weight is None else weight[: len(x)]
-    if validation_data is not None:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            raise TypeError(f"validation_data must be a pair (x, t), not {checks.describe(validation_data)}")
-        x_val, t_val = validation_data
-        demands.data(model, x_val, t_val, loss, prepare, "validation x", "validation t")
-    metrics = demands.metrics(metrics, loss)
-    demands.callbacks(callbacks)
-    if weight is not None and not weight.all():
-        x, t, weight = (a[weight > 0] for a in (x, t, weight))  # a batch of nothing but zeros would have no mean
-    arrays = [ops.asarray(a) for a in (x, t, weight) if a is not None]
+    outputs = demands.data(model, x, t, loss, prepare)
+    metrics = demands.metrics(metrics, loss, outputs)
+    weight = demands.weights(t, sample_weight, class_weight)
+    trained, validation = demands.validation(x, t, validation_split, validation_data, loss.classifies)
+    if validation_data is not None and validation is not None:
+        demands.data(model, *validation, loss, prepare, "validation ")
+    x, t = x[:trained], t[:trained]
+    arrays = [x, t]
+    if weight is not None:
+        weight = demands.to_train_with(weight[:trained], model.params.dtype)
+        arrays = [a[weight > 0] for a in (x, t, weight)]  # a batch of nothing but zeros would have no mean
+    arrays, rows = [ops.asarray(a) for a in arrays], len(arrays[0])
     if seed is None:
         seed = getattr(optimizer, "seed", None)
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
-    first, optimizer.seed = getattr(optimizer, "epochs", 0), seed
+    first, optimizer.seed = checks.integer("optimizer.epochs", getattr(optimizer, "epochs", 0), 0), seed
     last = first + epochs
     history = History(first)
-    run = Run(model, loss, optimizer, history)
-    try:
-        for callback in callbacks:
-            getattr(callback, "start", _nothing)(run)
-        for epoch in range(first, last):
-            # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
-            order = np.random.default_rng([seed, epoch]).permutation(len(x))
-            batches = in_batches(arrays, batch_size, order, ops)
-            bar = _bar(batches, len(x), batch_size, f"epoch {epoch + 1}/{last}", progress)
-            row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
-            if history.stopped is not None:  # in the midst of the epoch
-                break
-            if validation_data is not None:
-                scores = _evaluate(model, x_val, t_val, loss, metrics, prepare)
-                row |= {f"val_{name}": value for name, value in scores.items()}
-            history.append(row)
-            optimizer.epochs = epoch + 1
-            _warn_of_nan(history, optimizer)
-            if progress:
-                if epoch == first:
-                    tqdm.write(heading(row), file=sys.stdout)
-                tqdm.write(line(epoch + 1, row), file=sys.stdout)
+    columns = ["loss", *metrics, "seconds"]
+    columns += [f"val_{name}" for name in ("loss", *metrics)] if validation else []
+    run = Run(model, loss, optimizer, history, columns, last)
+    before: tuple[int, Snapshot] | None = None  # so many epochs, and what they left
+    with contextlib.ExitStack() as ends:
+        try:
             for callback in callbacks:
-                callback(run)
-            if history.stopped is not None:
-                break
-    except KeyboardInterrupt:
-        run.stop("Ctrl-C")
-    finally:
-        for callback in callbacks:
-            getattr(callback, "end", _nothing)(run)
+                getattr(callback, "start", _nothing)(run)
+                ends.callback(getattr(callback, "end", _nothing), run)
+            for epoch in range(first, last):
+                if history.stopped is not None:
+                    break
+                before = epoch, Snapshot(model, optimizer)
+                # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
+                order = np.random.default_rng([seed, epoch]).permutation(rows)
+                batches = in_batches(arrays, batch_size, order, ops)
+                bar = _bar(batches, rows, batch_size, epoch + 1, last) if progress else batches
+                row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
+                if history.stopped is not None:  # in the midst of the epoch
+                    break
+                if validation is not None:
+                    scores = _evaluate(model, *validation, loss, metrics, prepare)
+                    row |= {f"val_{name}": value for name, value in scores.items()}
+                history.append(row)  # with this line the epoch is done
+                optimizer.epochs = epoch + 1
+                _warn_of_nan(history, optimizer, x, weight, validation)
+                if progress:
+                    if epoch == first:
+                        _print(heading(row))
+                    _print(line(epoch + 1, row))
+                for callback in callbacks:
+                    callback(run)
+        except BaseException as error:
+            if before is not None:
+                if run.epoch == before[0]:
+                    before[1].restore()
+                optimizer.epochs = run.epoch
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            run.stop("Ctrl-C")
     if progress and history.stopped is not None:
-        tqdm.write(f"stopped: {history.stopped}", file=sys.stdout)
+        _print(f"stopped: {history.stopped}")
     return history
 
 
@@ -140,19 +149,19 @@ def _train(
     start, rows, shares, total = time.perf_counter(), 0, 0.0, 0.0
     sums = dict.fromkeys(metrics, 0.0)
     shown = start
-    # What overflows ends as infinity or NaN in the loss, and `fit` says so in one sentence.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with demands.quiet():
         for x_batch, t_batch, *weight in batches:
             y = model.forward(prepare(x_batch))
             value = loss.forward(y, t_batch, *weight)
             model.backward(loss.backward())
             optimizer.step()
-            share = weight[0].sum() if weight else len(x_batch)
+            share = weight[0].sum(dtype="float64") if weight else len(x_batch)
             rows += len(x_batch)
             shares += share
-            total += value * share
-            for name, metric in metrics.items():
-                sums[name] += metric(y, t_batch) * len(x_batch)
+            total += demands.figure("what loss gives", value) * share
+            if metrics:
+                for name, figure in demands.measured(metrics, y, t_batch).items():
+                    sums[name] += figure * len(x_batch)
             run.steps += 1
             run.value = value
             for look in after_step:
@@ -168,14 +177,24 @@ def _train(
     return row
 
 
-def _warn_of_nan(history: History, optimizer: Any) -> None:
+def _warn_of_nan(history: History, optimizer: Any, x: Array, weight: Array | None, validation: Any) -> None:
     """One sentence, at the first epoch whose loss is no number, in place of a hundred from within."""
-    losses = history["loss"]
-    if not math.isfinite(losses[-1]) and all(map(math.isfinite, losses[:-1])):
-        epoch, lr = history.first + len(losses), getattr(optimizer, "lr", None)
-        tips = "a smaller one or clip_norm may help; diagnose(model, loss, x, t) before, or Watch() among the callbacks"
-        text = f"the loss is {losses[-1]} since epoch {epoch}, with lr={lr}: {tips}, names the cause"
-        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    for name, x_name in (("loss", "x"), ("val_loss", "validation x")):
+        value = history.rows[-1].get(name, 0.0)
+        if math.isfinite(value):
+            continue
+        if all(map(math.isfinite, history[name][:-1])):
+            found = demands.not_finite(x, weight) if name == "loss" else demands.not_finite(validation[0], None)
+            if found:
+                why = f"{x_name} holds {found}: no learning rate helps, that row must be mended or left out"
+            else:
+                why = (
+                    f"with lr={getattr(optimizer, 'lr', None)}: a smaller one or clip_norm may help; "
+                    "diagnose(model, loss, x, t) before, or Watch() among the callbacks, names the cause"
+                )
+            text = f"the {name} is {value} since epoch {history.first + len(history)}, {why}"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+        return  # after NaN in the loss, one in val_loss is no news
 
 
 def _nothing(run: Run) -> None:
@@ -201,8 +220,8 @@ def evaluate(
     demands.parts(model=model, loss=loss)
     loss.follow(backends.of(model))
     prepare = demands.transform(transform)
-    demands.data(model, x, t, loss, prepare, "x", "t")
-    return _evaluate(model, x, t, loss, demands.metrics(metrics, loss), prepare, batch_size)
+    metrics = demands.metrics(metrics, loss, demands.data(model, x, t, loss, prepare))
+    return _evaluate(model, x, t, loss, metrics, prepare, batch_size)
 
 
 def _evaluate(
@@ -217,18 +236,25 @@ def _evaluate(
     """`evaluate` of what has been checked before: `fit` does so once, not in every epoch."""
     ops = backends.of(model)
     total, ys = 0.0, []
-    with np.errstate(over="ignore", invalid="ignore"):
+    with demands.quiet():
         for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
             y = demands.call(model, prepare(ops.asarray(x_batch)))
             total += float(loss(y, ops.asarray(t_batch))) * len(x_batch)
             ys.append(y)
-    y, t = ops.xp.concatenate(ys), ops.asarray(t)
-    return {"loss": total / len(x)} | {name: float(metric(y, t)) for name, metric in metrics.items()}
+        figures = demands.measured(metrics, ops.xp.concatenate(ys), ops.asarray(t))
+    return {"loss": total / len(x)} | {name: float(figure) for name, figure in figures.items()}
 
 
-def _bar(batches: Iterator[Any], N: int, batch_size: int, title: str, progress: bool) -> Iterable[Any]:
+def _bar(batches: Iterator[Any], N: int, batch_size: int, epoch: int, last: int) -> Iterable[Any]:
     """The batches, behind a progress bar where standard error is a terminal."""
-    if not (progress and sys.stderr.isatty()):
+    if sys.stderr is None or not sys.stderr.isatty():
         return batches
     form = "{desc} |{bar:10}| step {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # fits 80 columns
+    title = f"epoch {epoch}/{last}"
     return tqdm(batches, title, -(-N // batch_size), leave=False, unit="", bar_format=form)
+
+
+def _print(text: str) -> None:
+    """A line on standard output, above the bar. Programs without a console have no standard output."""
+    if sys.stdout is not None:
+        tqdm.write(text, file=sys.stdout)
