@@ -739,7 +739,7 @@ def fake_run(w, losses=()):
     model, history = w.model(), tinynn.History()
     for value in losses:
         history.append({"loss": value, "accuracy": 0.5})
-    return callbacks.Run(model, tinynn.MSE(), tinynn.SGD(model, 0.1), history)
+    return callbacks.Run(model, tinynn.MSE(), tinynn.SGD(model, 0.1), history, ("loss", "accuracy"))
 
 
 @entry("EarlyStopping")

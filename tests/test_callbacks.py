@@ -167,10 +167,11 @@ def test_the_direction_is_known_or_must_be_said():
         assert EarlyStopping(1, monitor=name).sign == sign
     assert EarlyStopping(1).sign == 1
     for name in ("growth", "gloss", "errors", ""):
-        if name:
-            with pytest.raises(ValueError, match=f"mode must be 'min' or 'max' for '{name}', whose name does not say"):
-                EarlyStopping(1, monitor=name)
-            assert EarlyStopping(1, monitor=name, mode="max").sign == -1
+        with pytest.raises(
+            ValueError, match=f"mode must be 'min' or 'max' for monitor='{name}', whose name does not say"
+        ):
+            EarlyStopping(1, monitor=name)
+        assert EarlyStopping(1, monitor=name, mode="max").sign == -1
     for name in (None, "loss", "val_loss"):
         with pytest.raises(ValueError, match="mode must be 'min' for a loss, not 'max'"):
             EarlyStopping(1, monitor=name, mode="max")

@@ -665,12 +665,12 @@ def test_the_command_line(tmp_path):
         (SOURCE, "loss", 0, ": right"),
         (SOURCE, "squares", 0, ": right"),
         (SOURCE, "Mine", 1, "ascent"),
-        (SOURCE, "number", 1, "number must be a layer, loss, model or optimizer, not 3"),
-        (SOURCE, "other", 1, "defines no 'other'; it has Leaky, Wrong, Mine, model, loss, squares"),
-        ("x = (1,", "model", 1, "is not Python at line 1"),
-        ("import tinynn\n1 / 0\n", "model", 1, "stops in line 2: ZeroDivisionError"),
-        ("raise SystemExit(3)", "model", 1, "stops in line 1: SystemExit: 3"),
-        ("import nosuchpackage", "model", 1, "stops in line 1: ModuleNotFoundError"),
+        (SOURCE, "number", 2, "number must be a layer, loss, model or optimizer, not 3"),
+        (SOURCE, "other", 2, "defines no 'other'; it has Leaky, Wrong, Mine, model, loss, squares"),
+        ("x = (1,", "model", 2, "is not Python at line 1"),
+        ("import tinynn\n1 / 0\n", "model", 2, "stops in line 2: ZeroDivisionError"),
+        ("raise SystemExit(3)", "model", 2, "stops in line 1: SystemExit: 3"),
+        ("import nosuchpackage", "model", 2, "stops in line 1: ModuleNotFoundError"),
     ],
 )
 def test_the_command_line_on(source, name, status, said, tmp_path, capsys):
@@ -681,7 +681,7 @@ def test_the_command_line_on(source, name, status, said, tmp_path, capsys):
     assert main(["check", f"{path}:{name}"]) == status
     out, err = capsys.readouterr()
     assert said in (out + err).replace("\n", " ") and "Traceback" not in out + err
-    assert main(["check", f"{tmp_path}/none.py:{name}"]) == 1
+    assert main(["check", f"{tmp_path}/none.py:{name}"]) == 2
     assert "must be a Python file" in capsys.readouterr().err
 
 

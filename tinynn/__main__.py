@@ -1,6 +1,7 @@
 """python -m tinynn check FILE.py:NAME
 
-Checks the gradients of a model, layer, loss or optimizer that a file defines; ends with 0 where all are right, else 1.
+Checks the gradients of a model, layer, loss or optimizer that a file defines. The exit status is 0 where all are right,
+1 where one is wrong, 2 where they could not be judged.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ def main(argv: list[str] | None = None) -> int:
         report = check(options.target, options.seed)
     except Slip as slip:
         print(slip, file=sys.stderr)
-        return 1
-    print(report)
-    return 0 if report else 1
+        return 2
+    try:
+        print(report, flush=True)
+    except BrokenPipeError:  # the reader has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0 if report else 2 if report.code == "not-judged" else 1
 
 
 def check(target: str, seed: int) -> teach.Report:
@@ -61,10 +65,12 @@ def check(target: str, seed: int) -> teach.Report:
     try:
         if kind == "optimizer":
             return teach.check_optimizer(thing)
-        thing = made(thing) if isinstance(thing, type) else thing
+        if isinstance(thing, type):
+            thing = made(thing)
+            kind = kind_of(thing)
         if kind == "loss":
             return of_a_loss(thing, names, rng)
-        x = names.get("x", rng.normal(size=(7, width_of(thing))))
+        x = names["x"] if "x" in names else rows_for(thing, rng)
         if kind == "layer":
             return teach.check_layer(thing, x)
         loss = names.get("loss", tinynn.MSE())
@@ -129,20 +135,25 @@ def made(cls: type) -> Any:
         raise Slip(f"{cls.__name__}{(5, 4)[: len(needed)]} cannot be made: {error}") from error
 
 
-def width_of(thing: Any) -> int:
-    """The width of the rows that it takes, as far as it says so."""
+def rows_for(thing: Any, rng: np.random.Generator) -> Any:
+    """Seven rows of the first width that it takes: as it says itself, or as its matrices have it."""
     first = next(iter(thing)) if isinstance(thing, tinynn.Sequential) else thing
-    width = getattr(first, "n_in", None)
-    if width is None:
-        held = [v for v in [*vars(thing).values(), *getattr(thing, "layers", [])] if getattr(v, "n_in", None)]
-        matrix = [v for v in vars(thing).values() if isinstance(v, np.ndarray) and v.ndim == 2]
-        width = held[0].n_in if held else len(matrix[0]) if matrix else 5
-    return int(width)
+    held = [first, *teach.parts.layers_in(thing)]
+    widths: list[Any] = [layer.n_in for layer in held if getattr(layer, "n_in", None)][:1]
+    widths += [n for leaf in teach.pairing.leaves(thing) for n in np.shape(leaf.value)] if not widths else []
+    for width in dict.fromkeys([*widths, 5]):
+        x = rng.normal(size=(7, width))
+        try:
+            outputs(thing, x)
+        except Exception:
+            continue
+        return x
+    return rng.normal(size=(7, 5))
 
 
 def outputs(model: Any, x: Any) -> Any:
     """y for x, from a copy."""
-    network = teach.parts.Network(teach.parts.as_model(model), tinynn.MSE(), teach.parts.REAL)
+    network = teach.parts.Network(teach.adapted.as_model(model, np.array(x, float)), tinynn.MSE(), teach.parts.REAL)
     return network.model.forward(np.array(x, float))
 
 

@@ -85,9 +85,9 @@ class EarlyStopping:
             raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
         self.monitor = monitor if monitor is None else checks.text("EarlyStopping: monitor", monitor)
         self.mode = mode
-        known = _better(monitor or "loss")
+        known = _better("loss" if monitor is None else monitor)
         if mode == "auto" and known is None:
-            expected = f"'min' or 'max' for {monitor!r}, whose name does not say which is better"
+            expected = f"'min' or 'max' for monitor={monitor!r}, whose name does not say which is better"
             raise ValueError(f"EarlyStopping: mode must be {expected}, not 'auto'")
         if mode == "max" and monitor in (None, "loss", "val_loss"):
             raise ValueError("EarlyStopping: mode must be 'min' for a loss, not 'max'")
@@ -98,7 +98,7 @@ class EarlyStopping:
     def start(self, run: Run) -> None:
         """Forget what was before, and look for the column."""
         self.best, self.best_epoch, self.kept = math.inf, run.epoch, None
-        self.name = self.monitor or ("val_loss" if "val_loss" in run.columns else "loss")
+        self.name = self.monitor if self.monitor is not None else "val_loss" if "val_loss" in run.columns else "loss"
         if self.name not in run.columns:
             hint = " (val_... needs validation data)" if self.name.startswith("val_") else ""
             raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.columns)}, not {self.name!r}{hint}")

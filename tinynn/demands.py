@@ -160,9 +160,7 @@ def validation(
         labels = t if t.ndim == 1 else t.argmax(axis=1)
         missing = np.setdiff1d(labels[kept:], labels[:kept])
         if len(missing):
-            text = (
-                f"validation_split={share:g} leaves no row of class {missing[0]} to train with: all come last"
-            )
+            text = f"validation_split={share:g} leaves no row of class {missing[0]} to train with: all come last"
             warnings.warn(f"{text}. Shuffle the rows before", UserWarning, stacklevel=3)
     return kept, (x[kept:], t[kept:])
 

@@ -20,7 +20,8 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from . import measure
-from .parts import COMPLEX, Part, integers_in
+from .adapted import integers_in
+from .parts import COMPLEX, Part
 from .purity import impure, same
 from .report import Finding
 

@@ -24,12 +24,14 @@ from .. import checks
 from ..checks import Array
 from ..layer import Layer
 from . import measure
+from .adapted import adapt, as_model
 from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
-from .parts import COMPLEX, REAL, LossPart, Network, Part, adapt, as_model
+from .pairing import Unpaired
+from .parts import COMPLEX, REAL, LossPart, Network, Part
 from .report import Finding, Report, Row, Sweep
-from .step import Step, first_broken_layer
+from .step import Step, first_broken_layer, unpaired
 
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 
@@ -57,14 +59,18 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     """Check backward of one layer at input x (N, D): dx and the gradient of each parameter.
 
     `layer` is a tinynn Layer or any object with forward(x), backward(dout) and its gradients in attributes. It is not
-    changed. The gradient is that of L = sum of dy y with a random dy, drawn from `seed`.
+    changed. The gradient is that of L = sum of dy y with a random dy, drawn from `seed`. Where numbers move y that have
+    no gradient, the report is "not-judged".
     """
-    layer = adapt(layer)
     x, notes = _rows("x", x)
     rng = _generator(seed)
+    try:
+        layer = adapt(layer, x)
+    except Unpaired as error:
+        return _not_judged(_short(layer), str(error), notes)
     part = Part(layer, layer.where)
-    report = Report(f"check of {layer.where}", notes=notes)
-    report.finding = examine(part, x, rng)
+    report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
+    report.finding = examine(part, x, rng) or unpaired(part, x)
     try:
         y = part.forward(x)
         dy = measure.normal(rng, y)
@@ -83,6 +89,16 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
             index = tuple(map(int, row.entry.strip("[]").split(",")))
             report.notes.append(f"not a bug: {unit_at(index)} (x{row.entry} = {x[index]:.1g}) sits at a kink")
     return report
+
+
+def _constants(layer: Layer) -> list[str]:
+    """Numbers that were not looked at, since they are not learned."""
+    names = getattr(layer, "constants", [])
+    return [f"taken as constant, not learned: {', '.join(names)} of {layer.where}"] if names else []
+
+
+def _not_judged(name: str, why: str, notes: list[str]) -> Report:
+    return Report(f"check of {name}", finding=Finding("not-judged", name, why), notes=notes)
 
 
 def _row_of(patient: Patient, name: str) -> Row:
@@ -148,7 +164,10 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if integers:
         report.finding = integers
         return report
-    model = as_model(model)
+    try:
+        model = as_model(model, x)
+    except Unpaired as error:
+        return _not_judged(_short(model), str(error), notes)
     network = Network(model, loss, REAL)
     untouched = Network(model, loss, REAL).layers  # the step leaves its traces in the others
     step = Step(network, untouched, x, t)
@@ -174,6 +193,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
         wrong = []
     if report.finding is None:
         report.finding = first_broken_layer(step, rng) or whole.diagnose(step, wrong)
+    report.notes += [note for layer in network.layers for note in _constants(layer)]
+    if report.finding is None:
+        report.finding = step.unpaired()
     if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
     return report
@@ -210,8 +232,9 @@ def _short(thing: Any) -> str:
 
 def _rows(name: str, a: Any) -> tuple[Array, list[str]]:
     """At most ROWS rows of x or y, as float64."""
-    if not isinstance(a, np.ndarray) or a.ndim != 2 or a.dtype.kind not in "fiu" or len(a) == 0:
-        raise TypeError(f"{name} must be a numpy array of numbers, (N, D) with N > 0, not {checks.describe(a)}")
+    if not isinstance(a, np.ndarray) or a.ndim != 2 or a.dtype.kind not in "fiu" or a.size == 0:
+        expected = "a numpy array of numbers, (N, D) with N > 0 and D > 0"
+        raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
     if not np.isfinite(a).all():
         raise ValueError(f"{name} must hold numbers, not NaN or infinity")
     notes = []

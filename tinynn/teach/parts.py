@@ -1,8 +1,7 @@
 """What is under check, as private copies that compute in double precision.
 
 Nothing here touches the caller's objects: a layer, loss or model is copied, its copy moved to the textbook's ops, and
-its numbers made float64, for its own backward, or complex128, for the complex step. Objects in the style of other
-courses (`forward(x)`, `backward(dout)`, gradients in attributes) become layers by `adapt`.
+its numbers made float64, for its own backward, or complex128, for the complex step.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,127 +19,31 @@ from ..backends import numpy_ops
 from ..checks import Array
 from ..layer import Layer
 from ..losses import Loss
-from ..sequential import Sequential, bind
+from ..sequential import bind
+from .pairing import leaves
 
 REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
-COMMON_NAMES = ("W", "b", "w", "weights", "biases", "weight", "bias", "gamma", "beta", "kernel")
-
-
-class Adapted(Layer):
-    """An object with forward(x) and backward(dout) as a tinynn layer; it can stand in a Sequential and be trained.
-
-    Its parameters are its arrays that have a gradient beside them (W and dW, weights and dweights, params and grads).
-    """
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-        self.slots = _slots(thing)
-        self.parameters = tuple(self.slots)
-        for name, (read, _, _) in self.slots.items():
-            self.arrays = {**self.arrays, name: np.array(read(thing))}
-
-    def forward(self, x: Array) -> Any:
-        self._push()
-        y = self.thing.forward(x)
-        self.cache = y[1:] if isinstance(y, tuple) else ()
-        y = y[0] if isinstance(y, tuple) else y
-        return getattr(self.thing, "output", y) if y is None else y
-
-    def backward(self, dy: Array) -> Any:
-        dx = self.thing.backward(dy, *self.cache)
-        for name, (read, _, gradient) in self.slots.items():
-            now = np.asarray(read(self.thing))
-            if now is not self.arrays[name] and now.shape == self.arrays[name].shape:
-                self.arrays[name][...] = now  # a backward that assigns new parameters: seen, not lost
-            value = gradient(self.thing)
-            if value is not None:
-                if np.shape(value) != self.arrays[name].shape:
-                    message = f"{self.where}: d{name} must have shape {now.shape}, not {np.shape(value)}"
-                    raise checks.ShapeError(message, "d" + name, value)
-                self.arrays["d" + name][...] = value
-        return getattr(self.thing, "dinputs", dx) if dx is None else dx
-
-    def _push(self) -> None:
-        for name, (_, write, _) in self.slots.items():
-            write(self.thing, self.arrays[name])
-
-    def __repr__(self) -> str:
-        return f"{type(self.thing).__name__}()"
-
-
-Slot = tuple[Callable[[Any], Any], Callable[[Any, Any], None], Callable[[Any], Any]]
-
-
-def _slots(thing: Any) -> dict[str, Slot]:
-    """Where an object keeps its parameters: name -> (read, write, read the gradient)."""
-    found: dict[str, Slot] = {}
-    params, grads = getattr(thing, "params", None), getattr(thing, "grads", None)
-    if isinstance(params, dict | list) and isinstance(grads, dict | list):
-        for key in params if isinstance(params, dict) else range(len(params)):
-            found[f"params[{key!r}]"] = (
-                lambda t, k=key: t.params[k],  # type: ignore[misc]
-                lambda t, a, k=key: _set_item(t, k, a),  # type: ignore[misc]
-                lambda t, k=key: t.grads[k],  # type: ignore[misc]
-            )
-        return found
-    for name, value in vars(thing).items():
-        is_array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "fiu"
-        if is_array and (name in COMMON_NAMES or any(hasattr(thing, g) for g in _gradient_names(name))):
-            found[name] = (
-                lambda t, n=name: getattr(t, n),  # type: ignore[misc]
-                lambda t, a, n=name: setattr(t, n, a),  # type: ignore[misc]
-                lambda t, n=name: next((getattr(t, g) for g in _gradient_names(n) if hasattr(t, g)), None),  # type: ignore[misc]
-            )
-    return found
-
-
-def _set_item(thing: Any, key: Any, array: Array) -> None:
-    """Put a parameter into params, and wherever else the object held the same array, such as `self.W`."""
-    old = thing.params[key]
-    thing.params[key] = array
-    for name, value in vars(thing).items():
-        if value is old:
-            setattr(thing, name, array)
-
-
-def _gradient_names(name: str) -> tuple[str, ...]:
-    return "d" + name, "d_" + name, "grad_" + name, name + "_grad"
 
 
 def private(name: str, thing: Any) -> Any:
-    """A deep copy. Raises TypeError where none can be made."""
+    """A deep copy, in which arrays that are read-only still are. Raises TypeError where none can be made."""
     try:
-        return copy.deepcopy(thing)
+        copied = copy.deepcopy(thing)
     except Exception as error:
         raise TypeError(f"{name} must be something that copy.deepcopy copies, not {checks.describe(thing)}") from error
-
-
-def adapt(thing: Any) -> Layer:
-    """`thing` as a layer: a Layer is itself. Raises TypeError where it has no forward and backward."""
-    if isinstance(thing, Layer):
-        return thing
-    methods = [getattr(thing, name, None) for name in ("forward", "backward")]
-    if isinstance(thing, type) or not all(map(callable, methods)):
-        hint = " (a class: make one of it)" if isinstance(thing, type) else ""
-        raise TypeError(
-            f"layer must be one such as tinynn's, with forward and backward, not {checks.describe(thing)}{hint}"
-        )
-    return Adapted(private("layer", thing))
-
-
-def integers_in(thing: Any) -> list[str]:
-    """The names of an object's parameters that are whole numbers: 3 + 1e-5 is stored as 3 there."""
-    if isinstance(thing, Layer) and not isinstance(thing, Adapted):
-        return []
-    held = thing.thing if isinstance(thing, Adapted) else thing
-    return [name for name, (read, _, _) in _slots(held).items() if np.asarray(read(held)).dtype.kind in "iu"]
+    for old, new in zip(leaves(thing), leaves(copied)):
+        if isinstance(old.value, np.ndarray) and isinstance(new.value, np.ndarray):
+            new.value.flags.writeable = old.value.flags.writeable
+    return copied
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
 def precise(layer: Layer, dtype: np.dtype[Any]) -> None:
-    """Move a private copy of a layer to the textbook's ops and to numbers of `dtype`."""
+    """Move a private copy of a layer, with the layers that it holds, to the textbook's ops and numbers of `dtype`."""
+    for held in layers_in(getattr(layer, "thing", layer)):
+        precise(held, dtype)
     if layer.ops is None:
         layer.build(np.random.default_rng(0), dtype, numpy_ops)
     to_numpy = layer.ops.to_numpy
@@ -252,26 +155,13 @@ def _name_of(thing: Any) -> str:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-def as_model(model: Any) -> Any:
-    """A model as it is; a layer or a list of layers as a Sequential. Raises TypeError."""
-    if isinstance(model, type):
-        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
-    if isinstance(model, list | tuple | Layer) or not hasattr(model, "params") or not hasattr(model, "grads"):
-        layers = model if isinstance(model, list | tuple) else [model]
-        copies = (private("layer", adapt(layer)) for layer in layers)
-        return Sequential(*copies, backend="numpy", dtype="float64", seed=0)
-    if not (hasattr(model, "forward") and hasattr(model, "backward")):
-        raise TypeError(f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}")
-    return model
-
-
 class Network:
     """A model and its loss under check, copied together: a loss may hold the model, for a term in its weights."""
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
         self.model, self.loss = private("model and loss", (model, loss))
-        places = [layer.place or 0 for layer in _layers_in(model)]  # a copy has none
-        self.layers = [layer for _, layer in sorted(zip(places, _layers_in(self.model)), key=lambda pair: pair[0])]
+        places = [layer.place or 0 for layer in layers_in(model)]  # a copy has none
+        self.layers = [layer for _, layer in sorted(zip(places, layers_in(self.model)), key=lambda pair: pair[0])]
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
         for layer in self.layers:
             precise(layer, dtype)
@@ -302,10 +192,10 @@ class Network:
             return self.loss.value(self.model.forward(x.astype(self.dtype)), t)
 
 
-def _layers_in(model: Any) -> Iterator[Layer]:
+def layers_in(model: Any) -> Iterator[Layer]:
     """The layers that a model holds, in attributes, lists and dicts, each once."""
     seen: set[int] = set()
-    waiting = [getattr(model, "layers", None), *vars(model).values()]
+    waiting = [getattr(model, "layers", None), *getattr(model, "__dict__", {}).values()]
     while waiting:
         thing = waiting.pop(0)
         if isinstance(thing, Layer):

@@ -41,7 +41,10 @@ class Finding:
 
 @dataclass
 class Report:
-    """True where every gradient is right. `code` is "ok", the name of the slip, or "unknown"."""
+    """True where every gradient was looked at and is right.
+
+    `code` is "ok", the name of the slip, "unknown", or "not-judged" where something could not be looked at.
+    """
 
     title: str
     method: str = ""
@@ -76,10 +79,16 @@ class Report:
         """The change to make."""
         return self.finding.fix if self.finding else ""
 
+    @property
+    def verdict(self) -> str:
+        """ "right", "wrong in ...", "not judged", or "nothing found" where the rule itself is not known."""
+        if self:
+            return "right" if self.judged else "nothing found"
+        return "not judged" if self.code == "not-judged" else f"wrong in {self.where}"
+
     def text(self, cause: bool = True) -> str:
         """The report; without the cause it is a riddle."""
-        good = "right" if self.judged else "nothing found"
-        verdict = good if self else f"wrong in {self.where}" if cause else "wrong"
+        verdict = self.verdict if cause or self.code == "not-judged" else self.verdict.split(" in ")[0]
         lines = [*_wrapped("", f"{self.title}: {verdict}"), ""]
         if self.rows:
             lines += [_line("place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
@@ -118,9 +127,7 @@ class Report:
         )  # fmt: skip
         names = ("place", "tensor", "worst entry", *self.columns, "rel. error", "verdict")
         head = "".join(f"<th>{name}</th>" for name in names)
-        good = "right" if self.judged else "nothing found"
-        verdict = good if self else f"wrong in {self.where}"
-        said = [f"<p><b>{html.escape(self.title)}: {html.escape(verdict)}</b></p>"]
+        said = [f"<p><b>{html.escape(self.title)}: {html.escape(self.verdict)}</b></p>"]
         said.append(f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>" if self.rows else "")
         for name, text in (("why", self.why), ("fix", self.fix), *(("note", note) for note in self.notes)):
             if text:

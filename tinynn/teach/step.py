@@ -8,7 +8,9 @@ import numpy as np
 
 from .. import checks
 from ..checks import Array
+from .adapted import run
 from .doctor import examine, raised
+from .pairing import constant, movers
 from .parts import Network, Part, quiet
 from .purity import same
 from .report import Finding
@@ -114,9 +116,41 @@ class Step:
         """The layers in the order in which `method` was called."""
         return [layer for name, layer, _, _ in self.calls if name == method]
 
+    def unpaired(self) -> Finding | None:
+        """What moves y and has no gradient: in the layers, and in the model around them."""
+        for layer in self.of("forward"):
+            found = unpaired(self.alone(layer), self.given(layer))
+            if found:
+                return found
+        model, x = self.network.model, self.given(self.of("forward")[0])
+        known = {id(self.network.params), id(self.network.grads)}
+        moving = movers(model, lambda copy: run(copy, x), lambda leaf: id(leaf.value) in known or in_layer(leaf))
+        return _no_gradient("the model", [leaf for leaf in moving if not constant(leaf, model)])
+
     def given(self, layer: Any, method: str = "forward") -> Array:
         """What went into a layer, the first time."""
         return next(given for name, other, given, _ in self.calls if name == method and other is layer)
+
+
+def unpaired(part: Part, x: Array) -> Finding | None:
+    """What moves a layer's y and is not among its parameters."""
+    layer = part.original
+    known = {id(a) for a in layer.arrays.values()}
+    moving = movers(layer, lambda copy: run(copy, x), lambda leaf: id(leaf.value) in known)
+    return _no_gradient(part.where, [leaf for leaf in moving if in_layer(leaf) or not constant(leaf, layer)])
+
+
+def in_layer(leaf: Any) -> bool:
+    """Whether a number is a held layer's."""
+    return any(step == ("attribute", "arrays") for path in leaf.paths for step in path)
+
+
+def _no_gradient(where: str, moving: list[Any]) -> Finding | None:
+    if not moving:
+        return None
+    why = f"{moving[0].name.replace('.arrays[', '[')} moves y, and no gradient of it is known: it would not be trained"
+    fix = 'name it in `parameters`, such as parameters = ("W", "b"); what is not learned can be read-only'
+    return Finding("not-judged", where, why, fix)
 
 
 def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
