@@ -21,6 +21,7 @@ from .. import checks
 from ..checks import Array
 from . import measure
 from .adapted import integers_in
+from .finite import not_finite
 from .parts import COMPLEX, Part
 from .purity import impure, same
 from .report import Finding
@@ -38,12 +39,23 @@ def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
         y = part.forward(x)
     except Exception as error:
         return raised(part.where, "forward", error)
+    parameters = {name: part.value(name) for name in part.names}
+    found = not_finite(part.where, {"y": y}, lambda: part.fresh().forward(x.copy()), parameters)
+    if found:
+        return found
     dy = measure.normal(rng, y)
+
+    def step() -> None:
+        layer = part.fresh()
+        layer.forward(x.copy())
+        layer.backward(dy.copy())
+
     try:
-        found = impure(part, x, y, dy)
+        analytic, dx = part.gradients(x, dy)
+        gradients = {"dx": dx, **{"d" + name: a for name, a in analytic.items()}}
+        found = not_finite(part.where, gradients, step, parameters) or impure(part, x, y, dy)
         if found:
             return found
-        analytic, dx = part.gradients(x, dy)
     except checks.ShapeError as error:
         return Patient(part, x, y, dy, {}, rng).wrong_shape(error)
     except Exception as error:
@@ -105,7 +117,10 @@ class Patient:
     ) -> None:
         self.part, self.x, self.y, self.dy, self.analytic, self.rng = part, x, y, dy, analytic, rng
         self.n = len(x)
-        self.exact = measure.complex_works(self.scalar("x"), x, np.random.default_rng(1))
+        self.exact = all(
+            measure.complex_works(self.scalar(name), self.at(name), np.random.default_rng(1))
+            for name in ("x", *(analytic.keys() - {"x"}))
+        )
         # A gradient that is 0 because large terms cancel is 0 only to round-off.
         self.floor = 1e-13 * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
         self._numeric: dict[str, Array] = {}

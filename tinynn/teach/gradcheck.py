@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import random
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -40,16 +41,21 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _leaving_chance_alone(function: Function) -> Function:
-    """Whatever a learner's forward draws from the global generators, they are afterwards as they were."""
+    """Whatever a learner's forward draws from the global generators, they are afterwards as they were.
+
+    Not where other threads run: they may be drawing, too.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: Any, **options: Any) -> Any:
-        states = np.random.get_state(), random.getstate()
+        states = (np.random.get_state(), random.getstate()) if threading.active_count() == 1 else None
         try:
-            return function(*args, **options)
+            with np.errstate(all="ignore"):  # what is infinite is a finding, not a warning or an error of NumPy's
+                return function(*args, **options)
         finally:
-            np.random.set_state(states[0])
-            random.setstate(states[1])
+            if states is not None:
+                np.random.set_state(states[0])
+                random.setstate(states[1])
 
     return wrapped  # type: ignore[return-value]
 
@@ -71,6 +77,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
     report.finding = examine(part, x, rng) or unpaired(part, x)
+    if report.code == "not-finite":  # no gradient says anything then
+        return report
     try:
         y = part.forward(x)
         dy = measure.normal(rng, y)
@@ -173,6 +181,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     step = Step(network, untouched, x, t)
     report.finding = step.failed
     if step.dy is None:
+        return report
+    report.finding = report.finding or step.not_finite()
+    if report.code == "not-finite":
         return report
     row, finding, _ = examine_loss(network.loss, step.y, t, rng)
     report.notes += _notes_on(network.loss, step.y, t)

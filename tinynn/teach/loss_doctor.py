@@ -15,6 +15,7 @@ from .. import checks
 from ..checks import Array
 from . import measure
 from .doctor import FULL, close, raised, ratio
+from .finite import not_finite
 from .parts import LossPart
 from .purity import EXACT, same
 from .report import Finding, Row
@@ -33,7 +34,9 @@ def examine_loss(
     if not number:
         why = f"the loss must be one number, not {checks.describe(value)}"
         return None, Finding("raises", part.where, why, "average over the rows"), True
-    found = _impure(part, y, t, value, kept)
+    numbers = {"the loss": value} | ({"dy": dy} if np.shape(dy) == y.shape else {})
+    found = not_finite(part.where, numbers, lambda: part.both(y.copy(), t, loud=True), {})
+    found = found or _impure(part, y, t, value, kept)
     if found:
         return None, found, True
     if np.shape(dy) != y.shape:

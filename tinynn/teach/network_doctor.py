@@ -18,6 +18,8 @@ from .purity import same
 from .report import Finding, Row, Sweep
 from .step import Step, wrong_order
 
+OFF = 1e-13  # of a number: what some hundred roundings of 1e-16 make at most
+
 
 class Whole:
     """The loss as a function of all parameters."""
@@ -43,22 +45,70 @@ class Whole:
         self.grads = step.grads
         if not self.grads.size or step.dy is None:
             return rows
+        rounding = self._rounding(step)
         for layer, name, where in reversed(self.network.slices):
-            rows.append(self._row(layer, name, where, self._floor(step, layer), rng))
+            rows.append(self._row(layer, name, where, float(np.linalg.norm(rounding[where])), rng))
         return rows
 
-    def _floor(self, step: Step, layer: Any) -> float:
-        """What round-off leaves where large terms cancel: in a sum over rows, in p - t where all is learned."""
+    def _rounding(self, step: Step) -> Array:
+        """How far round-off can move each number of the gradient: the step again, all that layers give a little off.
+
+        Each number is off by 1e-13 of itself (some hundred roundings), up or down. A saturated unit's slope 1 - y^2, a
+        p - t where all is learned, a sum over rows whose terms cancel: what is left of large numbers moves by far more
+        than 1e-13 of itself then, and so it does by round-off. dy, and the dx of layers that have no weights, are off
+        by 1e-13 of what came in: they may be such differences in themselves.
+        """
         assert step.dy is not None
-        size = float(np.linalg.norm(step.dy)) or 1.0
-        try:  # how large dy is elsewhere
+        network, rng = self.network, np.random.default_rng(4)
+        network.params[...] = self.start
+
+        def shaken(a: Array, size: Array) -> None:
+            a += OFF * size * rng.choice([-1.0, 1.0], a.shape) * (a != 0)  # a unit that is off stays off
+
+        def shaking(layer: Any) -> None:
+            forward, backward = layer.forward, layer.backward
+
+            def shaking_forward(x: Array) -> Array:
+                y = forward(x)
+                shaken(y, np.abs(y))  # in place: what the layer has kept of it, too
+                return y
+
+            def shaking_backward(dy: Array) -> Array:
+                given = np.abs(dy)
+                dx = backward(dy)
+                if isinstance(dx, np.ndarray):
+                    alike = not layer.parameters and dx.shape == given.shape
+                    shaken(dx, np.maximum(np.abs(dx), given) if alike else np.abs(dx))
+                return dx
+
+            layer.forward, layer.backward = shaking_forward, shaking_backward
+
+        for layer in network.layers:
+            shaking(layer)
+        moved = np.zeros(self.start.size)
+        try:
+            with quiet():
+                for _ in range(2):
+                    network.model.forward(self.x.copy())
+                    dy = step.dy + OFF * self._usual(step) * measure.direction(step.dy)
+                    network.model.backward(dy)
+                    moved = np.maximum(moved, np.abs(network.grads - step.grads))
+        except Exception:  # what raises has been reported before
+            return np.zeros(self.start.size)
+        finally:
+            for layer in network.layers:
+                del layer.forward, layer.backward
+        return moved
+
+    def _usual(self, step: Step) -> float:
+        """How large dy is here or elsewhere: p - t is small where all is learned, and its round-off is not."""
+        assert step.dy is not None
+        size = float(np.linalg.norm(step.dy))
+        try:
             other = np.sin(np.arange(step.y.size)).reshape(step.y.shape)
-            usual = float(np.linalg.norm(step.network.loss.both(other, self.t)[1]))
+            return max(size, float(np.linalg.norm(step.network.loss.both(other, self.t)[1])), 1e-3)
         except Exception:
-            usual = size
-        given = {method: x for method, other, x, _ in reversed(step.calls) if other.place == layer.place}
-        gain = float(np.linalg.norm(given["backward"])) / size if "backward" in given else 1.0
-        return 1e-13 * max(size, usual, 1e-3) * gain * max(1.0, float(np.abs(given.get("forward", np.ones(1))).max()))
+            return max(size, 1e-3)
 
     def _row(self, layer: Any, name: str, where: slice, floor: float, rng: np.random.Generator) -> Row:
         g = self.grads[where]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,15 +34,19 @@ NAMES = {
     "nesterov": ("nesterov",),
 }
 DECAY = ("weight_decay", "wd", "l2")
+CLIP = ("clip_norm", "clipnorm", "max_norm", "max_grad_norm", "grad_clip")
 Path = Callable[..., list[Array]]
 
 
 class Vectors:
-    """What an optimizer sees of a model."""
+    """What an optimizer sees of a model: six numbers, of which a layer's W (2, 2) are four, and its b two."""
 
     def __init__(self, params: Array) -> None:
         self.params, self.grads, self.ops = params.copy(), np.zeros_like(params), numpy_ops
-        self.layers: list[Any] = []
+        arrays: dict[str, Array] = {}
+        for d, vector in (("", self.params), ("d", self.grads)):
+            arrays |= {d + "W": vector[:4].reshape(2, 2), d + "b": vector[4:]}
+        self.layers = [SimpleNamespace(parameters=("W", "b"), arrays=arrays)]
 
 
 def check_optimizer(optimizer: Any, **options: Any) -> Report:
@@ -110,14 +116,17 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     rng = np.random.default_rng(0)
     start = rng.normal(size=6)
     gradients = rng.normal(size=(STEPS, 6)) * 10.0 ** -np.arange(6)  # small ones show where eps stands
+    given, options_of_rule = gradients, {name: value for name, value in options.items() if name not in CLIP}
+    limit = next((options[name] for name in CLIP if options.get(name)), math.inf)
+    gradients = np.array([g * min(1.0, limit / np.linalg.norm(g)) for g in given])  # what the rule itself gets
     driver = Driver(cls, options, start)
     where = cls.__name__
     path = []
-    for gradient in gradients:
+    for gradient, clipped in zip(given, gradients):
         buffer = driver.model.params
         path.append(driver.step(gradient))
         held = driver.model.grads if driver.own_style else driver.grads["W"]
-        if not np.array_equal(held, gradient):
+        if not np.array_equal(held, gradient) and not np.allclose(held, clipped, rtol=1e-12, atol=0):
             why = "a step changes the gradients, which are not its own: a second look at them is wrong"
             report.finding = Finding(
                 "changes-grads", where, why, "compute with g = grads.copy(), or without in-place ops"
@@ -136,20 +145,20 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     if report.plotter is None or best is None:
         report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *wanted]))
     other = Driver(cls, options, start)
-    if not np.allclose(other.step(gradients[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
+    if not np.allclose(other.step(given[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
         why = "a second optimizer does not start like the first: they share what should be each one's own"
         report.finding = Finding("state-shared", where, why, "make the state in __init__, not in the class")
         return
     if driver.takes_lr:
         slow = Driver(cls, options, start, lr=LR / 8)
-        slow_path = [slow.step(gradient) for gradient in gradients]
+        slow_path = [slow.step(gradient) for gradient in given]
         if same(np.array(slow_path), np.array(path)):
             why = "with an eighth of the learning rate the path is the same: lr is not used"
             report.finding = Finding("lr-ignored", where, why, "the step is lr times ...")
             return
     if best:
         report.notes.append(f"the path is that of {best}")
-        _decay(cls, options, family, start, gradients, report)
+        _decay(cls, options_of_rule, family, start, gradients, report)
         return
     if np.vdot(path[0] - start, gradients[0]) > 0:
         why = "the first step goes along the gradient, uphill"
@@ -353,6 +362,7 @@ def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradie
     if name is None:
         return
     rate = 0.01
+    part = np.array([1, 1, 1, 1, 0, 0]) if options.get("decay_biases") is False else np.ones(6)  # of W alone
     driver = Driver(cls, {**options, name: rate}, start)
     path = [driver.step(gradient) for gradient in gradients]
     lr = driver.get("lr", LR)
@@ -361,9 +371,9 @@ def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradie
         one, two = [], []
         for gradient in gradients:
             here = coupled.model.params if coupled.own_style else coupled.params["W"]
-            one.append(coupled.step(gradient + sign * rate * here))
+            one.append(coupled.step(gradient + sign * rate * part * here))
             w = decoupled.model.params if decoupled.own_style else decoupled.params["W"]
-            w *= 1 - sign * lr * rate
+            w *= 1 - sign * lr * rate * part
             two.append(decoupled.step(gradient))
         for kind, wanted in (("coupled", one), ("decoupled", two)):
             if same(np.array(path), np.array(wanted)):

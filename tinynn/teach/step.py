@@ -24,6 +24,7 @@ class Step:
         self.failed: Finding | None = None
         self.error: tuple[str, Exception] | None = None
         self.dy: Array | None = None
+        self.value: Any = np.nan
         self.grads = np.zeros(0)
         self.calls: list[tuple[str, Any, Array, Any]] = []  # ("forward" or "backward", layer, given, returned)
         self.before = network.params.copy()
@@ -115,6 +116,23 @@ class Step:
     def of(self, method: str) -> list[Any]:
         """The layers in the order in which `method` was called."""
         return [layer for name, layer, _, _ in self.calls if name == method]
+
+    def not_finite(self) -> Finding | None:
+        """The first NaN or infinity of the step, by the layer or the loss that has made it."""
+        for layer in self.of("forward"):
+            part, x = self.alone(layer), self.given(layer)
+            y = next(y for method, other, _, y in self.calls if method == "forward" and other is layer)
+            if not np.isfinite(y).all():
+                return examine(part, x, np.random.default_rng(0))
+        if self.dy is None or not (np.isfinite(self.value) and np.isfinite(self.dy).all()):
+            return None  # the loss's own examination says it
+        for method, layer, dy, dx in self.calls:
+            gradients = [layer.arrays["d" + name] for name in layer.parameters] + [dx if layer.needs_dx else 0]
+            if method == "backward" and not all(np.isfinite(a).all() for a in gradients):
+                found = examine(self.alone(layer), self.given(layer), np.random.default_rng(0))
+                why = f"its backward gives NaN or infinity for a dy whose largest number is {np.abs(dy).max():.3g}"
+                return found or Finding("not-finite", layer.where, why, "scale the numbers before")
+        return None
 
     def unpaired(self) -> Finding | None:
         """What moves y and has no gradient: in the layers, and in the model around them."""

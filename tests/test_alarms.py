@@ -1,0 +1,268 @@
+"""No false alarms: whatever is right is called right, however saturated, dead, wide, tiny or few its numbers are.
+
+Some 200 cases here; TINYNN_ALARMS=5000 tries so many, with seeds from TINYNN_TEST_SEED on.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import os
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    MSE,
+    SGD,
+    Adam,
+    Affine,
+    GaussianNLL,
+    Layer,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    check,
+    check_layer,
+    check_loss,
+    check_optimizer,
+)
+
+MANY = int(os.environ.get("TINYNN_ALARMS", "200"))
+FIRST = int(os.environ.get("TINYNN_TEST_SEED", "0"))
+CHUNKS = 8
+
+
+def cases(chunk):
+    return [FIRST + k for k in range(MANY) if k % CHUNKS == chunk]
+
+
+def width(rng):
+    return int(rng.choice([1, 1, 2, 3, 5, 8, 60]))
+
+
+def scale(rng):
+    return float(10.0 ** rng.choice([-6, -3, -1, 0, 0, 0, 0.5, 1, 2, 3]))
+
+
+def a_loss(rng, y):
+    """A loss of any kind, with targets for scores y; some that are nearly met."""
+    N, D = y.shape
+    kind = rng.integers(5)
+    if kind == 0:
+        return MSE(), y + scale(rng) * rng.normal(size=y.shape)
+    if kind == 1 and D > 1:
+        return SoftmaxCrossEntropy(), rng.choice([rng.integers(0, D, N), y.argmax(axis=1)])
+    if kind == 2 and D > 1:
+        t = rng.random((N, D)) ** 4
+        return SoftmaxCrossEntropy(), t / t.sum(axis=1, keepdims=True)
+    if kind == 3 and D % 2 == 0:
+        return GaussianNLL(), y[:, : D // 2] + rng.normal(size=(N, D // 2))
+    return GaussianNLL(variance=float(rng.choice([0.01, 1, 100]))), y + rng.normal(size=y.shape)
+
+
+def a_network(rng):
+    """Affine maps and activations in any order, their weights larger or smaller than usual, some units dead."""
+    layers, n = [], width(rng)
+    first = n
+    for _ in range(rng.integers(1, 5)):
+        m = width(rng)
+        layers.append(Affine(n, m, bias_init=str(rng.choice(["zeros", "normal"]))))
+        layers += [rng.choice([ReLU, Sigmoid, Tanh])() for _ in range(rng.integers(0, 3))]
+        n = m
+    layers.append(Affine(n, int(rng.choice([1, 2, 3, 4, 10]))))
+    model = Sequential(*layers, seed=rng, backend="numpy", dtype=str(rng.choice(["float32", "float64"])))
+    if rng.random() < 0.3:
+        model.params *= np.asarray(rng.choice([0.01, 0.1, 3, 10]), model.dtype)
+    if rng.random() < 0.2:
+        layers[0].b -= np.asarray(100, model.dtype)  # dead or saturated, all of them
+    return model, first
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_right_networks(chunk):
+    alarms = []
+    for seed in cases(chunk):
+        rng = np.random.default_rng([seed, 1])
+        model, n = a_network(rng)
+        x = scale(rng) * rng.normal(size=(int(rng.choice([1, 1, 2, 7])), n)).astype(model.dtype)
+        with np.errstate(all="ignore"):
+            y = model(x).astype(float)
+        if not np.abs(y).max() < 1e3:  # exp of a variance's logarithm, and scores, in the numbers' range
+            y /= np.abs(y).max()
+        loss, t = a_loss(rng, np.clip(y, -30, 30))
+        if isinstance(loss, GaussianNLL) and np.abs(y).max() > 30:
+            loss, t = MSE(), y + 1
+        report = check(model, x, t, loss, seed=seed)
+        if not report:
+            alarms.append((seed, report.code, str(report)))
+    assert not alarms, f"{len(alarms)} of {len(cases(chunk))}: {[a[:2] for a in alarms]}\n{alarms[0][2]}"
+
+
+def test_a_saturated_unit():
+    """1 - y^2 of y near 1 is a difference of large numbers: what is left of them has lost its last digits."""
+    for seed in (708, 988):
+        rng = np.random.default_rng(seed)
+        x, t = rng.normal(size=(1, 4)), rng.normal(size=(1, 3))
+        assert check(Sequential(Affine(4, 1), Tanh(), Affine(1, 3), seed=seed), x, t, MSE(), seed=seed)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_right_layers_and_losses(chunk):
+    for seed in cases(chunk):
+        rng = np.random.default_rng([seed, 2])
+        n = width(rng)
+        x = scale(rng) * rng.normal(size=(int(rng.choice([1, 1, 2, 7])), n))
+        layer = Affine(n, width(rng)) if rng.random() < 0.4 else rng.choice([ReLU, Sigmoid, Tanh])()
+        report = check_layer(layer, x, seed=seed)
+        assert report, f"seed {seed}\n{report}"
+        y = float(rng.choice([1e-3, 1, 5])) * rng.normal(
+            size=(int(rng.choice([1, 2, 7])), int(rng.choice([1, 2, 3, 10])))
+        )
+        loss, t = a_loss(rng, y)
+        report = check_loss(loss, y, t, seed=seed)
+        assert report, f"seed {seed}\n{report}"
+
+
+SETTINGS = {
+    SGD: {"momentum": (0.0, 0.5, 0.9), "nesterov": (False, True), "weight_decay": (0.0, 0.1), "decay_biases": (True, False), "clip_norm": (None, 0.3, 1.0, 100.0)},
+    Adam: {"beta1": (0.0, 0.9), "beta2": (0.9, 0.999), "eps": (1e-8, 1e-3), "weight_decay": (0.0, 0.1), "decay_biases": (True, False), "clip_norm": (None, 0.3, 1.0, 100.0)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", SETTINGS)
+def test_right_optimizers(cls):
+    """Every argument alone and with every other one."""
+    table, tried = SETTINGS[cls], 0
+    for first, second in itertools.combinations(table, 2):
+        for a, b in itertools.product(table[first], table[second]):
+            options = {first: a, second: b}
+            if options.get("nesterov") and not options.get("momentum"):
+                options["momentum"] = 0.9
+            report = check_optimizer(cls, **options)
+            assert report and report.judged, f"{options}\n{report}"
+            tried += 1
+    assert tried > 60
+
+
+def test_clipping_and_decay_that_are_wrong():
+    """The check of these options sees a slip in them."""
+
+    class Clips(SGD):
+        def step(self):
+            self.clip_norm, kept = 0.5 * self.clip_norm, self.clip_norm
+            super().step()
+            self.clip_norm = kept
+
+    class DecaysAll(SGD):
+        def prepare(self):
+            self.decay_biases = True
+            return super().prepare()
+
+    assert check_optimizer(SGD, clip_norm=0.3) and not check_optimizer(Clips, clip_norm=0.3)
+    assert check_optimizer(SGD, decay_biases=False) and not check_optimizer(DecaysAll, decay_biases=False)
+
+
+# --- NaN and infinity are named by their place and the operation ------------------------------------------------------
+
+
+def losses_that_are_not_finite():
+    def shifted(y, t, shift):
+        z = y - shift * y.max(axis=1, keepdims=True)
+        p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        dy, rows = p.copy(), np.arange(len(y))
+        dy[rows, t] -= 1
+        return -np.log(p[rows, t]).mean(), dy / len(y)
+
+    return {
+        "exp": (lambda y, t: shifted(y, t, 0), "the loss is NaN: exp overflows, beyond 709"),
+        "log": (lambda y, t: shifted(y, t, 1), "the loss is infinity: the logarithm of 0"),
+        "dy": (lambda y, t: (float((y**2).mean()), y / np.zeros(y.shape)), "dy[0, 0] is infinity (no number is finite): a division by 0"),
+        "always": (lambda y, t: (np.nan, y), "the loss is NaN: no operation of NumPy's makes it, so the code writes it"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", losses_that_are_not_finite())
+def test_losses_that_are_not_finite(name):
+    loss, said = losses_that_are_not_finite()[name]
+    y, t = 2000 * np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 3, 0, 1])
+    report = check_loss(loss, y, t)
+    assert report.code == "not-finite" and said in report.why, report
+    model = Sequential(Affine(4, 4, weight_init="normal"), dtype="float64", seed=0)
+    model[0].W = np.eye(4)
+    report = check(model, y, t, loss)
+    assert report.code == "not-finite" and said in report.why and report.where.startswith("loss"), report
+
+
+class Faulty(Layer):
+    """A layer whose forward and backward are given."""
+
+    def __init__(self, forward, backward=lambda layer, dy: dy, a=0.0):
+        self.functions, self.a = (forward, backward), np.full(3, a)
+
+    parameters = ("a",)
+
+    def forward(self, x):
+        return self.functions[0](self, x) + 0 * self.a
+
+    def backward(self, dy):
+        self.da = 0 * dy.sum(axis=0)
+        return self.functions[1](self, dy)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (Faulty(lambda layer, x: x * np.nan), "y[0, 0] is NaN (no number is finite): no operation of NumPy's makes it"),
+        (Faulty(lambda layer, x: x / (0 * x)), "y[0, 0] is infinity (no number is finite): a division by 0"),
+        (Faulty(lambda layer, x: 0 * x / (0 * x)), "y[0, 0] is NaN (no number is finite): 0 / 0, or infinity / inf"),
+        (Faulty(lambda layer, x: np.sqrt(x)), "numbers are not finite): the root of a negative number"),
+        (Faulty(lambda layer, x: np.log(x)), "numbers are not finite): the logarithm of a negative number"),
+        (Faulty(lambda layer, x: np.exp(1e4 * x)), "numbers are not finite): exp overflows"),
+        (Faulty(lambda layer, x: x, a=np.nan), "y[0, 0] is NaN (no number is finite): a holds it before the first step"),
+        (Faulty(lambda layer, x: x, lambda layer, dy: dy / np.maximum(layer.x, 0)), "numbers are not finite): a division by 0"),
+        (Faulty(lambda layer, x: x, lambda layer, dy: dy * 1e200 * 1e200), "dx[0, 0] is infinity"),
+    ],
+)  # fmt: skip
+def test_layers_that_are_not_finite(layer, said):
+    x = np.random.default_rng(1).normal(size=(6, 3))
+    report = check_layer(layer, x)
+    assert report.code == "not-finite" and said in report.why, report
+    model = Sequential(Affine(3, 3), layer, Affine(3, 2), dtype="float64", seed=0)
+    report = check(model, x, np.zeros((6, 2)), MSE())
+    assert report.code == "not-finite" and report.where.startswith("layer 2"), report
+
+
+def test_checks_in_threads_leave_the_process_as_it_is():
+    """Warning filters and both global generators, whichever thread ends first."""
+
+    class Draws(Tanh):
+        def forward(self, x):
+            np.random.normal(size=3)
+            random.random()
+            return super().forward(x)
+
+    x, t = np.random.default_rng(1).normal(size=(6, 3)), np.array([0, 1, 2, 0, 1, 2])
+
+    def work(_):
+        return bool(check(Sequential(Affine(3, 3), seed=0), x, t, SoftmaxCrossEntropy())), bool(check_layer(Tanh(), x))
+
+    before = list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(work, range(24))) == {(True, True)}
+    assert (list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()) == before
+    assert check_layer(Draws(), x)  # alone, what the learner's own code draws is put back
+    assert (np.random.get_state()[1].tobytes(), random.getstate()) == before[1:]
+
+
+def test_a_program_in_which_numpy_raises():
+    """np.seterr(all="raise") is no reason for a check to end in an error, whatever it finds."""
+    x, t = np.random.default_rng(1).normal(size=(6, 3)), np.array([0, 1, 2, 0, 1, 2])
+    with np.errstate(all="raise"):
+        assert check(Sequential(Affine(3, 3), seed=0), x, t, SoftmaxCrossEntropy()) and check_layer(Sigmoid(), 900 * x)
+        assert check_layer(Faulty(lambda layer, x: x / (0 * x)), x).code == "not-finite"
+        assert check_optimizer(Adam) and check_optimizer(SGD, momentum=0.9)
