@@ -9,6 +9,7 @@ import concurrent.futures
 import itertools
 import os
 import random
+import re
 import warnings
 
 import numpy as np
@@ -266,3 +267,31 @@ def test_a_program_in_which_numpy_raises():
         assert check(Sequential(Affine(3, 3), seed=0), x, t, SoftmaxCrossEntropy()) and check_layer(Sigmoid(), 900 * x)
         assert check_layer(Faulty(lambda layer, x: x / (0 * x)), x).code == "not-finite"
         assert check_optimizer(Adam) and check_optimizer(SGD, momentum=0.9)
+
+
+# --- the sentence and the table are of one piece ----------------------------------------------------------------------
+
+
+class Slip(Affine):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.db = 1.5 * self.db
+        self.dW = self.dW + 0.25 * self.x.T @ dy**2
+        return dx
+
+
+@pytest.mark.parametrize("N", [1, 7])
+def test_the_sentence_shows_the_numbers_of_the_table(N):
+    x, t = np.random.default_rng(3).normal(size=(N, 4)), np.random.default_rng(4).integers(0, 3, N)
+    model = Sequential(Affine(4, 5), Tanh(), Slip(5, 6), Sigmoid(), Affine(6, 3), seed=0)
+    layer = Slip(4, 3)
+    reports = (
+        check_layer(layer, x),
+        check(model, x, t, SoftmaxCrossEntropy()),
+        check(Slip(4, 3), x, t, SoftmaxCrossEntropy()),
+    )
+    for report in reports:
+        said = re.search(r"At (d\w+)(\[[\d, ]+\]) the code gives (\S+), measured is (\S+)\.", report.why)
+        tensor, entry, got, measured = said.groups()
+        (row,) = [row for row in report.rows if row.tensor == tensor and row.where == report.where]
+        assert (row.entry, f"{row.analytic:.6g}", f"{row.numeric:.6g}") == (entry, got, measured), report

@@ -30,8 +30,11 @@ FULL = 400  # entries up to which a tensor is measured entry by entry
 Candidate = tuple[str, Array, str, str]  # code, what the slip gives, its formula, the right formula
 
 
-def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
-    """What is wrong with a layer at input x, or None. The first cause in the order of this function is named."""
+def examine(part: Part, x: Array, rng: np.random.Generator, shown: Array | None = None) -> Finding | None:
+    """What is wrong with a layer at input x, or None. The first cause in the order of this function is named.
+
+    The numbers in its sentence are those for the dy `shown`, as in the table beside it, else for the random one.
+    """
     found = whole_numbers(part.original)
     if found:
         return found
@@ -61,6 +64,9 @@ def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
     except Exception as error:
         return squared(part, x, y, rng) or raised(part.where, "backward", error)
     patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
+    if shown is not None:
+        analytic, dx = part.gradients(x, shown)
+        patient.shown = Patient(part, x, y, shown, {**analytic, "x": dx}, rng)
     for name in (*part.names, "x"):
         if patient.is_wrong(name) and not patient.right_nearby(name):
             return patient.name_it(name)
@@ -124,6 +130,7 @@ class Patient:
         # A gradient that is 0 because large terms cancel is 0 only to round-off.
         self.floor = 1e-13 * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
         self._numeric: dict[str, Array] = {}
+        self.shown: Patient | None = None
 
     def scalar(self, name: str, dy: Array | None = None, x: Array | None = None) -> measure.Function:
         """L = sum of dy y, as a function of x or of one parameter."""
@@ -442,6 +449,8 @@ class Patient:
 
     def worked(self, name: str) -> str:
         """The worst entry with its two numbers."""
+        if self.shown is not None and self.shown.is_wrong(name):
+            return self.shown.worked(name)
         a, n = self.analytic[name], self.numeric(name)
         index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape)
         label = "dx" if name == "x" else "d" + name

@@ -13,6 +13,7 @@ the first cause. Checked are the formulas; that the fast backends compute what t
 
 from __future__ import annotations
 
+import copy
 import functools
 import random
 import threading
@@ -76,7 +77,7 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         return _not_judged(_short(layer), str(error), notes)
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
-    report.finding = examine(part, x, rng) or unpaired(part, x)
+    report.finding = examine(part, x, copy.deepcopy(rng)) or unpaired(part, x)  # with the same dy as the table
     if report.code == "not-finite":  # no gradient says anything then
         return report
     try:

@@ -178,7 +178,8 @@ def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
         if any(layer is other for other in seen):
             continue
         seen.append(layer)
-        found = examine(step.alone(layer), step.given(layer), rng)
+        shown = step.given(layer, "backward") if any(layer is other for other in step.of("backward")) else None
+        found = examine(step.alone(layer), step.given(layer), rng, shown)
         if found:
             return found
     return None
