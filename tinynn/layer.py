@@ -29,8 +29,8 @@ class Parameter:
         try:
             return layer.arrays[self.name]
         except KeyError:
-            layer.build()
-            return layer.arrays[self.name]
+            expected = "a model draws it, as in Sequential(layer, seed=0), or else the first forward or layer.build()"
+            raise AttributeError(f"{layer.where}: {self.name} has no numbers yet: {expected}") from None
 
     def __set__(self, layer: Any, value: Any) -> None:
         if layer.ops is None:  # before the layer is built: what it shall start with
@@ -84,6 +84,8 @@ class Layer(backends.ByName):
     x: Any = None
     y: Any = None
     _forward: Any = None  # (type, dtype, x's shape, y's shape) of the last forward, if there was one
+    _inside = False  # while a forward or backward runs that may call that of its base class
+    _of_bases: dict[type, tuple[Array, Array]] = {}  # x and y of super().forward(x)  # noqa: RUF012 (as arrays)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the parameters their attributes, and put the checks that layers share around forward and backward."""
@@ -98,9 +100,9 @@ class Layer(backends.ByName):
                     setattr(cls, attribute, Parameter())
                     cls.__dict__[attribute].__set_name__(cls, attribute)
         if "forward" in cls.__dict__:
-            cls.forward = _remember(cls.__dict__["forward"])  # type: ignore[method-assign]
+            cls.forward = _remember(cls, cls.__dict__["forward"])  # type: ignore[method-assign]
         if "backward" in cls.__dict__:
-            cls.backward = _recall(cls.__dict__["backward"])  # type: ignore[method-assign]
+            cls.backward = _recall(cls, cls.__dict__["backward"])  # type: ignore[method-assign]
 
     def forward(self, x: Array) -> Array:
         """y = f(x), (N, n_in) -> (N, n_out); remembers x and y."""
@@ -158,25 +160,32 @@ class Layer(backends.ByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied and pickled: a layer alone, with its own parameters and without the last batch."""
-        of_a_model = ("place", "needs_dx", "x", "y", "_forward")
+        of_a_model = ("place", "needs_dx", "x", "y", "_forward", "_of_bases")
         return {name: value for name, value in super().__getstate__().items() if name not in of_a_model}
 
 
-def _remember(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """`forward` with its x and y checked and kept.
+def _remember(cls: type[Layer], forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The `forward` of a class with its x and y checked and kept.
 
     Training repeats itself: what is as it was in the last forward is right. (All checks, each time, took 5 % of a step
     of a small network.)
     """
+    run = _with_bases(forward, Layer.forward is not getattr(super(cls, cls), "forward", None))
 
     @functools.wraps(forward)
     def checked(self: Layer, x: Array) -> Array:
+        if self._inside:  # super().forward(x): what it keeps is for super().backward(dy)
+            outer, self.x, self.y = (self.x, self.y), x, None
+            y = forward(self, x)
+            self._of_bases = {**self._of_bases, cls: (x, y if self.y is None else self.y)}
+            self.x, self.y = outer
+            return y
         last = self._forward
         same = last is not None and type(x) is last[0] and x.dtype is last[1] and x.shape == last[2]
         if not same:
             _check_x(self, x)
         self.x, self.y = x, None
-        y = forward(self, x)
+        y = run(self, x)
         if not (same and type(y) is last[0] and y.dtype is last[1] and y.shape == last[3]):
             self._forward = _check_y(self, x, y)
         if self.y is None:  # a layer may keep a y of its own
@@ -186,11 +195,18 @@ def _remember(forward: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """`backward` with its dy and dx checked against the last forward's y and x."""
+def _recall(cls: type[Layer], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The `backward` of a class with its dy and dx checked against the last forward's y and x."""
+    run = _with_bases(backward, Layer.backward is not getattr(super(cls, cls), "backward", None))
 
     @functools.wraps(backward)
     def checked(self: Layer, dy: Array) -> Array | None:
+        if self._inside:
+            outer = self.x, self.y
+            self.x, self.y = self._of_bases.get(cls, outer)
+            dx = backward(self, dy)
+            self.x, self.y = outer
+            return dx
         if self._forward is None:
             raise RuntimeError(f"{self.where}: backward needs a forward before it, and there was none")
         kind, dtype, x_shape, y_shape = self._forward
@@ -198,7 +214,7 @@ def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
             raise ValueError(f"{self.where}: dy must be an array of y's shape {y_shape}, not {checks.describe(dy)}")
         if dy.dtype != dtype:
             raise TypeError(f"{self.where}: dy must be {dtype} like y, not {dy.dtype}")
-        dx = backward(self, dy)
+        dx = run(self, dy)
         if self.needs_dx and (type(dx) is not kind or dx.shape != x_shape or dx.dtype != dtype):
             expected = f"dx, a {dtype} array of x's shape {x_shape}"
             message = f"{self.where}: backward must return {expected}, not {checks.describe(dx)}"
@@ -206,6 +222,21 @@ def _recall(backward: Callable[..., Any]) -> Callable[..., Any]:
         return dx
 
     return checked
+
+
+def _with_bases(method: Callable[..., Any], derived: bool) -> Callable[..., Any]:
+    """`method`, during which a call of the base class's is known to come from within."""
+    if not derived:
+        return method
+
+    def run(self: Layer, a: Array) -> Any:
+        self._inside = True
+        try:
+            return method(self, a)
+        finally:
+            self._inside = False
+
+    return run
 
 
 def _check_x(layer: Layer, x: Any) -> None:

@@ -190,6 +190,8 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     report.notes += _notes_on(network.loss, step.y, t)
     if step.failed is None:
         report.finding = finding
+    if report.code == "not-finite":
+        return report
     twin = Network(model, loss, COMPLEX)
     whole = Whole(network, twin, x, t)
     report.method = _method(whole.exact)

@@ -89,10 +89,10 @@ class Whole:
         try:
             with quiet():
                 for _ in range(2):
-                    network.model.forward(self.x.copy())
-                    dy = step.dy + OFF * self._usual(step) * measure.direction(step.dy)
-                    network.model.backward(dy)
-                    moved = np.maximum(moved, np.abs(network.grads - step.grads))
+                    y = network.model.forward(self.x.copy())
+                    dy = network.loss.both(y.copy(), self.t)[1]
+                    network.model.backward(dy + OFF * self._usual(step) * measure.direction(step.dy))
+                    moved = np.fmax(moved, np.abs(network.grads - step.grads))
         except Exception:  # what raises has been reported before
             return np.zeros(self.start.size)
         finally:
@@ -106,9 +106,10 @@ class Whole:
         size = float(np.linalg.norm(step.dy))
         try:
             other = np.sin(np.arange(step.y.size)).reshape(step.y.shape)
-            return max(size, float(np.linalg.norm(step.network.loss.both(other, self.t)[1])), 1e-3)
-        except Exception:
-            return max(size, 1e-3)
+            usual = float(np.linalg.norm(step.network.loss.both(other, self.t)[1]))
+        except Exception:  # a loss of probabilities, say, takes no such y
+            usual = 0.0
+        return max(size, 1e-3, usual if np.isfinite(usual) else 0.0)
 
     def _row(self, layer: Any, name: str, where: slice, floor: float, rng: np.random.Generator) -> Row:
         g = self.grads[where]
