@@ -12,6 +12,7 @@ Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.p
 training.py for the loop.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import backends, callbacks, datasets, initializers, metrics
@@ -39,6 +40,7 @@ from .training import evaluate, fit
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from . import plots, teach
     from .diagnosis import diagnose
     from .teach import check, check_layer, check_loss, check_optimizer, explain
 
@@ -47,19 +49,20 @@ __all__ = [
     "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
     "Tanh", "Watch", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
     "constant", "datasets", "diagnose", "evaluate", "explain", "fit", "flatten", "initializers", "kaiming_normal",
-    "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "save",
-    "save_weights", "uniform", "xavier_normal", "xavier_uniform", "zeros",
+    "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "plots",
+    "save", "save_weights", "teach", "uniform", "xavier_normal", "xavier_uniform", "zeros",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """What checks and explains is loaded when it is first asked for: training needs none of it."""
-    if name == "diagnose":
-        from .diagnosis import diagnose
-
-        return diagnose
+    """What checks, explains and draws is loaded when it is first asked for: training needs none of it."""
+    if name in ("diagnosis", "plots", "teach"):
+        return importlib.import_module(f".{name}", __name__)
     if name in __all__:
-        from . import teach
-
-        return getattr(teach, name)
+        return getattr(importlib.import_module(".diagnosis" if name == "diagnose" else ".teach", __name__), name)
     raise AttributeError(f"module 'tinynn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -109,6 +109,8 @@ def draw(thing: str, initializer: str | Initializer, shape: tuple[int, ...], rng
         values = find(thing, initializer)(shape, rng)
     except MemoryError as error:
         raise ValueError(f"{thing} must draw numbers that fit into memory, not an array of shape {shape}") from error
-    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind != "f":
+    if type(values) is not np.ndarray or values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{thing} must return floats of shape {shape}, not {describe(values)}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{thing} must return numbers, not NaN or infinity")
     return values

@@ -134,9 +134,11 @@ class Layer(backends.ByName):
         A model builds its layers; a layer alone is built by its first use, with the default backend and the dtype of
         its first x.
         """
-        ops = ops or backends.load()
-        dtype = np.dtype(np.float32) if dtype is None else dtype
-        drawn = self.initial_values(rng or np.random.default_rng()) if self.parameters else {}
+        ops = backends.load() if ops is None else ops
+        if not isinstance(ops, ModuleType) or not hasattr(ops, "xp"):
+            raise TypeError(f"{self.where}: ops must be a backend's module, not {checks.describe(ops)}")
+        dtype = backends.float_type(f"{self.where}: dtype", np.float32 if dtype is None else dtype, ops)
+        drawn = self.initial_values(checks.generator(f"{self.where}: rng", rng)) if self.parameters else {}
         arrays = {}
         for name in self.parameters:
             value = self.arrays.get(name, drawn.get(name))

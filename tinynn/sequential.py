@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ def flatten(
     Raises ValueError for a layer that is used twice or belongs to another model.
     """
     ops = backends.load(backend)
-    float_type = _float_type(dtype, ops)
+    float_type = backends.float_type("dtype", dtype, ops)
     demand_new(layers)
     rng = checks.generator("seed", seed)
     for layer in layers:
@@ -38,18 +37,10 @@ def flatten(
     return params, grads
 
 
-def _float_type(dtype: Any, ops: Any) -> np.dtype[Any]:
-    """`dtype` as NumPy's, if models can have it (complex only on the textbook: for the complex-step derivative)."""
-    if isinstance(dtype, str | type | np.dtype):  # None would be float64, for NumPy
-        for known in checks.FLOATS if backends.name_of(ops) == "numpy" else checks.REALS:
-            with contextlib.suppress(Exception):  # a text that is no dtype: NumPy raises nearly anything
-                if np.dtype(dtype) == known:
-                    return known
-    raise ValueError(f"dtype must be 'float32' or 'float64', not {checks.describe(dtype)}")
-
-
 def demand_new(layers: tuple[Layer, ...]) -> None:
     """Raise where one of the layers is not a layer, stands there twice, or belongs to another model."""
+    if len(layers) == 1 and isinstance(layers[0], Iterable) and not isinstance(layers[0], Layer | str | bytes):
+        raise TypeError(f"layers must be given one by one, Sequential(*layers), not as {checks.describe(layers[0])}")
     for number, layer in enumerate(layers, 1):
         if not isinstance(layer, Layer):
             hint = " (a class: add parentheses)" if isinstance(layer, type) else ""

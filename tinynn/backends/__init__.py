@@ -11,10 +11,13 @@ is no class to derive from, no registry and no global switch. A backend is impor
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from .. import checks
 
@@ -51,6 +54,16 @@ def float_array(thing: str, a: Any, ops: ModuleType, ndim: int = 2) -> None:
     checks.float_array(thing, a, ops.xp, ndim)
     if a.dtype.kind == "c" and name_of(ops) != "numpy":
         raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}")
+
+
+def float_type(thing: str, dtype: Any, ops: ModuleType) -> np.dtype[Any]:
+    """`dtype` as NumPy's, if models can have it (complex only on the textbook: for the complex-step derivative)."""
+    if isinstance(dtype, str | type | np.dtype):  # None would be float64, for NumPy
+        for known in checks.FLOATS if name_of(ops) == "numpy" else checks.REALS:
+            with contextlib.suppress(Exception):  # a text that is no dtype: NumPy raises nearly anything
+                if np.dtype(dtype) == known:
+                    return known
+    raise ValueError(f"{thing} must be 'float32' or 'float64', not {checks.describe(dtype)}")
 
 
 def name_of(ops: ModuleType) -> str:

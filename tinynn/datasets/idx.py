@@ -32,7 +32,7 @@ CHUNK = 16 * 2**20  # bytes
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
-    """The array in an IDX file: raw, or compressed if its name ends in .gz or .xz.
+    """The array in an IDX file: raw, or compressed by gzip or xz, as its first bytes say (whatever its name ends in).
 
     Returns a new, writable array in native byte order: uint8, int8, int16, int32, float32 or float64, in the shape that
     the header gives. Reads no more than the header announces and one byte, however much a file may unpack to.
@@ -48,7 +48,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path}.") from None
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise ValueError(f"{path.name}: must be an intact {path.suffix} file, not a damaged one: {error}") from error
+        raise ValueError(f"{path.name}: must be an intact compressed file, not a damaged one: {error}") from error
     values = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False)
     try:
         return values.reshape(shape)
@@ -58,9 +58,11 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
 
 def open_file(path: Path) -> BufferedIOBase:
     """The file at `path`, open for reading its uncompressed bytes."""
-    if path.suffix == ".gz":
+    with open(path, "rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
         return gzip.open(path)
-    if path.suffix == ".xz":
+    if magic == b"\xfd7zXZ\0":
         return lzma.open(path, format=lzma.FORMAT_XZ)  # by default it takes the old .lzma too, which has no checksum
     return open(path, "rb")
 

@@ -15,6 +15,7 @@ SHIPPED = Path(__file__).parent / "mnist"
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SUFFIXES = ("", ".gz", ".xz")
+INSIDE = ("MNIST/raw", "raw")  # where torchvision puts them
 
 
 def load_mnist(
@@ -26,8 +27,9 @@ def load_mnist(
     With flatten=False, x is (N, 28, 28); with normalize=False, uint8 in 0 to 255. The arrays are new on each call.
 
     `directory` reads another set of the same kind, such as Fashion-MNIST or KMNIST, of whatever height and width, from
-    the four files named in TRAIN and TEST, each raw, .gz or .xz (the first of these that is there). A set with names of
-    its own, such as EMNIST, has to be renamed first; EMNIST's images lie transposed.
+    the four files named in TRAIN and TEST, each raw, .gz or .xz (the first of these that is there; what it is, its
+    first bytes say). Also found are names with a dot, train-images.idx3-ubyte, and files in MNIST/raw or raw inside. A
+    set with names of its own, such as EMNIST, has to be renamed first; EMNIST's images lie transposed.
 
     Raises FileNotFoundError, NotADirectoryError, and ValueError for files that are damaged or do not fit together.
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits"; see mnist/ATTRIBUTION.md.
@@ -55,12 +57,17 @@ def find_files(folder: Path, names: tuple[str, str]) -> tuple[Path, Path]:
 
 def find_file(folder: Path, name: str) -> Path:
     """The file of that name, raw or compressed. Raises FileNotFoundError."""
-    for suffix in SUFFIXES:
-        if (folder / (name + suffix)).is_file():
-            return folder / (name + suffix)
+    names = [spelling + suffix for spelling in (name, name.replace("-idx", ".idx")) for suffix in SUFFIXES]
+    for place in (folder, *(folder / inner for inner in INSIDE)):
+        for other in names:
+            if (place / other).is_file():
+                return place / other
     expected = ", ".join(name + suffix for suffix in SUFFIXES)
-    reason = "holds none of them" if folder.is_dir() else "there is no such directory"
-    raise FileNotFoundError(f"directory {folder} must hold one of {expected}, but {reason}")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"directory {folder} must hold one of {expected}, but there is no such directory")
+    held = sorted(os.listdir(folder))
+    there = (", ".join(held[:4]) + (", ..." if len(held) > 4 else "")) or "nothing"
+    raise FileNotFoundError(f"directory {folder} must hold one of {expected}, but there is only {there}")
 
 
 def read_pair(image_file: Path, label_file: Path) -> tuple[Array, Array]:

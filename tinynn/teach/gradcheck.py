@@ -31,7 +31,7 @@ from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
 from .pairing import Unpaired
-from .parts import COMPLEX, REAL, LossPart, Network, Part
+from .parts import COMPLEX, REAL, LossPart, Network, Part, private
 from .report import Finding, Report, Row, Sweep
 from .step import Step, first_broken_layer, unpaired
 
@@ -92,7 +92,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         report.rows.append(_row_of(patient, name))
     wrong = [name for name, row in zip((*part.names, "x"), report.rows) if row.verdict == "wrong"]
     swept = wrong[0] if wrong else "x"
-    report.sweeper = lambda: Sweep(*measure.sweep(patient.scalar(swept), patient.at(swept), patient.analytic[swept]))
+    slope = measure.slope(patient.analytic[swept])
+    report.sweeper = functools.partial(_sweep_layer, part.original, x, dy, swept, slope)
     for row in report.rows:
         if row.verdict == "kink":
             index = tuple(map(int, row.entry.strip("[]").split(",")))
@@ -137,7 +138,7 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     report.notes += _notes_on(part, y, t)
     if row is not None:
         dy = np.array(part.both(y.copy(), t)[1], float)
-        report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, dy))
+        report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, measure.slope(dy)))
     return report
 
 
@@ -195,8 +196,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     twin = Network(model, loss, COMPLEX)
     whole = Whole(network, twin, x, t)
     report.method = _method(whole.exact)
-    report.sweeper = whole.sweep
     report.rows = [*([row] if row else []), *whole.rows(step, rng)]
+    copies = private("model and loss", (model, loss))
+    report.sweeper = functools.partial(_sweep, copies, x, t, measure.slope(step.grads))
     wrong = [r for r in report.rows if r.verdict == "wrong"]
     if wrong and finding is None and _right_nearby(model, loss, x, t, rng):
         report.notes.append(
@@ -213,6 +215,17 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
     return report
+
+
+def _sweep(parts: tuple[Any, Any], x: Array, t: Array, slope: float) -> Sweep:
+    """The sweep of a model; a report holds no more for it than a copy of the model."""
+    return Whole(Network(*parts, REAL), Network(*parts, COMPLEX), x, t).sweep(slope)
+
+
+def _sweep_layer(layer: Layer, x: Array, dy: Array, name: str, slope: float) -> Sweep:
+    """The sweep of one tensor of a layer."""
+    patient = Patient(Part(layer, layer.where), x, dy, dy, {}, np.random.default_rng(0))
+    return Sweep(*measure.sweep(patient.scalar(name), patient.at(name), slope))
 
 
 def _right_nearby(model: Any, loss: Any, x: Array, t: Array, rng: np.random.Generator) -> bool:

@@ -109,16 +109,21 @@ def sample(a: Array, limit: int, rng: np.random.Generator) -> Iterator[tuple[int
         yield tuple(int(i) for i in np.unravel_index(flat, a.shape))
 
 
+def slope(analytic: Array) -> float:
+    """The derivative along `direction` by the code's gradient."""
+    return float((direction(analytic) * analytic).sum())
+
+
 def direction(at: Array) -> Array:
     """A direction of length 1, always the same."""
     u = normal(np.random.default_rng(3), at)
     return u / (np.linalg.norm(u) or 1.0)
 
 
-def sweep(f: Function, at: Array, analytic: Array) -> tuple[Array, Array]:
-    """(h, relative error) of central differences along one direction, h = 1e-1 ... 1e-12."""
+def sweep(f: Function, at: Array, a: float) -> tuple[Array, Array]:
+    """(h, relative error) of central differences along `direction`, h = 1e-1 ... 1e-12; `a` is what backward says."""
     u = direction(at)
-    a, h = float((u * analytic).sum()), 10.0 ** -np.arange(1, 12.5, 0.5)
+    h = 10.0 ** -np.arange(1, 12.5, 0.5)
     n = np.array([along(f, at, u, False, step) for step in h])
     scale = np.maximum(abs(a), np.abs(n)) + 1e-300
     return h, np.maximum(np.abs(n - a) / scale, 1e-17)

@@ -261,9 +261,9 @@ class Whole:
         )
         return Finding("unknown", "the model", why)
 
-    def sweep(self) -> Sweep:
+    def sweep(self, slope: float) -> Sweep:
         """Central differences along one random direction, with steps from 1e-1 to 1e-12."""
-        sweep = Sweep(*measure.sweep(self.value, self.start, self.grads))
+        sweep = Sweep(*measure.sweep(self.value, self.start, slope))
         if sweep.shape == "cliff":
             sweep.kink = self._nearest_kink(measure.direction(self.start))
         return sweep

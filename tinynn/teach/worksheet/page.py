@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 from .drawing import Drawing, summary
@@ -50,7 +50,7 @@ def page(sheet: Any) -> str:
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "text": html.escape(sheet.text()),
     }
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
 
 

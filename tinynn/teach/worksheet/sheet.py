@@ -13,6 +13,8 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
+from ...layer import Layer
+from ...losses import Loss
 from .parts import Index, Line, Quantity, Step, bracket
 from .record import Case, Record, layers_of
 from .steps import steps_of
@@ -37,6 +39,9 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         if isinstance(part, type) or not all(callable(getattr(part, name, None)) for name in methods):
             hint = " (a class: make one of it)" if isinstance(part, type) else ""
             raise TypeError(f"{thing} must have {' and '.join(methods)}, not be {checks.describe(part)}{hint}")
+    if isinstance(model, Loss) or (isinstance(model, Layer) and model.ops is None):
+        hint = f": Sequential({model!r}, seed=0) is one" if isinstance(model, Layer) else ""
+        raise TypeError(f"model must be one that has its weights, not {checks.describe(model)}{hint}")
     if optimizer is not None and getattr(optimizer, "model", model) is not model:
         raise ValueError(f"optimizer must be one of this model, not of another: {checks.describe(optimizer)}")
     checks.float_array("x", x, np)
