@@ -248,9 +248,122 @@ def test_what_a_call_returned_is_never_overwritten(cpu, rng):
     assert all(np.array_equal(a, b) for a, b in zip(first, kept))
 
 
-def test_wrong_sizes_are_refused_before_a_kernel_runs():
-    with pytest.raises(ValueError, match="dy must have y's shape"):
-        load_backend("numba").relu_backward(np.ones((2, 3)), np.ones((3, 2)))
+def right(op, N, D, H, rng, dtype):
+    """Arguments of an op that fit; for each array its name and the axes whose size no other array shares."""
+    arrays = {
+        "affine": {"x": (N, D), "W": (D, H), "b": (H,)},
+        "affine_backward": {"dy": (N, H), "x": (N, D), "W": (D, H), "dW": (D, H), "db": (H,)},
+        "mse": {"y": (N, D), "t": (N, D), "weight": (N,)},
+        "softmax": {"y": (N, D)},
+        "softmax_cross_entropy": {"y": (N, D), "t": (N, D), "weight": (N,)},
+        "softmax_cross_entropy of labels": {"y": (N, D), "t": (N,), "weight": (N,)},
+        "softmax_cross_entropy of labels alone": {"y": (N, D), "t": (N,)},
+        "gaussian_nll": {"y": (N, 2 * D), "t": (N, D), "weight": (N,)},
+        "sgd_step": {"params": (D,), "grads": (D,), "velocity": (D,)},
+        "adam_step": {"params": (D,), "grads": (D,), "m": (D,), "v": (D,)},
+        "relu_backward": {"dy": (N, D), "y": (N, D)},
+        "sigmoid_backward": {"dy": (N, D), "y": (N, D)},
+        "tanh_backward": {"dy": (N, D), "y": (N, D)},
+    }[op]
+    free = {("affine", "x"): {0}, ("softmax", "y"): {0, 1}}
+    free |= {(op, "y"): {1} for op in ("softmax_cross_entropy of labels", "softmax_cross_entropy of labels alone")}
+    rest = {"sgd_step": [0.1, 0.9, False, 0.0], "adam_step": [1, 0.001, 0.9, 0.999, 1e-8, 0.0]}.get(op, [])
+    given = {name: rng.random(shape).astype(dtype) for name, shape in arrays.items()}
+    if op == "softmax_cross_entropy":
+        given["t"] /= given["t"].sum(axis=1, keepdims=True)
+    elif op.startswith("softmax_cross_entropy"):
+        given["t"] = np.zeros(N, int)
+    return given, {name: free.get((op, name), set()) for name in arrays}, rest
+
+
+def wrong_shapes(shape, free):
+    """Shapes that an array of that shape must not have: shorter, longer, 1, none, turned, one axis more or fewer."""
+    shapes = {(*shape, 1), (1, *shape), shape[1:], shape[:-1], (), (*shape, 3), shape[::-1]} - {shape}
+    for axis in set(range(len(shape))) - free:
+        sizes = {0, 1, shape[axis] - 1, shape[axis] + 1, 2 * shape[axis]} - {shape[axis]}
+        shapes |= {(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes}
+    return sorted(
+        other
+        for other in shapes
+        if len(other) != len(shape) or any(n != m and axis not in free for axis, (n, m) in enumerate(zip(other, shape)))
+    )
+
+
+def refused(ops, op, arguments):
+    """The error that the op raises for them, once it is sure that nothing was written, in or around the arguments."""
+    guard, held, given = 64, [], []
+    for a in arguments:
+        if isinstance(a, np.ndarray):
+            held.append(np.concatenate([np.full(guard, 77, a.dtype), a.ravel(), np.full(guard, 77, a.dtype)]))
+            a = held[-1][guard : guard + a.size].reshape(a.shape) if ops.xp is np else ops.asarray(a)
+        given.append(a)
+    before = [a.copy() for a in held]
+    with pytest.raises((ValueError, TypeError)) as caught:
+        getattr(ops, op)(*given)
+    assert all(np.array_equal(a, b) for a, b in zip(held, before))
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+FITTED = [op for op in OPS if op not in ("relu", "sigmoid", "tanh")]  # those take an array of any shape
+FITTED += ["softmax_cross_entropy of labels", "softmax_cross_entropy of labels alone"]
+
+
+@pytest.mark.parametrize("N, D, H", [(3, 4, 5), (64, 96, 150), (64, 40, 32), (1, 1, 1)])  # by each kind of product
+@pytest.mark.parametrize("op", FITTED)
+@pytest.mark.parametrize("backend", ALL)
+def test_arrays_that_do_not_fit_are_refused(backend, op, N, D, H, rng):
+    """Every argument of every op in every wrong shape and dtype: the textbook's error, and not a byte is written."""
+    ops, name = load_backend(backend), op.partition(" ")[0]
+    given, free, rest = right(op, N, D, H, rng, "float32")
+    if op.startswith("affine"):
+        given["x"] *= rng.random((N, D)) < 0.1  # past zeros, where the shape allows it
+    getattr(ops, name)(*(ops.asarray(a.copy()) for a in given.values()), *rest)  # right as they are
+    alone = sum(a.dtype.kind == "f" for a in given.values()) == 1  # y may be of either float, then
+    for argument, a in given.items():
+        cases = [np.resize(a, shape) for shape in wrong_shapes(a.shape, free[argument])]
+        kinds = ["float64", "int32", "bool"] if a.dtype.kind == "f" else ["float32", "bool"]
+        cases += [a.astype(kind) for kind in (kinds[1:] if alone and a.dtype.kind == "f" else kinds)]
+        for case in cases:
+            arguments = [*{**given, argument: case}.values(), *rest]
+            error = refused(ops, name, arguments)
+            assert f"Error: {name}: " in error and error == refused(numpy_ops, name, arguments)
+
+
+def test_an_argument_that_is_no_array_is_named():
+    with pytest.raises(TypeError, match=r"affine: arguments must be arrays, not \[1.0\] \(list\)"):
+        numpy_ops.affine(np.ones((1, 1)), [1.0], np.ones(1))
+
+
+@pytest.mark.parametrize("act, message", [
+    (lambda f: f.affine(np.ones((8, 5)), np.ones((9, 32)), np.ones(32)), "affine: W must have shape (5, H), not (9, 32)"),
+    (lambda f: f.affine(np.ones((8, 5)), np.ones((5, 300)), np.ones(3)), "affine: b must have shape (300,), not (3,)"),
+    (lambda f: f.affine(np.ones((8, 5, 1)), np.ones((5, 3)), np.ones(3)), "affine: x must have shape (N, D), not (8, 5, 1)"),
+    (lambda f: f.gaussian_nll(np.ones((8, 5)), np.ones((8, 3))), "gaussian_nll: y must have shape (8, 6), not (8, 5)"),
+    (lambda f: f.softmax_cross_entropy(np.ones((64, 5)), np.ones(2, int)), "softmax_cross_entropy: t must have shape (64,), not (2,)"),
+    (lambda f: f.relu_backward(np.ones((2, 3)), np.ones((3, 2))), "relu_backward: dy must have shape (3, 2), not (2, 3)"),
+    (lambda f: f.mse(np.ones((2, 3)), np.ones((2, 3), "f4")), "mse: t must be float64 like y, not float32"),
+    (lambda f: f.mse(np.ones((2, 3)), np.ones((2, 3), int)), "mse: t must be of dtype float32 or float64, not int64"),
+    (lambda f: f.softmax_cross_entropy(np.ones((2, 3)), np.ones(2)), "softmax_cross_entropy: t must hold whole numbers, not float64"),
+])  # fmt: skip
+def test_the_error_names_the_argument_and_both_shapes(act, message, cpu):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        act(load_backend(cpu))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", ["float16", "int64", "complex128"])
+@pytest.mark.parametrize("op", ["relu", "sigmoid", "tanh"])
+def test_what_no_kernel_takes_goes_the_textbook_s_way(op, kind, rng):
+    x = rng.normal(0, 2, (3, 4)).astype(kind)
+    np.testing.assert_array_equal(getattr(load_backend("numba"), op)(x), getattr(numpy_ops, op)(x), strict=True)
+
+
+def test_real_and_complex_fit_for_the_complex_step():
+    """One of two may be complex where the other is real, in double precision only."""
+    x, W, b = np.ones((2, 3)), np.ones((3, 4)), np.ones(4)
+    assert numpy_ops.affine(x + 1j, W, b).dtype == numpy_ops.affine(x, W + 1j, b + 1j).dtype == complex
+    with pytest.raises(TypeError, match="affine: W must be float64 like x, not float32"):
+        numpy_ops.affine(x + 1j, W.astype("float32"), b)
 
 
 def test_unknown_backend():

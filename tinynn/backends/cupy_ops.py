@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..checks import Array
+from . import shapes
 
 try:
     import cupy as xp
@@ -34,12 +35,14 @@ def to_numpy(a: Array) -> Array:
 
 
 def affine(x: Array, W: Array, b: Array) -> Array:
+    shapes.demand("affine: x (N, D), W (D, H), b (H,)", x, W, b)
     y = xp.dot(x, W)
     y += b
     return y
 
 
 def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
+    shapes.demand("affine_backward: x (N, D), W (D, H), dy (N, H), dW (D, H), db (H,)", x, W, dy, dW, db)
     xp.dot(x.T, dy, out=dW)
     xp.sum(dy, axis=0, out=db)
     return xp.dot(dy, W.T) if need_dx else None
@@ -61,6 +64,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
+    shapes.demand("relu_backward: y (...), dy (...)", y, dy)
     return relu_backward_kernel(dy, y)
 
 
@@ -69,6 +73,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
+    shapes.demand("sigmoid_backward: y (...), dy (...)", y, dy)
     return sigmoid_backward_kernel(dy, y)
 
 
@@ -77,6 +82,7 @@ def tanh(x: Array) -> Array:
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
+    shapes.demand("tanh_backward: y (...), dy (...)", y, dy)
     return tanh_backward_kernel(dy, y)
 
 
@@ -114,16 +120,22 @@ LOG_2PI = 1.8378770664093453
 
 
 def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+    shapes.demand("mse: y (N, D), t (N, D), weight (N,)", y, t, weight)
     square, dy = mse_kernel(y, t, 2 / max(y.size, 1))
     return _average(square, dy, y.size, weight)
 
 
 def softmax(y: Array) -> Array:
+    shapes.demand("softmax: y (N, C)", y)
     _, e, total = _softmax_parts(y)
     return e / total
 
 
 def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+    if t.ndim == 1:
+        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight (N,)", y, t, weight)
+    else:
+        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight (N,)", y, t, weight)
     N, C = y.shape
     z, e, total = _softmax_parts(y)
     if t.ndim == 1:
@@ -134,6 +146,7 @@ def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tu
 
 
 def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight (N,)", t, y, weight)
     D = t.shape[1]
     losses, dm, ds = gaussian_kernel(y[:, :D], y[:, D:], t, LOG_2PI, max(t.size, 1))
     return _average(losses, xp.concatenate([dm, ds], axis=1), t.size, weight)
@@ -186,6 +199,7 @@ def sgd_step(
     nesterov: bool,
     weight_decay: float,
 ) -> None:
+    shapes.demand("sgd_step: params (P,), grads (P,), velocity (P,)", params, grads, velocity)
     sgd_kernel(grads, lr, momentum, nesterov, weight_decay, params, velocity)
 
 
@@ -201,5 +215,6 @@ def adam_step(
     eps: float,
     weight_decay: float,
 ) -> None:
+    shapes.demand("adam_step: params (P,), grads (P,), m (P,), v (P,)", params, grads, m, v)
     adam_kernel(grads, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 / (1 - beta2**t), eps,
                 1 - lr * weight_decay, params, m, v)  # fmt: skip

@@ -3,6 +3,9 @@
 Matrix products go to BLAS, or past their zeros (numba_product.py). Everything around them is a loop over memory: there
 a kernel does in one pass, without temporaries, what NumPy does in several. An op is a plain function, which allocates
 its result, above the kernel, which fills it. How kernels are compiled, and why so: numba_kernel.py.
+
+A kernel checks no bounds: it would read, and write, beyond arrays that are too short. So an op looks first whether its
+arguments fit one another and the kernel, and gives those that do not to the textbook, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from numba import float32, float64, int64, types
 from numba.extending import overload
 
 from .. import checks
-from ..checks import Array
+from ..checks import REALS, Array
 from . import numpy_ops
 from .numba_kernel import OPTIONS, kernel, read, report, write
 from .numba_product import product
@@ -43,13 +46,20 @@ __all__ = [
 
 
 def affine(x: Array, W: Array, b: Array) -> Array:
-    y = np.empty((x.shape[0], W.shape[1]), x.dtype)
+    fit = x.ndim == 2 and b.ndim == 1 and W.shape == (x.shape[1], b.size)
+    if not (fit and x.dtype is W.dtype is b.dtype and x.dtype in REALS):
+        return numpy_ops.affine(x, W, b)
+    y = np.empty((x.shape[0], b.size), x.dtype)
     product(x, W, y)
     add_to_rows(y, np.ascontiguousarray(b))
     return y
 
 
 def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
+    fit = dy.ndim == x.ndim == 2 and len(dy) == len(x) and W.shape == dW.shape == (x.shape[1], dy.shape[1])
+    fit = fit and db.shape == dy.shape[1:] and x.dtype is dy.dtype is W.dtype is dW.dtype is db.dtype
+    if not (fit and x.dtype in REALS):
+        return numpy_ops.affine_backward(dy, x, W, dW, db, need_dx)
     product(x.T, dy, dW)
     sum_of_rows(np.ascontiguousarray(dy), db)
     return np.dot(dy, W.T) if need_dx else None
@@ -135,23 +145,23 @@ def _compile_tanh(x):
 
 
 def relu(x: Array) -> Array:
-    return _map(relu_kernel, x)
+    return _map(relu_kernel, x) if x.dtype in REALS else numpy_ops.relu(x)
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    if dy.shape != y.shape:  # a kernel checks no bounds
-        raise ValueError(f"dy must have y's shape {y.shape}, not {dy.shape}")
+    if not (dy.shape == y.shape and dy.dtype is y.dtype and y.dtype in REALS):
+        return numpy_ops.relu_backward(dy, y)
     dx = np.empty(y.shape, y.dtype)
     relu_backward_kernel(dy.ravel(), y.ravel(), dx.ravel())
     return dx
 
 
 def sigmoid(x: Array) -> Array:
-    return _map(sigmoid_kernel, x)
+    return _map(sigmoid_kernel, x) if x.dtype in REALS else numpy_ops.sigmoid(x)
 
 
 def tanh(x: Array) -> Array:
-    return _map(tanh_kernel, x)
+    return _map(tanh_kernel, x) if x.dtype in REALS else numpy_ops.tanh(x)
 
 
 def _map(kernel: Any, x: Array) -> Array:
@@ -190,9 +200,12 @@ def tanh_kernel(x, y):
 
 
 def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
-    N, C = y.shape
-    if t.ndim == 2 or weight is not None:  # rare: not worth the time that compiling a kernel takes
+    labels = t.dtype.kind in "iu" and t.shape == y.shape[:1]
+    if (
+        not (labels and y.ndim == 2 and y.dtype in REALS) or weight is not None
+    ):  # soft targets and weights are rare: not worth compiling a kernel
         return numpy_ops.softmax_cross_entropy(y, t, weight)
+    N, C = y.shape
     dy = np.empty((N, C), y.dtype)
     total, bad = cross_entropy_kernel(np.ascontiguousarray(y), np.ascontiguousarray(t, dtype=np.int64), dy)
     if bad:
@@ -239,6 +252,9 @@ def sgd_step(
     nesterov: bool,
     weight_decay: float,
 ) -> None:
+    fit = params.ndim == 1 and params.shape == grads.shape == velocity.shape
+    if not (fit and params.dtype is grads.dtype is velocity.dtype and params.dtype in REALS):
+        return numpy_ops.sgd_step(params, grads, velocity, lr, momentum, nesterov, weight_decay)
     sgd_kernel(params, np.ascontiguousarray(grads), velocity, lr, momentum, nesterov, weight_decay, TINY_MEAN)
 
 
@@ -264,6 +280,9 @@ def adam_step(
     eps: float,
     weight_decay: float,
 ) -> None:
+    fit = params.ndim == 1 and params.shape == grads.shape == m.shape == v.shape
+    if not (fit and params.dtype is grads.dtype is m.dtype is v.dtype and params.dtype in REALS):
+        return numpy_ops.adam_step(params, grads, m, v, t, lr, beta1, beta2, eps, weight_decay)
     adam_kernel(
         params, np.ascontiguousarray(grads), m, v, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t),
         1 / (1 - beta2**t), eps, 1 - lr * weight_decay, TINY_MEAN, TINY_SQUARE,

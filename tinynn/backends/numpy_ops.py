@@ -3,7 +3,7 @@
 Conventions. x has one example per row: (N, D), batch first. d<name> is the gradient of the loss L with respect to
 <name> and has its shape. A forward op returns fresh arrays. A backward op gets dy = dL/dy and returns dx = dL/dx by the
 chain rule, dL/dx = dL/dy * dy/dx; gradients of parameters it writes into arrays of the caller's ("Writes"). Nothing
-else is ever written to.
+else is ever written to. Arrays of shapes that do not fit one another are refused (shapes.py): nothing broadcasts.
 
 Every op takes float32, float64 and complex128. The last is for the complex-step derivative, f'(x) = Im f(x + ih) / h,
 which has no cancellation and so is exact to the last digit (Squire & Trapp 1998, SIAM Review 40). Therefore decisions
@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import checks
 from ..checks import Array
+from . import shapes
 
 xp = np  # the array module of this backend: np here, cupy on the GPU
 
@@ -38,6 +39,7 @@ def affine(x: Array, W: Array, b: Array) -> Array:
 
     x (N, D), W (D, H), b (H,) -> y (N, H).
     """
+    shapes.demand("affine: x (N, D), W (D, H), b (H,)", x, W, b)
     y = np.dot(x, W)
     y += b
     return y
@@ -52,6 +54,7 @@ def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx
 
     dy (N, H), x (N, D), W (D, H) -> dx (N, D). Writes: dW (D, H), db (H,).
     """
+    shapes.demand("affine_backward: x (N, D), W (D, H), dy (N, H), dW (D, H), db (H,)", x, W, dy, dW, db)
     np.dot(x.T, dy, out=dW)
     np.sum(dy, axis=0, out=db)
     return np.dot(dy, W.T) if need_dx else None
@@ -74,6 +77,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
     relu(x) is x itself on the right of 0 (slope 1) and constant on its left (slope 0). At 0 there is no derivative; 0
     is the usual choice. y = relu(x) is never negative, so its sign *is* the slope, and is NaN where y is.
     """
+    shapes.demand("relu_backward: y (...), dy (...)", y, dy)
     return dy * np.sign(y.real)
 
 
@@ -92,6 +96,7 @@ def sigmoid_backward(dy: Array, y: Array) -> Array:
 
     With y = 1/(1 + e^-x): dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y), since 1 - y = e^-x / (1 + e^-x).
     """
+    shapes.demand("sigmoid_backward: y (...), dy (...)", y, dy)
     return dy * (y * (1 - y))
 
 
@@ -105,6 +110,7 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
     tanh = sinh / cosh, so its derivative is (cosh^2 - sinh^2) / cosh^2 = 1 - tanh^2.
     """
+    shapes.demand("tanh_backward: y (...), dy (...)", y, dy)
     return dy * (1 - y * y)
 
 
@@ -120,6 +126,7 @@ def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
 
     y, t (N, D) -> the value, dy (N, D).
     """
+    shapes.demand("mse: y (N, D), t (N, D), weight (N,)", y, t, weight)
     error = y - t
     return _average(error * error, error * (2 / max(y.size, 1)), weight)
 
@@ -130,6 +137,7 @@ def softmax(y: Array) -> Array:
     Subtracting a row's maximum first changes nothing (it cancels) and keeps e^y from overflowing.
     y (N, C) -> p (N, C).
     """
+    shapes.demand("softmax: y (N, C)", y)
     e = np.exp(y - _row_max(y))
     return e / e.sum(axis=1, keepdims=True)
 
@@ -145,6 +153,10 @@ def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tu
     y (N, C) scores; t (N,) integer labels in 0..C-1, or (N, C) probabilities -> the value, dy (N, C).
     Raises ValueError for a label out of range.
     """
+    if np.ndim(t) == 1:
+        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight (N,)", y, t, weight)
+    else:
+        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight (N,)", y, t, weight)
     N, C = y.shape
     z = y - _row_max(y)
     e = np.exp(z)
@@ -171,6 +183,7 @@ def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float
 
     y (N, 2 D), t (N, D) -> the value, dy (N, 2 D). Source: Nix & Weigend 1994.
     """
+    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight (N,)", t, y, weight)
     D = t.shape[1]
     m, s = y[:, :D], y[:, D:]
     precision = np.exp(-s)
@@ -222,6 +235,7 @@ def sgd_step(
     All arrays (P,). A velocity below 1e-30 is 0. Writes: params, velocity.
     Source: Sutskever et al. 2013, equations 1 to 4.
     """
+    shapes.demand("sgd_step: params (P,), grads (P,), velocity (P,)", params, grads, velocity)
     step = lr * (grads + weight_decay * params)
     velocity *= momentum
     velocity -= step
@@ -251,6 +265,7 @@ def adam_step(
     All arrays (P,); t = 1, 2, ... Writes: params, m, v.
     Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2 (without its schedule factor).
     """
+    shapes.demand("adam_step: params (P,), grads (P,), m (P,), v (P,)", params, grads, m, v)
     m *= beta1
     m += (1 - beta1) * grads
     v *= beta2

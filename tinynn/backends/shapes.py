@@ -1,0 +1,71 @@
+"""Which arrays fit one another: said in one line at the top of an op, and demanded there.
+
+    demand("affine: x (N, D), W (D, H), b (H,)", x, W, b)
+
+A letter is a size: the first array that has it says how large it is, the others must agree; (...) is any shape, the
+same for all. So nothing broadcasts by accident: NumPy alone would repeat a b of one number, or a t of one column.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from .. import checks
+
+ARRAY = re.compile(r"(labels )?(\w+) \(([^)]*)\)")
+
+
+def demand(what: str, *arrays: Any) -> None:
+    """Raise where the arrays are not what the line `what` says (None, an argument left out, always fits).
+
+    Floats must be of one dtype, float32 or float64, and may be complex beside float64, for the complex step; labels are
+    whole numbers. Raises TypeError, ValueError.
+    """
+    try:
+        kinds = tuple([None if a is None else (a.shape, a.dtype) for a in arrays])
+    except AttributeError:
+        wrong = next(a for a in arrays if a is not None and not (hasattr(a, "shape") and hasattr(a, "dtype")))
+        raise TypeError(f"{what.partition(':')[0]}: arguments must be arrays, not {checks.describe(wrong)}") from None
+    _look(what, kinds)
+
+
+@functools.lru_cache(1000)  # training repeats itself: what was right once is right (errors are not kept)
+def _look(what: str, kinds: tuple[Any, ...]) -> None:
+    op = what.partition(":")[0]
+    sizes: dict[str, Any] = {}
+    first = ""  # the first array of floats, and its dtype
+    for (labels, name, letters), kind in zip(ARRAY.findall(what), kinds):
+        if kind is None:
+            continue
+        shape, dtype = kind
+        if letters == "...":
+            expected = sizes.setdefault("...", shape)
+        else:
+            expected = tuple(_size(letter, sizes) for letter in letters.removesuffix(",").split(", "))
+        fits = len(shape) == len(expected) and all(n == e or isinstance(e, str) for n, e in zip(shape, expected))
+        if not fits:
+            words = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
+            raise ValueError(f"{op}: {name} must have shape ({words}), not {shape}")
+        sizes.update({e: n for n, e in zip(shape, expected) if isinstance(e, str)})
+        if labels:
+            if dtype.kind not in "iu":
+                raise TypeError(f"{op}: {name} must hold whole numbers, not {dtype}")
+        elif dtype not in checks.FLOATS:
+            raise TypeError(f"{op}: {name} must be of dtype float32 or float64, not {dtype}")
+        elif not first:
+            first, real = name, _real(dtype)
+        elif _real(dtype) != real:
+            raise TypeError(f"{op}: {name} must be {real} like {first}, not {dtype}")
+
+
+def _size(letter: str, sizes: dict[str, Any]) -> Any:
+    """The size that "D" or "2 D" stands for; the letter itself where no array has said it yet."""
+    factor, _, name = letter.rpartition(" ")
+    return sizes.get(name, letter) if not factor else int(factor) * sizes[name]
+
+
+def _real(dtype: Any) -> Any:
+    """float64 for complex128, else the dtype itself."""
+    return checks.REALS[1] if dtype.kind == "c" else dtype
