@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import decimal
 import math
 import pickle
 
@@ -164,12 +165,65 @@ def test_bad_targets(name, cpu):
         loss.forward(y, t)
 
 
-@pytest.mark.parametrize(
-    "variance, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)]
-)
-def test_bad_variance(variance, error):
-    with pytest.raises(error, match="GaussianNLL: variance must be"):
+@pytest.mark.parametrize("variance", [0, -1, math.nan, math.inf, 1e-320, 9e-31, 1e30, 1e308, "1"])
+def test_bad_variance(variance):
+    with pytest.raises(TypeError if variance == "1" else ValueError, match="GaussianNLL: variance must be a number, "):
         GaussianNLL(variance=variance)
+
+
+def exact_gaussian(m, t, *, v=None, log_v=None):
+    """-log N(t; m, v) and its slopes for m and log v, in decimal numbers of 60 digits."""
+    with decimal.localcontext(decimal.Context(prec=60)):
+        m, t = decimal.Decimal(float(m)), decimal.Decimal(float(t))
+        v = decimal.Decimal(float(log_v)).exp() if v is None else decimal.Decimal(v)
+        z = (t - m) ** 2 / v
+        two_pi = decimal.Decimal("6.28318530717958647692528676655900576839433879875021")
+        return [float(((two_pi * v).ln() + z) / 2), float((m - t) / v), float((1 - z) / 2)]
+
+
+@pytest.mark.parametrize("sigmas", [0, 1, -3])
+@pytest.mark.parametrize("dtype, v", [
+    ("float32", 1e-320), ("float32", 1e-40), ("float32", 1e-30), ("float32", 0.3), ("float32", 1e30), ("float32", 1e40),
+    ("float32", 1e308), ("float64", 1e-320), ("float64", 1e-40), ("float64", 1e300), ("float64", 1e308),
+])  # fmt: skip
+def test_gaussian_of_any_variance(dtype, v, sigmas, cpu):
+    """Learned log variances, down to where even 1 / v is no float: value and gradient as in decimal arithmetic."""
+    eps, largest = np.finfo(dtype).eps, float(np.finfo(dtype).max)
+    m = min(max(sigmas * math.sqrt(v), -largest), largest)
+    y, t = np.array([[m, math.log(v)]], dtype), np.zeros((1, 1), dtype)
+    loss, (value, dm, ds) = GaussianNLL(backend=cpu), exact_gaussian(y[0, 0], 0, log_v=y[0, 1])
+    with np.errstate(over="ignore"):
+        assert math.isclose(loss.forward(y, t), value, rel_tol=8 * eps, abs_tol=8 * eps)
+        expected = np.array([[dm, ds]]).astype(dtype)  # infinity where it is no float32
+    np.testing.assert_allclose(loss.backward(), expected, rtol=8 * eps, atol=8 * eps)
+
+
+@pytest.mark.parametrize("sigmas", [0, 1, -3])
+@pytest.mark.parametrize("variance", [1e-30, 3e-20, 1.0, 7e20, 9.9e29])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_fixed_variance_of_any_size(dtype, variance, sigmas, cpu):
+    """From end to end of what is allowed, as in decimal arithmetic."""
+    y, t = np.array([[sigmas * math.sqrt(variance)]], dtype), np.zeros((1, 1), dtype)
+    eps, loss, (value, dm, _) = np.finfo(dtype).eps, GaussianNLL(variance, cpu), exact_gaussian(y[0, 0], 0, v=variance)
+    assert math.isclose(loss.forward(y, t), value, rel_tol=8 * eps, abs_tol=8 * eps)
+    np.testing.assert_allclose(loss.backward(), [[dm]], rtol=8 * eps)
+
+
+@pytest.mark.parametrize("dtype, size", [
+    ("float32", 3e38), ("float32", 1e-38), ("float64", 3e38), ("float64", 1.7e308), ("float64", 1e-300),
+])  # fmt: skip
+@pytest.mark.parametrize("cls, options, draw", CASES)
+def test_weights_of_any_size(cls, options, draw, dtype, size, cpu, rng):
+    """Only shares count: the sum of weights of 3e38 is no float32, that of 1.7e308 no float64."""
+    y, t = draw(rng, 5, 3)
+    y, t = y.astype(dtype), t if t.dtype.kind == "i" else t.astype(dtype)
+    shares = np.array([1, 0.5, 1, 0, 0.25], dtype)
+    loss, tolerance, value, rows = cls(backend=cpu, **options), 16 * np.finfo(dtype).eps, 0.0, []
+    for n in range(5):
+        value += float(shares[n]) / 2.75 * loss.forward(y[n : n + 1], t[n : n + 1])
+        rows.append(float(shares[n]) / 2.75 * loss.backward()[0])
+    assert math.isclose(loss.forward(y, t, shares * np.asarray(size, dtype)), value, rel_tol=tolerance)
+    np.testing.assert_allclose(loss.backward(), rows, rtol=tolerance, atol=tolerance)
 
 
 def test_predictions_without_columns(cpu):
@@ -232,5 +286,8 @@ def test_bad_weights(cpu):
         ):
             loss(y, t, weight)
     for weight in ([1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, math.nan, 1.0], [math.inf, 1.0, 1.0]):
-        with pytest.raises(ValueError, match="weight must hold numbers of 0 or more, not all 0"):
+        wrong = min(weight) if not min(weight) >= 0 else max(weight)
+        if math.nan in weight:
+            wrong = math.nan
+        with pytest.raises(ValueError, match=f"weight must hold numbers of 0 or more, not all 0, not {wrong}"):
             loss(y, t, np.array(weight))

@@ -96,8 +96,11 @@ class Loss(backends.ByName):
         if type(weight) is not type(y) or weight.shape != y.shape[:1] or weight.dtype != y.dtype:
             expected = f"a {y.dtype} array with a number for each of the {len(y)} rows of y"
             raise ValueError(f"{self!r}: weight must be {expected}, not {checks.describe(weight)}")
-        if self.ops.xp is np and not (weight.min() >= 0 and 0 < weight.sum() < math.inf):  # on the GPU this would wait
-            raise ValueError(f"{self!r}: weight must hold numbers of 0 or more, not all 0, not {weight.min()}")
+        if self.ops.xp is np:  # on the GPU this would wait
+            least, largest = weight.min(), weight.max()
+            if not (least >= 0 and 0 < largest < math.inf):
+                wrong = largest if least >= 0 else least
+                raise ValueError(f"{self!r}: weight must hold numbers of 0 or more, not all 0, not {wrong}")
 
     def _check_dtype(self, y: Array, t: Array) -> None:
         if t.dtype != y.dtype:
@@ -170,16 +173,14 @@ class GaussianNLL(Loss):
     -log N(t; m, v) = (log(2 pi v) + (t - m)^2 / v) / 2, with mean m and variance v.
 
     GaussianNLL(variance=0.25): v is fixed, y (N, D) is m. Then L is MSE / (2 v) plus a constant: least squares *is*
-    maximum likelihood under noise of one size.
+    maximum likelihood under noise of one size. v from 1e-30 to 1e30: beyond, float32 does not hold (t - m)^2 / v.
     GaussianNLL(): the network says how sure it is. y (N, 2 D) holds m in its first D columns and log v in the others
     (the logarithm, so that v > 0 whatever y is), and t is (N, D).
     """
 
     def __init__(self, variance: float | None = None, backend: str | None = None) -> None:
         super().__init__(backend)
-        self.variance = None if variance is None else checks.number("GaussianNLL: variance", variance, 0)
-        if self.variance == 0:
-            raise ValueError("GaussianNLL: variance must be more than 0, not 0")
+        self.variance = None if variance is None else checks.number("GaussianNLL: variance", variance, 1e-30, 1e30)
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
         if self.variance is None:

@@ -108,12 +108,13 @@ cross_entropy_rows = xp.ElementwiseKernel(
 gaussian_kernel = xp.ElementwiseKernel(
     "T m, T s, T t, T log_2pi, T N",
     "T loss, T dm, T ds",
-    """T precision = exp(-s);
-    T error = m - t;
-    T scaled = error * error * precision;
-    loss = (log_2pi + s + scaled) / T(2);
-    dm = error * precision / N;
-    ds = (T(1) - scaled) / T(2) / N""",
+    """T error = m - t;
+    T per_sigma = error == T(0) ? T(1) : exp(-s / T(2));
+    error = error * per_sigma;
+    T square = error * error;
+    loss = (log_2pi + s + square) / T(2);
+    dm = error * per_sigma / N;
+    ds = (T(1) - square) / T(2) / N""",
     "gaussian_nll",
 )
 LOG_2PI = 1.8378770664093453
@@ -162,7 +163,8 @@ def _softmax_parts(y: Array) -> tuple[Array, Array, Array]:
 def _average(losses: Array, dy: Array, count: int, weight: Array | None) -> tuple[float, Array]:
     """sum(losses) / count in double precision, still on the GPU, NaN for count 0; and its gradient."""
     if weight is not None:
-        share = (weight / weight.mean())[:, None]
+        share = weight / weight.max()
+        share = (share / share.mean())[:, None]
         losses, dy = losses * share, dy * share
     return losses.sum(dtype=xp.float64) / (count or float("nan")), dy
 

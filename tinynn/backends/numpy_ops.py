@@ -186,12 +186,14 @@ def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float
     shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight (N,)", t, y, weight)
     D = t.shape[1]
     m, s = y[:, :D], y[:, D:]
-    precision = np.exp(-s)
     error = m - t
-    scaled = error * error * precision
-    dy = np.concatenate([error * precision, (1 - scaled) / 2], axis=1)
+    # 1 / sqrt(v) is in range where 1 / v is not, as for v = 1e-40 in float32; without an error, none is needed.
+    per_sigma = np.exp(np.where(error == 0, 0, -s / 2))
+    error = error * per_sigma  # in standard deviations
+    square = error * error
+    dy = np.concatenate([error * per_sigma, (1 - square) / 2], axis=1)
     dy /= max(t.size, 1)
-    return _average((np.log(2 * np.pi) + s + scaled) / 2, dy, weight)
+    return _average((np.log(2 * np.pi) + s + square) / 2, dy, weight)
 
 
 def _row_max(y: Array) -> Array:
@@ -205,7 +207,8 @@ def _average(losses: Array, dy: Array, weight: Array | None) -> tuple[float, Arr
     sum_n w_n l_n / sum_n w_n is the mean of (w_n / mean(w)) l_n: so rows and their gradients are only scaled.
     """
     if weight is not None:
-        share = (weight / weight.mean())[:, None]
+        share = weight / weight.max()  # so that no sum of large weights overflows
+        share = (share / share.mean())[:, None]
         losses, dy = losses.reshape(len(share), -1) * share, dy * share
     wide = np.result_type(losses.dtype, np.float64)
     return losses.sum(dtype=wide).item() / losses.size if losses.size else float("nan"), dy
