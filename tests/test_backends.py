@@ -399,10 +399,39 @@ def test_import_loads_nothing_optional():
 import sys, tinynn
 assert not {"matplotlib", "numba", "cupy", "torch"} & set(sys.modules), sorted(sys.modules)
 import numpy as np
-model = tinynn.Sequential(tinynn.Affine(2, 2), backend="numpy")
-loss = tinynn.SoftmaxCrossEntropy()
-model.fit(np.ones((3, 2), np.float32), np.array([0, 1, 0]), loss=loss, optimizer=tinynn.Adam(model), progress=False)
-repr(model)
+from tinynn import SGD, Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
+
+class Own:
+    def __init__(self, hold, layers):
+        self.__dict__.update(hold(Affine(2, 3), ReLU(), Affine(3, 2)))
+        self.layers_of = layers
+        self.params, self.grads = tinynn.flatten(*layers(self), backend="numpy", seed=0)
+
+    def forward(self, x):
+        for layer in self.layers_of(self):
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy):
+        for layer in reversed(self.layers_of(self)):
+            dy = layer.backward(dy)
+
+models = [
+    Sequential(Affine(2, 3), ReLU(), Affine(3, 2), backend="numpy", seed=0),
+    Own(lambda a, b, c: dict(a=a, b=b, c=c), lambda own: [own.a, own.b, own.c]),
+    Own(lambda *layers: dict(parts=layers), lambda own: own.parts),
+    Own(lambda a, b, c: dict(parts=dict(a=a, b=b, c=c)), lambda own: list(own.parts.values())),
+]
+x, t = np.array([[1, 2], [3, -1], [0.5, 1]], np.float32), np.array([0, 1, 0])
+results = []
+for model in models:
+    for optimizer in (SGD(model, lr=0.1), SGD(model, lr=0.1, momentum=0.9), Adam(model, clip_norm=1.0)):
+        tinynn.training.fit(model, x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=3, seed=0, progress=False)
+        tinynn.training.evaluate(model, x, t, loss=SoftmaxCrossEntropy())
+    repr(model)
+    results.append(model.params.tolist())
+assert all(result == results[0] for result in results)
+assert all(tinynn.check(model, x, t, SoftmaxCrossEntropy()) for model in models[:2])
 assert "numba" not in sys.modules
 """
     subprocess.run([sys.executable, *STRICT, "-c", code], check=True, timeout=LIMIT)

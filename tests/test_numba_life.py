@@ -5,6 +5,7 @@ What happens when the backend is imported is tried in new processes with cache f
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from numba.core.dispatcher import Dispatcher
 
 import tinynn
 from tinynn import SGD, Adam, Affine, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
-from tinynn.backends import numba_ops, numba_product
+from tinynn.backends import numba_kernel, numba_ops, numba_product
 
 PACKAGE = Path(tinynn.__file__).parent
 KERNELS = [
@@ -208,6 +209,35 @@ def test_changed_source_is_seen(cache, tmp_path):
     source.write_text("\n".join(lines) + "\n")
     after = train(tmp_path, "")
     assert after["tanh"] != before["tanh"] and after["warnings"] == []
+
+
+@needs_kernels
+def test_changed_options_are_seen(tmp_path, monkeypatch):
+    """They lie in another file than the kernels. 1 / 0 is infinity, or an error where the options say so."""
+    (tmp_path / "inverse.py").write_text("def inverse(x, y):\n    y[0] = 1 / x[0]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    zero, y = np.zeros(1, np.float32), np.ones(1, np.float32)
+
+    def compiled(**options):
+        monkeypatch.setattr(numba_kernel, "OPTIONS", {**numba_kernel.OPTIONS, **options})
+        sys.modules.pop("inverse", None)
+        function = importlib.import_module("inverse").inverse
+        kernel = numba_kernel.kernel(lambda T: (numba_kernel.read(T), numba_kernel.write(T)))(function)
+        return kernel, sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())
+
+    first, *counts = compiled()
+    assert counts == [0, 2]  # for float32 and float64
+    again, *counts = compiled()
+    assert counts == [2, 0]
+    for kernel in (first, again):
+        kernel(zero, y)
+        assert y[0] == np.inf
+    other, *counts = compiled(error_model="python")
+    assert counts == [0, 2]
+    with pytest.raises(ZeroDivisionError):
+        other(zero, y)
+    assert compiled(error_model="numpy", fastmath={"contract", "nsz"})[1:] == (0, 2)
+    assert compiled(fastmath={"nsz", "contract"})[1:] == (2, 0)  # a set has no order
 
 
 # --- processes and threads -------------------------------------------------------------------------------------------

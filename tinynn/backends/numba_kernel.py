@@ -8,12 +8,14 @@
   are no NaN, and hides divergence.
 - no parallel=True: its threads and those of BLAS fight for the same cores (10 times slower).
 
-A kernel, its helpers and its constants live in one file: numba's cache on disk does not notice a change in another.
+A kernel, its helpers and its constants live in one file: numba's cache on disk does not notice a change in another. It
+would not notice other OPTIONS, either; so a kernel's name, by which the cache calls its files, has a checksum of them.
 """
 
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +38,8 @@ def kernel(arguments: Callable[[Any], tuple[Any, ...]], floats: tuple[Any, ...] 
     signatures = [arguments(T) for T in floats]
 
     def compile_(function: Callable[..., Any]) -> Any:
+        options = repr([(name, sorted(v) if isinstance(v, set) else v) for name, v in sorted(OPTIONS.items())])
+        function.__qualname__ += f"_{zlib.crc32(options.encode()):08x}"
         try:
             return numba.njit(signatures, cache=True, **OPTIONS)(function)
         except Exception as error:
