@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,6 +115,25 @@ def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
     assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == way(256, 784, 32, 0.19) == "BLAS"
     monkeypatch.setattr(numba_product, "THREADS", 4)
     assert way(256, 784, 256, 0.19) == "BLAS"  # four threads of BLAS are faster than one that skips zeros
+
+
+@pytest.mark.parametrize("N, D", [(3000, 784), (784, 3000)])
+def test_the_lists_of_many_rows_stay_small(N, D):
+    """They are made for a million numbers at a time; and a row's numbers do not depend on how many others there are."""
+    x, rng = drawn(3, N, D, 0.05)
+    W, y = rng.standard_normal((D, 128)).astype(np.float32), np.full((N, 128), np.nan, np.float32)
+    tracemalloc.start()
+    assert numba_product.product_skipping_zeros(x, W, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 8 * 900_000 < peak < 8 * 1_100_000  # without that, 8 * 2_352_000
+    assert_product(y, x, W)
+    alone = np.empty((40, 128), np.float32)
+    for n in (0, 330, N - 40):
+        assert numba_product.product_skipping_zeros(x[n : n + 40], W, alone)
+        np.testing.assert_array_equal(alone, y[n : n + 40])
+    W[D - 1, 100] = np.inf
+    assert not numba_product.product_skipping_zeros(x, W, y)
 
 
 def test_same_bits_each_time():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -271,3 +272,32 @@ def test_a_width_that_cannot_be_known_is_found_when_run():
 
     with pytest.raises(ValueError, match=r"layer 3, Affine\(4, 2\): x must have rows of 4, not shape \(1, 8\)"):
         Sequential(Affine(3, 4), Double(), Affine(4, 2)).forward(np.ones((1, 3), np.float32))
+
+
+@pytest.mark.parametrize("N", [1, 999, 1000, 1001, 4500])
+def test_predict_works_in_batches(N, any_backend, rng):
+    """Those of 1000 rows, to the last bit; and the numbers of all rows at once, but for rounding."""
+    x = rng.normal(size=(N, 6)).astype(np.float32)
+    model = Sequential(Affine(6, 40), Tanh(), Affine(40, 3), backend=any_backend, seed=0)
+    y = model.predict(x)
+    parts = [model(model.ops.asarray(x[n : n + 1000])) for n in range(0, N, 1000)]
+    assert np.array_equal(y, np.concatenate([model.ops.to_numpy(part) for part in parts])) and type(y) is np.ndarray
+    np.testing.assert_allclose(y, model.ops.to_numpy(model(model.ops.asarray(x))), rtol=1e-4, atol=1e-5)
+
+
+def test_predict_without_rows(any_backend):
+    model = Sequential(Affine(6, 3), backend=any_backend, seed=0)
+    assert model.predict(np.ones((0, 6), np.float32)).shape == (0, 3)
+
+
+def test_predict_holds_no_more_than_a_batch(cpu):
+    """Of 31 MB of rows that are mostly zeros; all at once, the lists of what is not 0 alone took twice as much."""
+    x = np.zeros((10_000, 784), np.float32)
+    x[:, ::5] = 1
+    model = Sequential(Affine(784, 256), ReLU(), Affine(256, 10), backend=cpu, seed=0)
+    model.predict(x[:1000])
+    tracemalloc.start()
+    model.predict(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1000 * 4 * (2 * 784 + 2 * 256 + 10) + 10_000 * 4 * 2 * 10 + 1e6  # lists, two layers, y twice

@@ -37,6 +37,7 @@ FLOAT32 = np.dtype("float32")
 STRIP = 64  # numbers: 8 registers of AVX2, 4 of AVX-512
 BLOCK = 96  # rows of W
 BITS = 32  # numbers looked at together
+LISTED = 1 << 20  # numbers of x whose lists are made at a time: they take 8 bytes for each
 NARROW = 16  # columns of a tile of `narrow_product`
 ZEROS_PAY = 0.42  # the largest share of numbers that are not 0, times threads of BLAS: here both ways are as fast
 
@@ -77,11 +78,15 @@ def product_skipping_zeros(x: Array, W: Array, y: Array) -> bool:
 
     There 0 W[k, j] is NaN, as in the textbook, and must not be skipped: no NaN is hidden.
     """
-    N, D = x.shape
-    start = np.empty(-(-D // BLOCK) * N + 1, np.int64)
-    place, value = np.empty(x.size, np.int32), np.empty(x.size, x.dtype)
+    (N, D), W = x.shape, np.ascontiguousarray(W)
+    rows = min(N, max(BITS, LISTED // D))
+    start = np.empty(-(-D // BLOCK) * rows + 1, np.int64)
+    place, value = np.empty(rows * D, np.int32), np.empty(rows * D, x.dtype)
     piece = np.zeros((BLOCK + 1) * STRIP, x.dtype)  # its last strip stays 0
-    return sparse_product(np.ascontiguousarray(x), np.ascontiguousarray(W), y, start, place, value, piece)
+    return all(
+        sparse_product(np.ascontiguousarray(x[n : n + rows]), W, y[n : n + rows], start, place, value, piece)
+        for n in range(0, N, rows)
+    )
 
 
 # What Python cannot say: work on many numbers by one instruction. Each function stands here twice: in Python, for the
