@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 
+import fake_cupy
 import numba
 import numpy as np
 import pytest
@@ -389,8 +391,36 @@ def test_backend_from_the_environment(monkeypatch):
 def test_missing_cupy_names_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)  # makes `import cupy` fail
     monkeypatch.delitem(sys.modules, "tinynn.backends.cupy_ops", raising=False)
-    with pytest.raises(ImportError, match="pip install cupy-cuda13x"):
+    with pytest.raises(ImportError, match=r"needs the package CuPy: pip install 'cupy-cuda13x\[ctk\]'"):
         Sequential(Affine(2, 2), backend="cupy")
+
+
+def test_no_gpu_says_so(monkeypatch):
+    monkeypatch.setattr(fake_cupy.module.cuda, "is_available", lambda: False)
+    with pytest.raises(ImportError, match="needs an NVIDIA GPU with its driver, and CuPy finds none here"):
+        load_backend("stand-in")
+
+
+@pytest.mark.parametrize("part, error", [
+    ("ElementwiseKernel", "RuntimeError: CuPy failed to load libnvrtc.so.13: OSError: no such file"),
+    ("ElementwiseKernel", "CompileException: /tmp/cupy/cuda_fp16.h(4122): catastrophic error: cannot open source file"),
+    ("dot", "ImportError: libcublas.so.13: cannot open shared object file"),
+])  # fmt: skip
+def test_a_driver_without_the_toolkit_names_the_pip_command(part, error, monkeypatch):
+    """CuPy finds the GPU, and fails at the first kernel or product: tinynn says so, at once."""
+    kind, _, text = error.partition(": ")
+
+    def fail(*args, **options):
+        raise type(kind, (RuntimeError,), {})(f"{text}\n2 errors detected in the compilation")
+
+    if part == "dot":
+        monkeypatch.setattr(fake_cupy.module, "dot", fail)
+    else:
+        monkeypatch.setattr(fake_cupy.ElementwiseKernel, "__call__", fail)
+    with pytest.raises(ImportError) as caught:
+        load_backend("stand-in")
+    assert re.fullmatch(r"the cupy backend needs .* pip install 'cupy-cuda13x\[ctk\]' brings .*", str(caught.value))
+    assert str(caught.value).endswith(f"CuPy says: {error}")
 
 
 def test_import_loads_nothing_optional():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +117,44 @@ def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
     assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == way(256, 784, 32, 0.19) == "BLAS"
     monkeypatch.setattr(numba_product, "THREADS", 4)
     assert way(256, 784, 256, 0.19) == "BLAS"  # four threads of BLAS are faster than one that skips zeros
+    monkeypatch.setattr(numba_product, "THREADS", 1)
+    monkeypatch.setattr(numba_product, "LITTLE_ENDIAN", False)
+    assert way(256, 784, 256, 0.0) == "BLAS"
+
+
+def test_threads_of_a_blas_that_does_not_say(monkeypatch):
+    """Apple's Accelerate is no library that threadpoolctl knows: all cores are assumed."""
+    pools = [{"user_api": "openmp", "num_threads": 64}]
+    monkeypatch.setattr(numba_product, "threadpool_info", lambda: pools)
+    for cores, threads in ((8, 8), (None, 1)):
+        monkeypatch.setattr(numba_product.os, "cpu_count", lambda cores=cores: cores)
+        assert numba_product.blas_threads() == threads
+    pools += [{"user_api": "blas", "num_threads": n} for n in (2, 3, 1)]
+    assert numba_product.blas_threads() == 3
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="zeros are not skipped here")
+@given(seed=st.integers(0, 2**32), share=ways, start=st.integers(0, 9))
+def test_bits_of_what_is_not_zero(seed, share, start):
+    """The compiled operations and what they say in Python: bit b for number b, from the lowest on; NaN is not 0."""
+    a = drawn(seed, 1, 41, share)[0].ravel()
+    a[seed % 41], a[(seed + 1) % 41] = np.nan, -0.0
+    bits = int(compiled_bits(a, start))
+    assert bits == int(numba_product.python_nonzero_bits(a, start))
+    assert bits == sum(2**b for b in range(32) if a[start + b] != 0)
+    lowest = [b for b in range(32) if bits >> b & 1]
+    if lowest:
+        assert compiled_lowest(np.uint64(bits)) == numba_product.python_lowest_one(np.uint64(bits)) == lowest[0]
+
+
+@numba.njit
+def compiled_bits(a, start):
+    return numba_product.nonzero_bits(a, start)
+
+
+@numba.njit
+def compiled_lowest(bits):
+    return numba_product.lowest_one(bits)
 
 
 @pytest.mark.parametrize("N, D", [(3000, 784), (784, 3000)])

@@ -17,7 +17,7 @@ try:
     import cupy as xp
 except ImportError as error:
     raise ImportError(
-        "the cupy backend needs the package CuPy: pip install cupy-cuda13x (for CUDA 12: cupy-cuda12x)"
+        "the cupy backend needs the package CuPy: pip install 'cupy-cuda13x[ctk]' (for CUDA 12: cupy-cuda12x[ctk])"
     ) from error
 if not xp.cuda.is_available():  # CuPy itself imports without a GPU
     raise ImportError("the cupy backend needs an NVIDIA GPU with its driver, and CuPy finds none here")
@@ -220,3 +220,15 @@ def adam_step(
     shapes.demand("adam_step: params (P,), grads (P,), m (P,), v (P,)", params, grads, m, v)
     adam_kernel(grads, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 / (1 - beta2**t), eps,
                 1 - lr * weight_decay, params, m, v)  # fmt: skip
+
+
+# --- a first try -----------------------------------------------------------------------------------------------------
+
+try:  # one kernel and one product, which need more than the driver that CuPy asks for
+    relu(affine(*(xp.zeros(shape, "float32") for shape in ((1, 1), (1, 1), 1))))
+except Exception as error:
+    raise ImportError(
+        "the cupy backend needs the CUDA toolkit's compiler, headers and libraries, and CuPy cannot work with what it "
+        "finds here: pip install 'cupy-cuda13x[ctk]' brings them (for CUDA 12: cupy-cuda12x[ctk]). "
+        f"CuPy says: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    ) from error

@@ -23,6 +23,9 @@ import, never on time: the same run gives the same numbers.
 
 from __future__ import annotations
 
+import os
+import sys
+
 import numba
 import numpy as np
 from llvmlite import ir
@@ -55,19 +58,26 @@ def product(x: Array, W: Array, y: Array) -> None:
 
 
 def blas_threads() -> int:
-    """How many threads the matrix products of NumPy have."""
-    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    """How many threads the matrix products of NumPy have.
+
+    Where threadpoolctl knows no BLAS, as on a Mac, whose own (Accelerate) does not say, one for each core is assumed:
+    so dense products are left to it from four cores on.
+    """
+    known = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(known, default=os.cpu_count() or 1)
 
 
 THREADS = blas_threads()
+LITTLE_ENDIAN = sys.byteorder == "little"
 
 
 def mostly_zeros(x: Array) -> bool:
     """Whether to skip zeros in a product of x (N, D): a rule on its shape, its zeros and the threads of BLAS.
 
-    8 rows or more stand for all. The rule is the same for the same x: it does not measure time.
+    8 rows or more stand for all. The rule is the same for the same x: it does not measure time. On a big-endian
+    processor zeros are never skipped: there `nonzero_bits` would number the bits from the other end.
     """
-    if min(x.shape) < BITS:
+    if min(x.shape) < BITS or not LITTLE_ENDIAN:
         return False
     x = x.T if x.flags.f_contiguous else x
     return share_nonzero(np.ascontiguousarray(x), len(x) // 8) * THREADS < ZEROS_PAY
