@@ -164,6 +164,22 @@ def test_same_names_same_arguments(backend):
 
 
 @pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_means_of_gradients_that_are_nearly_0_are_0(backend, dtype):
+    """Below 1e-30, a v of Adam's below 1e-37; just above, they are kept. They are no denormal numbers then."""
+    ops = load_backend(backend)
+    means, squares = np.array([[1.01e-30, 0.99e-30, -1.01e-30, -0.99e-30], [1.01e-37, 0.99e-37, 0, 1e-20]], dtype)
+    params, grads = np.ones(4, dtype), np.zeros(4, dtype)
+    velocity = ops.asarray(means.copy())
+    ops.sgd_step(ops.asarray(params), ops.asarray(grads), velocity, 0.1, 1.0, False, 0.0)
+    np.testing.assert_array_equal(ops.to_numpy(velocity), means * [1, 0, 1, 0])
+    m, v = ops.asarray(means.copy()), ops.asarray(squares.copy())
+    ops.adam_step(ops.asarray(params), ops.asarray(grads), m, v, 1, 0.1, 0.99999, 0.99999, 1e-8, 0.0)
+    np.testing.assert_allclose(ops.to_numpy(m), means * [1, 0, 1, 0], rtol=1e-4)
+    np.testing.assert_allclose(ops.to_numpy(v), squares * [1, 0, 1, 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ALL)
 @pytest.mark.parametrize("op", ["relu", "sigmoid", "tanh"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nan_is_never_hidden(backend, op, dtype):

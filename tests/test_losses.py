@@ -135,6 +135,8 @@ def bad_targets():
         "mse: other width": (mse, y, np.zeros((3, 1)), ValueError, r"t must have y's shape \(3, 2\), not \(3, 1\)"),
         "mse: other dtype": (mse, y, np.zeros((3, 2), "f4"), TypeError, "t must be float64 like y, not float32"),
         "mse: whole numbers": (mse, y, np.zeros((3, 2), int), TypeError, "t must be of dtype float32 or float64, not int64"),
+        "mse: three dimensions": (mse, np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), ValueError, r"y must have 2 dimensions .* shape \(2, 2, 2\)"),
+        "mse: t of three": (mse, y, np.zeros((3, 2, 1)), ValueError, r"t must have 2 dimensions .* shape \(3, 2, 1\)"),
         "mse: NaN": (mse, y, np.full((3, 2), np.nan), ValueError, r"t must hold numbers, not NaN \(in row 0\)"),
         "mse: list": (mse, y, [[0.0, 0.0]] * 3, TypeError, "t must be a numpy array"),
         "y of one dimension": (ce, np.zeros(3), labels, ValueError, r"y must have 2 dimensions"),
