@@ -347,9 +347,17 @@ def test_arrays_that_do_not_fit_are_refused(backend, op, N, D, H, rng):
             assert f"Error: {name}: " in error and error == refused(numpy_ops, name, arguments)
 
 
-def test_an_argument_that_is_no_array_is_named():
-    with pytest.raises(TypeError, match=r"affine: arguments must be arrays, not \[1.0\] \(list\)"):
-        numpy_ops.affine(np.ones((1, 1)), [1.0], np.ones(1))
+class Shaped:
+    shape = (1, 1)
+
+    def __repr__(self):
+        return "Shaped()"
+
+
+@pytest.mark.parametrize("W, said", [([1.0], r"\[1.0\] \(list\)"), (Shaped(), r"Shaped\(\) \(Shaped\)")])
+def test_an_argument_that_is_no_array_is_named(W, said):
+    with pytest.raises(TypeError, match=f"affine: arguments must be arrays, not {said}"):
+        numpy_ops.affine(np.ones((1, 1)), W, np.ones(1))
 
 
 @pytest.mark.parametrize("act, message", [

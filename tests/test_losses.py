@@ -167,6 +167,15 @@ def test_bad_targets(name, cpu):
         loss.forward(y, t)
 
 
+@pytest.mark.parametrize("t, error, text", [
+    (np.zeros((3, 1)), ValueError, r"t must have y's shape \(3, 2\), not \(3, 1\)"),
+    (np.zeros((3, 2), "f4"), TypeError, "t must be float64 like y, not float32"),
+])  # fmt: skip
+def test_bad_targets_of_a_fixed_variance(t, error, text, cpu):
+    with pytest.raises(error, match=rf"^GaussianNLL\(variance=0.25\): {text}"):
+        GaussianNLL(0.25, cpu)(np.zeros((3, 2)), t)
+
+
 @pytest.mark.parametrize("variance", [0, -1, math.nan, math.inf, 1e-320, 9e-31, 1e30, 1e308, "1"])
 def test_bad_variance(variance):
     with pytest.raises(TypeError if variance == "1" else ValueError, match="GaussianNLL: variance must be a number, "):
