@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -382,6 +383,52 @@ def test_the_error_names_the_argument_and_both_shapes(act, message, cpu):
 def test_what_no_kernel_takes_goes_the_textbook_s_way(op, kind, rng):
     x = rng.normal(0, 2, (3, 4)).astype(kind)
     np.testing.assert_array_equal(getattr(load_backend("numba"), op)(x), getattr(numpy_ops, op)(x), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", ["affine", "affine_backward", "relu_backward", "softmax_cross_entropy of labels alone",
+                                "sgd_step", "adam_step", "relu", "sigmoid", "tanh"])  # fmt: skip
+def test_what_a_kernel_takes_does_not_go_the_textbook_s_way(op, dtype, rng, monkeypatch):
+    """Which is right, but slower. An array that was pickled has a dtype that is equal to others, but not identical."""
+    ops, name = load_backend("numba"), op.partition(" ")[0]
+    given, _, rest = right(op, 3, 4, 5, rng, dtype) if op in FITTED else ({"x": np.ones((3, 4), dtype)}, {}, [])
+    arguments = [*given.values(), *rest]
+    expected = getattr(ops, name)(*(a.copy() if isinstance(a, np.ndarray) else a for a in arguments))
+    monkeypatch.setattr(ops, "numpy_ops", None)
+    for i, a in enumerate(arguments):
+        if isinstance(a, np.ndarray):
+            arguments[i] = pickle.loads(pickle.dumps(a))
+            np.testing.assert_equal(getattr(ops, name)(*arguments), expected)
+            arguments[i] = a.copy()
+
+
+def strided(a):
+    """`a` as every second row or number of a larger array; and that array, to see what was written in between."""
+    whole = np.repeat(np.full_like(a, 77), 2, axis=0)
+    whole[::2] = a
+    return whole[::2], whole
+
+
+@pytest.mark.parametrize("N, D, H", [(3, 4, 5), (64, 96, 150), (64, 40, 32)])
+@pytest.mark.parametrize("op, writes", [("affine_backward", ["dW", "db"]), ("sgd_step", ["params", "velocity"]),
+                                        ("adam_step", ["params", "m", "v"])])  # fmt: skip
+def test_what_is_written_is_contiguous_or_refused(op, writes, N, D, H, cpu, rng):
+    """Never written beside: the numbers in between stay, and what is not refused is right."""
+    ops = load_backend(cpu)
+    given, _, rest = right(op, N, D, H, rng, "float32")
+    plain = {name: a.copy() for name, a in given.items()}
+    numpy_ops_result = getattr(numpy_ops, op)(*plain.values(), *rest)
+    for name in writes:
+        view, whole = strided(given[name])
+        try:
+            result = getattr(ops, op)(*{**{n: a.copy() for n, a in given.items()}, name: view}.values(), *rest)
+        except (TypeError, ValueError):
+            assert np.array_equal(view, given[name])
+        else:
+            np.testing.assert_allclose(view, plain[name], rtol=1e-4, atol=1e-6)
+            if result is not None:
+                np.testing.assert_allclose(result, numpy_ops_result, rtol=1e-4)
+        assert (whole[1::2] == 77).all()
 
 
 def test_real_and_complex_fit_for_the_complex_step():

@@ -47,7 +47,7 @@ __all__ = [
 
 def affine(x: Array, W: Array, b: Array) -> Array:
     fit = x.ndim == 2 and b.ndim == 1 and W.shape == (x.shape[1], b.size)
-    if not (fit and x.dtype is W.dtype is b.dtype and x.dtype in REALS):
+    if not (fit and x.dtype == W.dtype == b.dtype and x.dtype in REALS):
         return numpy_ops.affine(x, W, b)
     y = np.empty((x.shape[0], b.size), x.dtype)
     product(x, W, y)
@@ -57,7 +57,7 @@ def affine(x: Array, W: Array, b: Array) -> Array:
 
 def affine_backward(dy: Array, x: Array, W: Array, dW: Array, db: Array, need_dx: bool = True) -> Array | None:
     fit = dy.ndim == x.ndim == 2 and len(dy) == len(x) and W.shape == dW.shape == (x.shape[1], dy.shape[1])
-    fit = fit and db.shape == dy.shape[1:] and x.dtype is dy.dtype is W.dtype is dW.dtype is db.dtype
+    fit = fit and db.shape == dy.shape[1:] and x.dtype == dy.dtype == W.dtype == dW.dtype == db.dtype
     if not (fit and x.dtype in REALS):
         return numpy_ops.affine_backward(dy, x, W, dW, db, need_dx)
     product(x.T, dy, dW)
@@ -149,7 +149,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    if not (dy.shape == y.shape and dy.dtype is y.dtype and y.dtype in REALS):
+    if not (dy.shape == y.shape and dy.dtype == y.dtype and y.dtype in REALS):
         return numpy_ops.relu_backward(dy, y)
     dx = np.empty(y.shape, y.dtype)
     relu_backward_kernel(dy.ravel(), y.ravel(), dx.ravel())
@@ -253,7 +253,7 @@ def sgd_step(
     weight_decay: float,
 ) -> None:
     fit = params.ndim == 1 and params.shape == grads.shape == velocity.shape
-    if not (fit and params.dtype is grads.dtype is velocity.dtype and params.dtype in REALS):
+    if not (fit and params.dtype == grads.dtype == velocity.dtype and params.dtype in REALS):
         return numpy_ops.sgd_step(params, grads, velocity, lr, momentum, nesterov, weight_decay)
     sgd_kernel(params, np.ascontiguousarray(grads), velocity, lr, momentum, nesterov, weight_decay, TINY_MEAN)
 
@@ -281,7 +281,7 @@ def adam_step(
     weight_decay: float,
 ) -> None:
     fit = params.ndim == 1 and params.shape == grads.shape == m.shape == v.shape
-    if not (fit and params.dtype is grads.dtype is m.dtype is v.dtype and params.dtype in REALS):
+    if not (fit and params.dtype == grads.dtype == m.dtype == v.dtype and params.dtype in REALS):
         return numpy_ops.adam_step(params, grads, m, v, t, lr, beta1, beta2, eps, weight_decay)
     adam_kernel(
         params, np.ascontiguousarray(grads), m, v, beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t),
