@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinynn import Affine, Sequential, backends
+from tinynn import Affine, Layer, Sequential, backends
 from tinynn.backends import numba_kernel, numpy_ops
 
 OPS = [name for name, f in vars(numpy_ops).items() if inspect.isfunction(f) and not name.startswith("_")]
@@ -346,6 +346,21 @@ def test_arrays_that_do_not_fit_are_refused(backend, op, N, D, H, rng):
             arguments = [*{**given, argument: case}.values(), *rest]
             error = refused(ops, name, arguments)
             assert f"Error: {name}: " in error and error == refused(numpy_ops, name, arguments)
+
+
+def test_a_layer_with_its_weights_the_wrong_way_round(cpu):
+    class Turned(Layer):
+        parameters = ("W", "b")
+
+        def __init__(self):
+            self.W, self.b = np.ones((32, 5)), np.ones(32)
+
+        def forward(self, x):
+            return self.ops.affine(x, self.W, self.b)
+
+    model = Sequential(Affine(9, 5), Turned(), backend=cpu, seed=0)
+    with pytest.raises(ValueError, match=r"affine: W must have shape \(5, H\), not \(32, 5\)"):
+        model.forward(np.ones((8, 9), np.float32))
 
 
 class Shaped:
