@@ -364,15 +364,20 @@ def test_a_layer_with_its_weights_the_wrong_way_round(cpu):
 
 
 class Shaped:
+    """Has a shape, and is no array."""
+
     shape = (1, 1)
 
-    def __repr__(self):
-        return "Shaped()"
+
+class Typed:
+    """Has a dtype, and is no array."""
+
+    dtype = np.dtype("float64")
 
 
-@pytest.mark.parametrize("W, said", [([1.0], r"\[1.0\] \(list\)"), (Shaped(), r"Shaped\(\) \(Shaped\)")])
-def test_an_argument_that_is_no_array_is_named(W, said):
-    with pytest.raises(TypeError, match=f"affine: arguments must be arrays, not {said}"):
+@pytest.mark.parametrize("W", [[1.0], Shaped(), Typed(), None])
+def test_an_argument_that_is_no_array_is_named(W):
+    with pytest.raises(TypeError, match="affine: W must be an array, not .*(list|Shaped|Typed|None)"):
         numpy_ops.affine(np.ones((1, 1)), W, np.ones(1))
 
 

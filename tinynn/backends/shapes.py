@@ -18,16 +18,16 @@ ARRAY = re.compile(r"(labels )?(\w+) \(([^)]*)\)")
 
 
 def demand(what: str, *arrays: Any) -> None:
-    """Raise where the arrays are not what the line `what` says (None, an argument left out, always fits).
+    """Raise where the arrays are not what the line `what` says. A weight may be None.
 
     Floats must be of one dtype, float32 or float64, and may be complex beside float64, for the complex step; labels are
     whole numbers. Raises TypeError, ValueError.
     """
+    kinds: tuple[Any, ...]
     try:
         kinds = tuple([None if a is None else (a.shape, a.dtype) for a in arrays])
     except AttributeError:
-        wrong = next(a for a in arrays if a is not None and not (hasattr(a, "shape") and hasattr(a, "dtype")))
-        raise TypeError(f"{what.partition(':')[0]}: arguments must be arrays, not {checks.describe(wrong)}") from None
+        kinds = tuple([(getattr(a, "shape", None), getattr(a, "dtype", None), checks.describe(a)) for a in arrays])
     _look(what, kinds)
 
 
@@ -37,9 +37,11 @@ def _look(what: str, kinds: tuple[Any, ...]) -> None:
     sizes: dict[str, Any] = {}
     first = ""  # the first array of floats, and its dtype
     for (labels, name, letters), kind in zip(ARRAY.findall(what), kinds):
-        if kind is None:
+        if kind is None and name == "weight":
             continue
-        shape, dtype = kind
+        shape, dtype, *_ = kind or (None, None)
+        if shape is None or dtype is None:
+            raise TypeError(f"{op}: {name} must be an array, not {kind[2] if kind else None}")
         if letters == "...":
             expected = sizes.setdefault("...", shape)
         else:
