@@ -104,9 +104,14 @@ def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
     monkeypatch.setattr(numba_product, "product_skipping_zeros", lambda x, W, y: taken.append("zeros") or True)
     monkeypatch.setattr(numba_product, "narrow_product", lambda x, W, y: taken.append("narrow"))
 
-    def way(N, D, H, share, dtype=np.float32, layout="C"):
+    def way(N, D, H, share=1, dtype=np.float32, layout="C", exactly=None):
+        """The way taken for x (N, D) of which a share is not 0, or exactly so many numbers in each row or column."""
         taken.clear()
-        x = laid_out(drawn(1, N, D, share)[0].astype(dtype), layout)
+        x = drawn(1, N, D, share)[0].astype(dtype)
+        if exactly is not None:
+            rows = x if layout == "C" else x.T
+            rows[...] = np.arange(rows.shape[1]) < exactly
+        x = laid_out(x, layout)
         numba_product.product(x, np.zeros((D, H), dtype), np.empty((N, H), dtype))
         return taken[0] if taken else "BLAS"
 
@@ -115,11 +120,36 @@ def test_the_rule_looks_at_shape_zeros_and_threads(monkeypatch):
     assert way(256, 784, 256, 0.19, np.float64) == way(256, 784, 32, 0.19, np.float64) == "BLAS"
     assert way(128, 784, 32, 0.19) == way(784, 32, 32, 0.9, layout="F") == "narrow"
     assert way(256, 784, 10, 0.19) == way(5, 784, 32, 0.9) == way(256, 784, 32, 0.19) == "BLAS"
+    # just inside and just outside of each limit
+    assert way(6, 784, 16, 1) == way(128, 784, 47, 1) == way(784, 128, 16, 1) == "narrow"
+    assert way(5, 784, 16, 1) == way(128, 784, 15, 1) == way(128, 784, 48, 1) == way(784, 129, 16, 1) == "BLAS"
+    assert way(32, 32, 128, 0) == "zeros"
+    assert way(31, 784, 128, 0) == way(784, 31, 128, 0) == way(32, 32, 127, 0) == "BLAS"
+    assert way(64, 1000, 128, exactly=410) == way(1000, 64, 128, exactly=410, layout="F") == "zeros"
+    assert way(64, 1000, 128, exactly=430) == way(1000, 64, 128, exactly=430, layout="F") == "BLAS"
+    monkeypatch.setattr(numba_product, "THREADS", 2)
+    assert way(64, 1000, 128, exactly=205) == "zeros" and way(64, 1000, 128, exactly=215) == "BLAS"
     monkeypatch.setattr(numba_product, "THREADS", 4)
     assert way(256, 784, 256, 0.19) == "BLAS"  # four threads of BLAS are faster than one that skips zeros
     monkeypatch.setattr(numba_product, "THREADS", 1)
     monkeypatch.setattr(numba_product, "LITTLE_ENDIAN", False)
     assert way(256, 784, 256, 0.0) == "BLAS"
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_eight_rows_stand_for_all(layout, monkeypatch):
+    """Every tenth of 80; of an array that lies column by column, every fifth of 40 columns."""
+    monkeypatch.setattr(numba_product, "THREADS", 1)
+    x = np.ones((80, 40), np.float32, order=layout)
+    rows = x if layout == "C" else x.T
+    step = len(rows) // 8
+    rows[0] = 0
+    assert not numba_product.mostly_zeros(x)
+    rows[::step] = 0
+    assert numba_product.mostly_zeros(x)
+    rows[...] = 0
+    rows[::step] = 1
+    assert not numba_product.mostly_zeros(x)
 
 
 def test_threads_of_a_blas_that_does_not_say(monkeypatch):
