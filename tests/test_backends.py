@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import types
 
 import fake_cupy
 import numba
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinynn import Affine, Layer, Sequential, backends
+from tinynn import MSE, Affine, Layer, Sequential, backends, flatten
 from tinynn.backends import numba_kernel, numpy_ops
 
 OPS = [name for name, f in vars(numpy_ops).items() if inspect.isfunction(f) and not name.startswith("_")]
@@ -477,6 +478,21 @@ def test_backend_from_the_environment(monkeypatch):
     monkeypatch.setenv("TINYNN_BACKEND", "tpu")
     with pytest.raises(ValueError, match="TINYNN_BACKEND.*not 'tpu'"):
         backends.load()
+
+
+def test_backend_of_a_model(monkeypatch):
+    """What it says itself, else what its layers say, wherever it holds them, else the default."""
+    monkeypatch.setenv("TINYNN_BACKEND", "numba")
+    numba_ops, model = load_backend("numba"), types.SimpleNamespace
+    built, unbuilt = Affine(2, 2), Affine(2, 2)
+    flatten(built, backend="numpy")
+    assert backends.of(model(ops=numpy_ops)) is backends.of(model(a=3, layer=built)) is numpy_ops
+    assert (
+        backends.of(model(layer=unbuilt)) is backends.of(model(loss=MSE("numpy"))) is backends.of(object()) is numba_ops
+    )
+    for held in ([built], (3, unbuilt, built), {"W": built}):
+        assert backends.of(model(layers=held)) is numpy_ops
+        assert backends.of(model(layers=held, ops=numba_ops)) is numba_ops
 
 
 def test_missing_cupy_names_the_pip_command(monkeypatch):

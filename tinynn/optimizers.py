@@ -48,7 +48,7 @@ def clip(grads: Array, norm: float, xp: Any) -> None:
 class Optimizer(backends.ByName):
     """What the optimizers share. `model` is anything with flat vectors `params` and `grads` (see tinynn.flatten).
 
-    Where the model has a backend's module as `ops`, the steps are done by it, else by the default backend.
+    The steps are done by the model's backend: its `ops`, where it has that, else its layers', else the default.
     An optimizer names the vectors that it keeps for itself, of the parameters' size and all 0 at the start, in `state`.
 
     clip_norm: where the gradient of all parameters together is longer, it is shortened to that length (Pascanu et al.
