@@ -476,7 +476,9 @@ def test_backend_from_the_environment(monkeypatch):
     monkeypatch.setenv("TINYNN_BACKEND", "numpy")
     assert backends.load() is numpy_ops
     monkeypatch.setenv("TINYNN_BACKEND", "tpu")
-    with pytest.raises(ValueError, match=r"^backend \(from the environment variable TINYNN_BACKEND\) must be .*not 'tpu'"):
+    with pytest.raises(
+        ValueError, match=r"^backend \(from the environment variable TINYNN_BACKEND\) must be .*not 'tpu'"
+    ):
         backends.load()
 
 
