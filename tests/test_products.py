@@ -187,6 +187,7 @@ def compiled_lowest(bits):
     return numba_product.lowest_one(bits)
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="slow as plain Python")
 @pytest.mark.parametrize("N, D", [(3000, 784), (784, 3000)])
 def test_the_lists_of_many_rows_stay_small(N, D):
     """They are made for a million numbers at a time; and a row's numbers do not depend on how many others there are."""
