@@ -48,7 +48,7 @@ ZEROS_PAY = 0.42  # the largest share of numbers that are not 0, times threads o
 def product(x: Array, W: Array, y: Array) -> None:
     """y = x W, by the way that is fastest for such shapes and for so many zeros in x."""
     H = W.shape[1]
-    if x.dtype == FLOAT32:
+    if x.dtype == FLOAT32 and y.flags.c_contiguous:  # np.dot refuses a y that is not
         if NARROW <= H < 3 * NARROW and len(x) >= 6 and min(x.shape) <= 128:
             narrow_product(x, W, y)
             return
