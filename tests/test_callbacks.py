@@ -291,6 +291,7 @@ import signal
 import numpy as np
 from tinynn import Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what runs in the background ignore it
 rng = np.random.default_rng(0)
 x, t = rng.normal(size=(200, 2)).astype("float32"), rng.integers(0, 3, 200)
 
