@@ -638,3 +638,19 @@ def test_what_is_printed_is_the_history(capsys):
                 row["accuracy"], abs=5.1e-5
             )
     assert printed[-1] == "stopped: enough"
+
+
+def test_a_row_in_print():
+    """In columns of 11 characters or more; four digits after the point, unless they would say nothing."""
+    history = History(8)
+    for loss, r2 in ((1e-3, 0.0), (9.994e-4, -5e-4), (99_999.0, -1.5), (1e5, math.nan), (1.0, math.inf)):
+        history.append({"loss": loss, "a_long_name_r2": r2, "accuracy": 0.98765, "seconds": 12.34})
+    assert repr(history).splitlines() == [
+        "epoch       loss   a_long_name_r2   accuracy    seconds",
+        "    9     0.0010           0.0000    98.77 %       12.3",
+        "   10   0.000999          -0.0005    98.77 %       12.3",
+        "   11 99999.0000          -1.5000    98.77 %       12.3",
+        "   12      1e+05              nan    98.77 %       12.3",
+        "   13     1.0000              inf    98.77 %       12.3",
+    ]
+    assert repr(History()) == "epoch" and len(History()) == 0 and History().keys() == []
