@@ -19,6 +19,7 @@ import numpy as np
 from . import backends, checks
 from .callbacks import Run
 from .checks import Array
+from .demands import quiet
 from .diagnosis.case import dead, layers_of, saturated
 from .layer import Layer
 from .layers import ReLU, Sigmoid, Tanh
@@ -161,14 +162,15 @@ class Watch:
             older, params, grads = (ops.to_numpy(a[start:end]) for a in (self.older, self.params, run.model.grads))
             start, size = end, length(older)
             y = ops.to_numpy(self.seen["y", layer])
-            figures = {
-                "mean": float(y.mean(dtype=np.float64)),
-                "std": float(y.std(dtype=np.float64)),
-                "dead": dead(y) if isinstance(layer, ReLU) else math.nan,
-                "saturated": saturated(layer, y) if isinstance(layer, Sigmoid | Tanh) else math.nan,
-                "gradient": length(grads) if len(grads) else math.nan,
-                "update": length(params - older) / size if size else math.nan,
-            }
+            with quiet():  # y may hold infinities that a tanh has hidden
+                figures = {
+                    "mean": float(y.mean(dtype=np.float64)),
+                    "std": float(y.std(dtype=np.float64)),
+                    "dead": dead(y) if isinstance(layer, ReLU) else math.nan,
+                    "saturated": saturated(layer, y) if isinstance(layer, Sigmoid | Tanh) else math.nan,
+                    "gradient": length(grads) if len(grads) else math.nan,
+                    "update": length(params - older) / size if size else math.nan,
+                }
             self.rows.append({"epoch": run.epoch, "layer": layer.place, "name": repr(layer), **figures})
 
     def to_dict(self) -> dict[str, list[Any]]:
