@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 
@@ -448,6 +449,53 @@ def test_the_bar_shows_loss_and_metric(terminal, monkeypatch, capsys):
     if terminal:
         assert "epoch 2/2 |" in bars[-1] and "/7," in bars[-1] and "/s, loss 0." in bars[-1]
         assert ", accuracy " in bars[-1] and max(map(len, bars)) < 80
+
+
+def test_the_bar_shows_the_means_so_far(monkeypatch, capsys):
+    """Every fifth of a second, over the rows until then; by a clock that moves 0.15 s whenever it is looked at."""
+    looks, marks, values = itertools.count(), itertools.count(1), []
+    monkeypatch.setattr("tinynn.training.time.perf_counter", lambda: 0.15 * next(looks))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    class Record:
+        def step(self, run):
+            values.append(run.value)
+
+        def __call__(self, run):
+            pass
+
+    x, t = blobs()
+    model = network("numpy")
+    history = model.fit(
+        x, t, loss=SoftmaxCrossEntropy(), optimizer=SGD(model, 0.1), seed=0, callbacks=[Record()],
+        metrics={"mark": lambda y, t: next(marks)},
+    )  # fmt: skip
+    bars = [piece for piece in capsys.readouterr().err.split("\r") if "loss" in piece]
+    shown = [f"loss {np.mean(values[:n]):.4f}, mark {(n + 1) / 2:.4f}" for n in (2, 4, 6)]  # all of 32 rows
+    assert [text for text in shown if any(text in bar for bar in bars)] == shown
+    assert len({bar.partition("loss")[2].strip() for bar in bars}) == 3
+    assert history["seconds"] == [pytest.approx(0.15 * (1 + 7 + 3))]  # a look a step, one for each time it was shown
+
+
+def test_an_optimizer_of_ones_own_needs_a_step_alone():
+    """It then goes through the epochs from 0, in the order that the seed gives; what is counted, it is given."""
+
+    class Descent:
+        def __init__(self, model):
+            self.model = model
+
+        def step(self):
+            self.model.params -= np.float32(0.1) * self.model.grads
+
+    x, t = blobs()
+    runs = []
+    for kind in (Descent, lambda model: SGD(model, 0.1)):
+        model = network("numpy")
+        optimizer = kind(model)
+        history = model.fit(x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=2, seed=3, progress=False)
+        assert history.first == 0 and optimizer.epochs == 2 and optimizer.seed == 3
+        runs.append(history["loss"])
+    assert runs[0] == pytest.approx(runs[1], rel=1e-6)  # in the same order of rows; lr is rounded otherwise
 
 
 def test_history_plots_itself():
