@@ -463,3 +463,13 @@ def test_arguments_are_left_alone():
     r2(y, y + 1)
     mean_absolute_error(y, y + 1)
     assert np.array_equal(y, SCORES) and np.array_equal(t, SCORED)
+
+
+def test_whole_numbers_of_any_length_are_refused_in_words():
+    t = np.array([0, 1, 2])
+    with pytest.raises(ValueError, match=r"k must be at most 3, as many as y has classes, not an object \(int\)"):
+        metrics.top_k_accuracy(np.eye(3), t, 10**5000)
+    with pytest.raises(ValueError, match=r"classes must be 10000 at most, not an object \(int\)"):
+        metrics.confusion_matrix(t, t, 10**5000)
+    with pytest.raises(TypeError, match=r"names must be a list with a name for each class, not \[\]"):
+        metrics.class_report(t, t, [])

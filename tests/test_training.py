@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import types
 import warnings
 
 import fake_cupy
@@ -328,6 +329,9 @@ def bad_calls():
         "class_weight at the end": ({"t": np.sort(t), "class_weight": {0: 0, 1: 0, 2: 0}, "validation_split": 0.1}, ValueError, "leave a row"),
         "class of rows": ({"class_weight": {(0, 9, 9): 2.0}}, TypeError, r"class_weight must name labels, .*, not \(0, 9, 9\)"),
         "class True": ({"class_weight": {True: 2.0}}, TypeError, r"class_weight must name labels, .*, not True \(bool\)"),
+        "validation of a width": ({"validation_data": (x[:, :1], t)}, ValueError, r"Affine\(2, 16\): validation x must have rows of 2, not shape \(20, 1\)"),
+        "validation of a class": ({"validation_data": (x, t + 1)}, ValueError, "validation labels must be in 0..2"),
+        "validation targets": ({"validation_data": (x, np.eye(5, dtype="f4")[t])}, ValueError, r"validation t must be labels \(20,\)"),
         "validation x alone": ({"validation_data": x}, TypeError, r"validation_data must be a pair \(x, t\), not an array"),
         "validation": ({"validation_data": (x, t[:3])}, ValueError, "validation t must have as many rows as validation x"),
     }  # fmt: skip
@@ -356,6 +360,25 @@ def test_bad_calls_end_before_the_first_step(name, cpu):
     with pytest.raises(error, match=text):
         model.fit(**arguments)
     assert np.array_equal(model.params, before)
+
+
+def test_the_shape_named_is_that_of_all_rows(cpu):
+    """And only the shape: the layer's sizes may read like that of the one row that was looked at."""
+    model = Sequential(Affine(1, 3), backend=cpu, seed=0)
+    with pytest.raises(ValueError, match=r"^layer 1, Affine\(1, 3\): x must have rows of 1, not shape \(20, 3\)$"):
+        model.evaluate(np.ones((20, 3), "f4"), np.zeros(20, int), loss=SoftmaxCrossEntropy())
+
+
+def test_a_model_has_its_parameters_in_a_vector():
+    x, t = blobs(20)
+    own = types.SimpleNamespace(forward=lambda x: x, backward=lambda dy: dy, params=[1.0], grads=[1.0])
+    for params, error, text in (
+        ([1.0], TypeError, r"a numpy array, not \[1.0\]"),
+        (np.ones((2, 2), "f4"), ValueError, r"1 dimensions, not shape \(2, 2\)"),
+    ):
+        own.params = params
+        with pytest.raises(error, match=f"model.params must (be|have) {text}"):
+            evaluate(own, x, t, loss=SoftmaxCrossEntropy())
 
 
 def test_labels_are_looked_at_before_they_reach_the_gpu():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,14 +52,10 @@ def callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
     for callback in callbacks:
-        hooks = (getattr(callback, name, _hook) for name in ("start", "step", "end"))
+        hooks = (getattr(callback, name, callback) for name in ("start", "step", "end"))
         if isinstance(callback, type) or not callable(callback) or not all(map(callable, hooks)):
             hint = " (a class: make one of it)" if isinstance(callback, type) else ""
             raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
-
-
-def _hook(run: Any) -> None:
-    """The start, step or end of a callback that has none."""
 
 
 def transform(transform: Any) -> Callable[[Array], Array]:
@@ -82,6 +80,8 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
 
     One row goes through the model. Messages say the shapes of all rows, as they were given. Returns y's width.
     """
+    ops = backends.of(model)
+    backends.float_array("model.params", model.params, ops, ndim=1)
     x_name, t_name, dtype = f"{prefix}x", f"{prefix}t", model.params.dtype
     for name, a, as_model in ((x_name, x, prepare is as_it_is), (t_name, t, not loss.classifies)):
         if type(a) is not np.ndarray:
@@ -92,7 +92,7 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
         raise ValueError(f"{x_name} must have at least one row, not shape {x.shape}")
     if t.ndim == 0 or len(t) != len(x):
         raise ValueError(f"{t_name} must have as many rows as {x_name}, {len(x)}, not shape {t.shape}")
-    ops, N = backends.of(model), len(x)
+    N = len(x)
     with quiet():
         row, t_row = prepare(ops.asarray(x[:1])), ops.asarray(t[:1])
         if prepare is not as_it_is:
@@ -103,21 +103,28 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
         checks.float_array(x_name, _like_all(row, N, ops.xp), ops.xp)
         if row.dtype != dtype:
             raise TypeError(f"{x_name} must be {dtype} like the model, not {row.dtype}: {x_name}.astype('{dtype}')")
-        try:
+        with _as_given(row.shape, N, prefix):
             y = call(model, row)
-        except (TypeError, ValueError) as error:
-            text, given = str(error), (N, *row.shape[1:])
-            if str(row.shape) not in text or N == 1:
-                raise
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(text.replace(str(row.shape), str(given))) from error
-        whole = _like_all(y, N, ops.xp)
-        backends.float_array("what model gives", whole, ops)
-        if hasattr(loss, "check"):
-            loss.check(whole, _like_all(t_row, N, ops.xp))
-        figure(f"what {loss!r} gives", loss(y, t_row))
-        loss.check_values(t, y.shape[1])
+            whole = _like_all(y, N, ops.xp)
+            backends.float_array("what model gives", whole, ops)
+            if hasattr(loss, "check"):
+                loss.check(whole, _like_all(t_row, N, ops.xp))
+            figure(f"what {loss!r} gives", loss(y, t_row))
+            loss.check_values(t, y.shape[1])
     return int(y.shape[1])
+
+
+@contextlib.contextmanager
+def _as_given(row: tuple[int, ...], N: int, prefix: str) -> Iterator[None]:
+    """Errors inside name the shape of all N rows, not of the one that was cut out, and tell validation's x and t."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error).replace(f"shape {row}", f"shape {(N, *row[1:])}")
+        text = re.sub(r"\b(x|t|labels) must\b", rf"{prefix}\1 must", text)
+        if text == str(error):
+            raise
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from error
 
 
 def _can_be_array(a: Any) -> bool:

@@ -73,7 +73,8 @@ def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
     if classes is not None:
         C = checks.integer("classes", classes, 1)
         if C > 10_000:
-            raise ValueError(f"classes must be 10000 at most, not {C}: the counts would not fit into memory")
+            got = checks.describe(classes)
+            raise ValueError(f"classes must be 10000 at most, not {got}: the counts would not fit into memory")
     elif columns:
         C = columns[0]
     else:
@@ -126,7 +127,7 @@ def class_report(y: Array, t: Array, names: Sequence[Any] | None = None) -> Clas
 
     Raises as confusion_matrix does, and for names that are not as many as the columns of y or t.
     """
-    if names is not None and not isinstance(names, list | tuple | range):
+    if names is not None and (not isinstance(names, list | tuple | range) or not names):
         raise TypeError(f"names must be a list with a name for each class, not {checks.describe(names)}")
     _check_classes(y, t)
     columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
