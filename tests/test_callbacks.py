@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -225,6 +226,49 @@ def test_after_ctrl_c_a_fit_goes_on_as_if_nothing_had_been(where, optimizer, any
             rows, parts = history["loss"] if len(history) else [], [4 - len(history)]
         _, history = train([], parts[0], **options)
         runs.append([rows + history["loss"], model.ops.to_numpy(model.params).tobytes()])
+    assert runs[0] == runs[1]
+
+
+class Loss(SoftmaxCrossEntropy):
+    """Called by fit before the first step, and by each validation."""
+
+    def value(self, y, t):
+        return super().__call__(y, t)
+
+    def __call__(self, y, t):
+        return self.value(y, t)
+
+
+@pytest.mark.parametrize(
+    "part, method, call",
+    [("model", "forward", 9), ("loss", "forward", 9), ("model", "backward", 9), ("optimizer", "step", 9), ("loss", "value", 4)],
+)  # fmt: skip
+def test_ctrl_c_within_a_step_or_a_validation(part, method, call, cpu):
+    """In the second of 4 epochs, once one of the four lines has done its work and before the next begins."""
+    x, t = blobs()
+    runs = []
+    for interrupted in (False, True):
+        model, loss = network(cpu), Loss()
+        optimizer, rows, calls = Adam(model), [], itertools.count(1)
+        owner = {"model": model, "loss": loss, "optimizer": optimizer}[part]
+        own = getattr(owner, method)
+
+        def once(*arguments, own=own, calls=calls, interrupted=interrupted):
+            result = own(*arguments)
+            if interrupted and next(calls) == call:
+                raise KeyboardInterrupt
+            return result
+
+        setattr(owner, method, once)
+        for _ in range(1 + interrupted):
+            history = model.fit(
+                x, t, loss=loss, optimizer=optimizer, epochs=4 - optimizer.epochs, validation_data=(x[:50], t[:50]),
+                seed=1, progress=False,
+            )  # fmt: skip
+            rows += [(row["loss"], row["val_loss"]) for row in history.rows]
+            assert history.stopped == ("Ctrl-C" if interrupted and optimizer.epochs == 1 else None)
+        state = (model.params, optimizer.m, optimizer.v)
+        runs.append([rows, optimizer.t, *(a.tobytes() for a in state)])
     assert runs[0] == runs[1]
 
 

@@ -29,6 +29,7 @@ from tinynn import (
     Tanh,
     Watch,
     accuracy,
+    demands,
     evaluate,
     fit,
     minibatches,
@@ -145,6 +146,21 @@ def test_a_transform_that_does_not_fit():
         model.evaluate(x, t, loss=loss, transform=lambda x: x / np.float64(255))
     with pytest.raises(TypeError, match="what transform makes of x must be a numpy array, not None"):
         model.evaluate(x, t, loss=loss, transform=lambda x: None)
+    for rows in (0, 2):
+        with pytest.raises(ValueError, match=f"transform makes of x must have a row for each row of x, not {rows} for"):
+            model.evaluate(x, t, loss=loss, transform=lambda x, rows=rows: np.zeros((rows, 2), "f4"))
+    with pytest.raises(ValueError, match=r"what transform makes of x must have 2 dimensions .*, not shape \(2,\)"):
+        model.evaluate(x, t, loss=loss, transform=lambda x: np.zeros(2, "f4"))
+
+
+def test_what_a_model_of_ones_own_gives():
+    """Scores (N, C) of float, whatever the loss would make of others."""
+    x, t = blobs(20)
+    own = types.SimpleNamespace(backward=lambda dy: dy, params=np.ones(2, "f4"), grads=np.ones(2, "f4"))
+    for y, error in ((lambda x: x[:, 0], ValueError), (lambda x: x.tolist(), TypeError)):
+        own.forward = y
+        with pytest.raises(error, match="what model gives must"):
+            evaluate(own, x, t, loss=SoftmaxCrossEntropy(backend="numpy"))
 
 
 def test_it_learns(any_backend):
@@ -319,6 +335,10 @@ def bad_calls():
         "no optimizer": ({"optimizer": None}, TypeError, "optimizer must be one such as tinynn's, not None"),
         "another's optimizer": ({"optimizer": Adam(network("numpy"))}, ValueError, "optimizer must be one of this model"),
         "a range": ({"optimizer": range(3)}, TypeError, r"optimizer must be one such as tinynn's, not range\(0, 3\)"),
+        "a layer": ({"model": Affine(2, 3)}, TypeError, r"model must be one such as tinynn's, not Affine.*: Sequential\(Affine\(2, 3\)\) is one$"),
+        "a layer as loss": ({"loss": ReLU()}, TypeError, r"loss must be one such as tinynn's, not ReLU\(\) \(ReLU\)$"),
+        "weights for soft t": ({"t": np.eye(3, dtype="f4")[t], "class_weight": {0: 1}}, TypeError, r"not \{0: 1\} \(dict\) for t of shape \(20, 3\)$"),
+        "weights in a list": ({"class_weight": [1]}, TypeError, r"for labels t, not \[1\] \(list\)$"),
         "metric named loss": ({"metrics": {"loss": accuracy}}, ValueError, "metrics must have a name that .*, not 'loss'"),
         "metric named seconds": ({"metrics": {"seconds": accuracy}}, ValueError, "metrics must have a name .*, not 'seconds'"),
         "metric named val_a": ({"metrics": {"val_a": accuracy}}, ValueError, "metrics must have a name .*, not 'val_a'"),
@@ -358,7 +378,7 @@ def test_bad_calls_end_before_the_first_step(name, cpu):
     before = model.params.copy()
     arguments = {"x": x, "t": t, "loss": SoftmaxCrossEntropy(), "optimizer": Adam(model), "progress": False} | changes
     with pytest.raises(error, match=text):
-        model.fit(**arguments)
+        fit(**{"model": model} | arguments)
     assert np.array_equal(model.params, before)
 
 
@@ -659,7 +679,10 @@ def test_nan_in_x_is_named_first():
     with pytest.warns(RuntimeWarning, match=r"x holds infinity \(the first in row 7\)"):
         model.fit(x, t, optimizer=SGD(model, 0.1), **options)
     weight, model = np.ones(40), network("numpy")
-    weight[7] = 0  # that row is not trained with
+    weight[3], x[3] = 0, np.nan
+    with pytest.warns(RuntimeWarning, match=r"x holds infinity \(the first in row 7\)"):  # of those that count
+        model.fit(x, t, optimizer=SGD(model, 0.1), sample_weight=weight, **options)
+    weight[7], model = 0, network("numpy")
     model.fit(x, t, optimizer=SGD(model, 0.1), sample_weight=weight, **options)
 
 
@@ -668,8 +691,10 @@ def test_a_split_that_leaves_no_row_of_a_class():
     order = np.argsort(t, kind="stable")
     model, options = network("numpy"), {"loss": SoftmaxCrossEntropy(), "seed": 0, "progress": False}
     last = (t == 2).mean() + 0.01
-    with pytest.warns(UserWarning, match=r"validation_split=0\.\d+ leaves no row of class 2 to train with.* Shuffle"):
-        model.fit(x[order], t[order], optimizer=Adam(model), validation_split=last, **options)
+    for targets in (t, np.eye(3, dtype="f4")[t]):
+        with pytest.warns(UserWarning, match=r"split=0\.\d+ leaves no row of class 2 to train with.* Shuffle") as told:
+            model.fit(x[order], targets[order], optimizer=Adam(model), validation_split=last, **options)
+        assert told[0].filename == __file__
     model.fit(x, t, optimizer=Adam(model), validation_split=last, **options)
 
 
@@ -747,3 +772,10 @@ def test_a_row_in_print():
         "   13     1.0000              inf    98.77 %       12.3",
     ]
     assert repr(History()) == "epoch" and len(History()) == 0 and History().keys() == []
+
+
+def test_weights_that_the_models_floats_cannot_hold_are_0():
+    """float32's least number of full precision counts, what is less does not."""
+    least = float(np.finfo("float32").tiny)
+    kept = demands.to_train_with(np.array([0.5, least, math.nextafter(least, 0), 0]), np.dtype("float32"))
+    assert kept.dtype == np.float32 and kept.tolist() == [0.5, least, 0, 0]
