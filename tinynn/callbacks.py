@@ -104,7 +104,7 @@ class EarlyStopping:
             raise ValueError(f"EarlyStopping: monitor must be one of {', '.join(run.columns)}, not {self.name!r}{hint}")
 
     def __call__(self, run: Run) -> None:
-        value = self.sign * run.history[self.name][-1]
+        value = self.sign * run.history.rows[-1][self.name]
         if value < self.best - self.min_delta or self.kept is None:
             self.best = math.inf if math.isnan(value) else value  # all that comes is better than NaN
             self.best_epoch, self.kept = run.epoch, Snapshot(run.model, run.optimizer)

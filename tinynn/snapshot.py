@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from .layer import Layer
 
-OF_A_BATCH = ("x", "y", "_forward", "arrays")  # what the next step makes anew, and views of params and grads
+CONSTANT = {int, float, bool, str, type(None), ModuleType}  # nothing changes within these
+OF_A_BATCH = {"x", "y", "_forward", "arrays"}  # in a layer: what the next step makes anew, views of params and grads
 
 
 class Snapshot:
@@ -20,68 +21,53 @@ class Snapshot:
     """
 
     def __init__(self, model: Any, optimizer: Any) -> None:
-        known = {id(model.grads)}  # each thing is kept once, gradients not at all: the next step makes them anew
-        attributes = (getattr(thing, "__dict__", {}) for thing in (model, optimizer))
-        self._parts = [_kept(thing, known) for thing in (model.params, *attributes)]
+        self._held: list[tuple[Any, Any]] = []  # each thing that can change, and what it holds now
+        todo = [model.params, *(getattr(thing, "__dict__", None) for thing in (model, optimizer))]
+        seen = {id(model.grads)}  # gradients are not kept: the next step makes them anew
+        while todo:
+            thing = todo.pop()
+            if type(thing) in CONSTANT or id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            held: Any
+            if _is_array(thing):
+                held = thing.copy()
+            elif isinstance(thing, dict):
+                held = thing.copy()
+                todo += held.values()
+            elif isinstance(thing, Layer):
+                held = {name: value for name, value in vars(thing).items() if name not in OF_A_BATCH}
+                todo += held.values()
+            elif isinstance(thing, list | tuple):
+                held = tuple(thing)
+                todo += held
+            elif isinstance(thing, np.random.Generator):
+                held = thing.bit_generator.state
+            else:
+                continue
+            self._held.append((thing, held))
 
     def restore(self) -> None:
         """Put all of it back, numbers into the arrays that they came from."""
-        for put_back in self._parts:
-            put_back()
+        for thing, held in self._held:
+            if _is_array(thing):
+                thing[...] = held
+            elif isinstance(thing, dict):
+                _put_back(thing, held, set())
+            elif isinstance(thing, Layer):
+                _put_back(vars(thing), held, OF_A_BATCH)
+            elif isinstance(thing, list):
+                thing[:] = held
+            elif isinstance(thing, np.random.Generator):
+                thing.bit_generator.state = held
 
 
-def _kept(value: Any, known: set[int], leave: Iterable[str] = ()) -> Callable[[], Any]:
-    """A function that gives `value` again with what it holds now."""
+def _is_array(thing: Any) -> bool:
+    """Whether it is an array, NumPy's or CuPy's, that can be written to (CuPy's flags do not say so)."""
+    return type(thing).__name__ == "ndarray" and getattr(thing.flags, "writeable", True)
 
-    def put_back() -> Any:
-        return value
 
-    if id(value) in known:
-        return put_back
-    known.add(id(value))
-    if type(value).__name__ == "ndarray" and getattr(value.flags, "writeable", True):
-        numbers = value.copy()
-
-        def put_back() -> Any:
-            value[...] = numbers
-            return value
-
-    elif isinstance(value, np.random.Generator):
-        state = value.bit_generator.state
-
-        def put_back() -> Any:
-            value.bit_generator.state = state
-            return value
-
-    elif isinstance(value, Layer):
-        attributes = _kept(vars(value), known, OF_A_BATCH)
-
-        def put_back() -> Any:
-            attributes()
-            return value
-
-    elif isinstance(value, dict):
-        items = {name: _kept(item, known) for name, item in value.items() if name not in leave}
-
-        def put_back() -> Any:
-            for name in value.keys() - items.keys() - set(leave):  # what has come since
-                del value[name]
-            value.update({name: item() for name, item in items.items()})
-            return value
-
-    elif isinstance(value, list):
-        members = [_kept(item, known) for item in value]
-
-        def put_back() -> Any:
-            value[:] = [item() for item in members]
-            return value
-
-    elif isinstance(value, tuple):
-        members = [_kept(item, known) for item in value]
-
-        def put_back() -> Any:
-            for item in members:
-                item()
-            return value
-
-    return put_back
+def _put_back(thing: dict[Any, Any], held: dict[Any, Any], leave: set[str]) -> None:
+    for name in thing.keys() - held.keys() - leave:  # what has come since
+        del thing[name]
+    thing.update(held)
