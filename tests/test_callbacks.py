@@ -25,6 +25,7 @@ from tinynn import (
     SoftmaxCrossEntropy,
 )
 from tinynn.callbacks import Run, constant, cosine, exponential, steps, warm_up
+from tinynn.snapshot import Snapshot
 
 
 def train(callbacks, epochs=6, model=None, lr=1e-2, **options):
@@ -324,6 +325,17 @@ def test_what_a_layer_of_ones_own_keeps_is_put_back_too():
             ]
         )
     assert kept[0] == kept[1]
+
+
+def test_a_layer_that_holds_itself():
+    """Each thing is kept once."""
+    model = network("numpy")
+    model[1].circle = [model[1], {"me": (model[1],)}]
+    snapshot = Snapshot(model, Adam(model))
+    model[1].circle[1]["more"] = model[1].circle[1]["me"] = 3
+    model[1].circle.append(4)
+    snapshot.restore()
+    assert model[1].circle == [model[1], {"me": (model[1],)}]
 
 
 def test_ctrl_c_on_the_keyboard(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -88,6 +89,10 @@ def test_columns_table_and_every():
     assert repr(Watch(every=2)) == "Watch(every=2): no epochs"
     with pytest.raises(ValueError, match="Watch: every must be a whole number, 1 or more, not 0"):
         Watch(every=0)
+    single = Sequential(Affine(3, 2), backend="numpy", seed=0)
+    watch, _ = train(single, epochs=2)
+    lines = repr(watch).splitlines()
+    assert lines[0].startswith("epoch 2, layer ") and len(lines) == 2 and lines[1].startswith("  1  Affine(3, 2) ")
 
 
 def test_the_table_fits():
@@ -99,7 +104,9 @@ def test_the_table_fits():
     model = Sequential(Affine(784, 256), ReLU(), *(Named() for _ in range(12)), Affine(256, 10), seed=0)
     x, t = rng.random((20, 784), "float32"), np.arange(20) % 10
     watch, _ = train(model, x=x * 1e3, t=t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model, 1e-9))
-    assert max(map(len, repr(watch).splitlines())) <= 100 and len(repr(watch).splitlines()) == 16
+    lines = repr(watch).splitlines()
+    assert max(map(len, lines)) <= 100 and len(lines) == 16
+    assert lines[3][:48] == "  3  " + "N" * 30 + "..." + f"{watch.rows[2]['mean']:>10.3g}"
 
 
 def test_a_second_fit_starts_anew():
@@ -128,15 +135,33 @@ def test_plot():
     assert [panel.get_yscale() for panel in panels] == ["linear", "linear", "log", "log"]
     update = [row["update"] for row in watch.rows if row["layer"] == 1]
     assert list(panels[3].lines[0].get_xdata()) == [1, 2, 3] and list(panels[3].lines[0].get_ydata()) == update
-    panels[0].figure.canvas.draw()
+    figure = panels[0].figure
+    figure.canvas.draw()
+    assert [panel.get_title() or panel.get_ylabel() for panel in panels] == [
+        "standard deviation of y", "share dead or saturated", "|gradient|", "|change| / |parameters|",
+    ]  # fmt: skip
+    assert all(panel.get_xlabel() == "epoch" for panel in panels) and panels[1].get_ylim() == (0, 1)
+    assert all((panel.xaxis.get_major_locator()() % 1 == 0).all() for panel in panels)  # no half epochs
+    names = ["1 Affine(3, 5)", "2 Sigmoid()", "3 Scale()", "4 Affine(5, 2)"]
+    (legend,) = figure.legends  # one for all
+    assert [text.get_text() for text in legend.get_texts()] == names and panels[0].get_legend() is None
     from matplotlib.figure import Figure
 
     own = Figure().subplots(2, 2)
     assert watch.plot(own)[2] is own[1, 0]
+    assert not own[0, 0].figure.legends and len(own[0, 0].get_legend().get_texts()) == 4
     with pytest.raises(ValueError, match="axes must be 4"):
         watch.plot(own[0])
     with pytest.raises(ValueError, match="Watch: there must be an epoch to draw, not none"):
         Watch().plot()
+
+
+def test_many_layers_are_told_apart():
+    """By colour, by mark and by line; and one layer of one epoch is a picture, too."""
+    watch, _ = train(network(*(Tanh() for _ in range(12))))
+    lines = watch.plot()[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 14
+    assert all(line.get_marker() not in ("", "None") for line in lines)
 
 
 # --- planted faults --------------------------------------------------------------------------------------------------
@@ -285,6 +310,33 @@ def test_nan_in_the_gradient_of_a_parameter():
     assert (
         text
         == f"NaN in step 5: dg of layer 3, FaultyParameter(), 5 of 5 numbers; in step 1 it lay in {low:.4g} .. {high:.4g}"
+    )
+
+
+def test_the_parameter_is_named_though_clipping_spreads_its_nan():
+    model = network(ReLU(), FaultyParameter(5))
+    text = reason(model, optimizer=SGD(model, 0.01, clip_norm=1.0))
+    assert text.startswith("NaN in step 5: dg of layer 3, FaultyParameter(), 5 of 5 numbers")
+
+
+def test_a_gradient_is_compared_with_one_of_the_last_ten_steps(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "STEP", 20)
+    assert "dg of layer 3, FaultyParameter(), 5 of 5 numbers; in step 11 " in reason(
+        network(ReLU(), FaultyParameter(5)), batch_size=4
+    )
+
+
+def test_a_step_that_spoils_all_parameters():
+    """The first is named: the gradients were right."""
+
+    class Spoils(FaultyStep):
+        def step(self):
+            super().step()
+            self.model.params *= np.float32(np.inf if self.count == STEP else 1)
+
+    model = network()
+    assert reason(model, optimizer=Spoils(model, 0.01)).startswith(
+        "infinity in step 5: W of layer 1, Affine(3, 5), 15 of"
     )
 
 
