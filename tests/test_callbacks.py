@@ -110,6 +110,11 @@ def test_schedules():
     ]
 
 
+def test_a_cosine_ends_at_0_or_at_its_least():
+    assert cosine(0.5, 1)(1) == cosine(0.5, 1)(9) == cosine(0.5, 8)(8) == 0 and cosine(0.5, 8)(4) == 0.25
+    assert cosine(0.1, 3, 0.2)(3) == 0.2 and cosine(0.1, 3, 0.2)(0) == pytest.approx(0.1)  # upwards, too
+
+
 def test_a_schedule_goes_on_in_a_second_fit():
     used = []
 
