@@ -61,8 +61,11 @@ def fit(
     a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
-    shows a bar on a terminal and a line for each epoch. Ctrl-C ends the training: the history so far is returned, and
-    its `stopped` says why. A loss that is no longer a number warns once.
+    shows a bar on a terminal and a line for each epoch. A loss that is no longer a number warns once.
+
+    Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
+    says why. A `fit` of the epochs that are left is then, to the last bit, as if nothing had been. Where an error ends
+    it, the epoch is undone, too.
 
     Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
     """
