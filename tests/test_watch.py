@@ -106,6 +106,8 @@ def test_the_table_fits():
     watch, _ = train(model, x=x * 1e3, t=t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model, 1e-9))
     lines = repr(watch).splitlines()
     assert max(map(len, lines)) <= 100 and len(lines) == 16
+    watch.rows[2]["name"], watch.rows[3]["name"] = "N" * 33, "N" * 34  # as long as there is room for, and longer
+    assert [line[:38] for line in repr(watch).splitlines()[3:5]] == ["  3  " + "N" * 33, "  4  " + "N" * 30 + "..."]
     assert lines[3][:48] == "  3  " + "N" * 30 + "..." + f"{watch.rows[2]['mean']:>10.3g}"
 
 
@@ -136,6 +138,8 @@ def test_plot():
     update = [row["update"] for row in watch.rows if row["layer"] == 1]
     assert list(panels[3].lines[0].get_xdata()) == [1, 2, 3] and list(panels[3].lines[0].get_ydata()) == update
     figure = panels[0].figure
+    assert tuple(figure.get_size_inches()) == (7.2, 5.6)
+    assert [panel.get_subplotspec().get_geometry() for panel in panels] == [(2, 2, n, n) for n in range(4)]
     figure.canvas.draw()
     assert [panel.get_title() or panel.get_ylabel() for panel in panels] == [
         "standard deviation of y", "share dead or saturated", "|gradient|", "|change| / |parameters|",
@@ -338,6 +342,18 @@ def test_a_step_that_spoils_all_parameters():
     assert reason(model, optimizer=Spoils(model, 0.01)).startswith(
         "infinity in step 5: W of layer 1, Affine(3, 5), 15 of"
     )
+
+
+def test_a_gradient_that_the_optimizer_spoils():
+    class Spoils(FaultyStep):
+        def step(self):
+            SGD.step(self)
+            self.count += 1
+            self.model.grads[...] *= np.float32(np.inf if self.count == STEP else 1)
+
+    model = network()
+    text = reason(model, optimizer=Spoils(model, 0.01))
+    assert " in step 5: dW of layer 1, Affine(3, 5), " in text
 
 
 def test_a_loss_that_is_nan():
