@@ -278,6 +278,22 @@ def test_ctrl_c_within_a_step_or_a_validation(part, method, call, cpu):
     assert runs[0] == runs[1]
 
 
+def test_ctrl_c_between_an_epochs_row_and_its_count():
+    """The row is there, so the epoch is done: the next fit begins after it."""
+
+    class Slow(Adam):
+        def __setattr__(self, name, value):
+            if name == "epochs" and value == 2 and not came:
+                came.append(True)
+                raise KeyboardInterrupt
+            super().__setattr__(name, value)
+
+    came, model = [], network("numpy")
+    optimizer = Slow(model)
+    _, record = train([], 4, model, optimizer=optimizer)
+    assert record.stopped == "Ctrl-C" and len(record) == optimizer.epochs == 2
+
+
 def test_an_error_in_the_midst_undoes_the_epoch_too():
     model = network("numpy")
     optimizer = Adam(model)

@@ -382,6 +382,16 @@ def test_bad_calls_end_before_the_first_step(name, cpu):
     assert np.array_equal(model.params, before)
 
 
+def test_evaluate_names_its_parts_too():
+    x, t = blobs(20)
+    with pytest.raises(
+        TypeError, match=r"model must be one such as tinynn's, not ReLU\(\) \(ReLU\): Sequential\(ReLU\(\)\) is one"
+    ):
+        evaluate(ReLU(), x, t, loss=SoftmaxCrossEntropy())
+    with pytest.raises(TypeError, match="loss must be one such as tinynn's, not None"):
+        evaluate(network("numpy"), x, t, loss=None)
+
+
 def test_the_shape_named_is_that_of_all_rows(cpu):
     """And only the shape: the layer's sizes may read like that of the one row that was looked at."""
     model = Sequential(Affine(1, 3), backend=cpu, seed=0)
