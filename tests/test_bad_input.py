@@ -969,19 +969,23 @@ def _(w, key):
             isinstance(callbacks, Sequence) and all(callable(one) and not isinstance(one, type) for one in callbacks)
         )
         demand((transform is None or callable(transform)) and (metrics is None or metrics == {}))
-        weight = np.ones(len(t))
+        weight, by_class = np.ones(len(t)), np.ones(len(t))
         if sample_weight is not None:
             demand(type(sample_weight) is np.ndarray and sample_weight.dtype.kind in "fiu")
             demand(sample_weight.shape == (len(t),))
-            weight = weight * sample_weight
+            weight = sample_weight.astype(float)
         for label, number in (class_weight or {}).items():
             demand(t.ndim == 1 and whole(label, 0) in t.tolist())
-            weight[t == label] *= real(number, 0)
-        demand(np.all(weight >= 0) and 0 < weight.sum() < np.finfo(w.dtype).max)
+            by_class[t == label] = real(number, 0)
+        demand(np.all(weight >= 0) and np.isfinite(weight).all())
+        weight = ratios(weight) * ratios(by_class)
         held = round(real(validation_split, 0, 1) * len(x))
         demand(held < len(x) and (held > 0) == (validation_split != 0) and not (held and validation_data))
         if held:
             x, t, weight, validation_data = x[:-held], t[:-held], weight[:-held], (x[-held:], t[-held:])
+        weight = ratios(weight)
+        weight[weight < np.finfo(w.dtype).tiny] = 0
+        demand(weight.any())
         twin = TEXTBOOK.model()
         twin.params = start.astype(np.float64)
         prepare = transform or (lambda x: x)
@@ -1029,6 +1033,11 @@ def _(w, key):
         "class_weight": "class_weight|sample_weight",
     }
     return Try(call, arguments, right, size, (NotImplementedError,), named, ("transform", "callbacks"), ("model",))
+
+
+def ratios(weight):
+    """Weights of which the largest is 1: only what they are to each other counts."""
+    return weight / max(weight.max(), np.finfo(float).tiny)
 
 
 @entry("History", "History.append", "History.__getitem__", "History.__contains__")
