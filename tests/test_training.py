@@ -112,6 +112,8 @@ def test_bad_weights():
         ({"sample_weight": np.array(["a"] * 10)}, TypeError, "sample_weight must be a numpy array with a number"),
         ({"transform": 3}, TypeError, "transform must be a function of a batch's x, not 3"),
         ({"sample_weight": -np.ones(10)}, ValueError, "sample_weight must hold numbers of 0 or more"),
+        ({"sample_weight": np.full(10, np.inf)}, ValueError, "numbers of 0 or more, and no NaN"),
+        ({"sample_weight": np.array([np.nan] + [1] * 9)}, ValueError, "sample_weight must hold numbers of 0 or more"),
         ({"class_weight": [1, 2, 3]}, TypeError, "class_weight must be a dict label -> number"),
         ({"class_weight": {7: 1}}, ValueError, "class_weight must name labels of t, not 7"),
         ({"class_weight": {0: -1}}, ValueError, r"class_weight\[0\] must be a number, 0 or more, not -1"),
