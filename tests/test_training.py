@@ -291,6 +291,12 @@ def test_minibatches_give_each_row_once(N, batch_size, seed, shuffle):
     assert all(np.array_equal(a[:, 0], 2 * b) for a, b in batches)
 
 
+@pytest.mark.parametrize("ops", [math, np, types.SimpleNamespace(xp=np), "numpy", None])
+def test_minibatches_of_no_backend(ops):
+    with pytest.raises(TypeError, match=r"ops must be the module of a backend, such as model.ops, not "):
+        minibatches(np.ones((3, 2)), np.ones(3), 1, ops=ops)
+
+
 def test_minibatches_of_other_lengths():
     with pytest.raises(ValueError, match="t must have as many rows as x, 3, not 2"):
         minibatches(np.ones((3, 2)), np.ones(2), 1)
