@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from conftest import posing_as_cupy
 
 import tinynn
 from tinynn import SGD, Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
@@ -376,3 +377,32 @@ def test_clip_and_decay_refuse_what_makes_no_sense():
         SGD(Vectors([1.0]), 0.1, clip_norm=0)
     with pytest.raises(TypeError, match="Adam: model must have layers with decay_biases=False"):
         Adam(Vectors([1.0]), decay_biases=False)
+
+
+def test_how_optimizers_show_themselves():
+    """The rate always, other settings where they are not the default."""
+    model = Vectors([1.0])
+    assert repr(Adam(model)) == "Adam(model, lr=0.001)"
+    assert repr(SGD(model, 0.1, momentum=0.9, weight_decay=0.0)) == "SGD(model, lr=0.1, momentum=0.9)"
+    optimizer = SGD(model, 0.1)
+    optimizer.clip_norm = 1
+    assert repr(optimizer) == "SGD(model, lr=0.1, clip_norm=1.0)"
+    assert (optimizer.epochs, optimizer.seed) == (0, None)
+
+
+@pytest.mark.parametrize("make", [Adam, lambda model: SGD(model, 0.1, momentum=0.9)])
+def test_an_optimizer_follows_its_model(make):
+    """To the stand-in for a GPU and back, with what it keeps: the steps are those of one that stayed."""
+    with posing_as_cupy():
+        ends = []
+        for places in (["numpy"] * 3, ["numpy", "cupy", "numpy"]):
+            model = Sequential(Affine(2, 3), backend="numpy", seed=0)
+            optimizer = make(model)
+            for place in places:
+                model.to(place)
+                model.grads[...] = model.ops.asarray(np.arange(9, dtype="float32"))
+                optimizer.step()
+                assert optimizer.ops is model.ops
+                assert all(type(getattr(optimizer, name)) is type(model.params) for name in optimizer.state)
+            ends.append(model.params)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-6)
