@@ -147,7 +147,8 @@ def test_plot():
     assert all(panel.get_xlabel() == "epoch" for panel in panels) and panels[1].get_ylim() == (0, 1)
     assert all((panel.xaxis.get_major_locator()() % 1 == 0).all() for panel in panels)  # no half epochs
     names = ["1 Affine(3, 5)", "2 Sigmoid()", "3 Scale()", "4 Affine(5, 2)"]
-    (legend,) = figure.legends  # one for all
+    (legend,) = figure.legends  # one for all, in three columns
+    assert legend._ncols == 3 and {line.get_markersize() for line in panels[0].lines} == {4}
     assert [text.get_text() for text in legend.get_texts()] == names and panels[0].get_legend() is None
     from matplotlib.figure import Figure
 
