@@ -10,7 +10,7 @@ import numpy as np
 from .layer import Layer
 
 CONSTANT = {int, float, bool, str, type(None), ModuleType}  # nothing changes within these
-OF_A_BATCH = {"x", "y", "_forward", "arrays"}  # in a layer: what the next step makes anew, views of params and grads
+OF_A_BATCH = {"x", "y", "_forward", "_of_bases", "arrays"}  # in a layer: what a step makes anew, views of the vectors
 
 
 class Snapshot:
