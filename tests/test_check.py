@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
+import inspect
+import itertools
 import pickle
 import random
 import subprocess
 import sys
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -245,6 +250,33 @@ def test_the_checks_numbers_are_not_the_learners(seed):
     assert check_layer(Transposed(3, 3), x, seed=seed).code == "dW-transposed"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_table_and_the_sentence_show_the_same_numbers(seed):
+    class Slipped(Affine):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dW[2, 1] *= 1.5
+            return dx
+
+    class OddLoss(MSE):
+        def compute(self, y, t):
+            value, dy = super().compute(y, t)
+            return value, dy + 0.1 * (y > 1)
+
+    x, t = batch(5, 3, seed=seed)
+    reports = [
+        check_layer(Slipped(5, 3), x, seed=seed),
+        check_layer(Slipped(50, 30), batch(50, 3)[0], seed=seed),  # too large to be measured entry by entry
+        check([Affine(5, 4), Tanh(), Slipped(4, 3)], x, t, SoftmaxCrossEntropy(), seed=seed),
+        check([Slipped(5, 60), Tanh(), Affine(60, 3)], x, t, SoftmaxCrossEntropy(), seed=seed),
+        check_loss(OddLoss(), x, x[::-1].copy(), seed=seed),
+    ]
+    for report in reports:
+        (row,) = (row for row in report.rows if row.verdict == "wrong" and row.where == report.where)
+        said = f"At {row.tensor}{row.entry} the code gives {row.analytic:.6g}, measured is {row.numeric:.6g}."
+        assert not report and said in report.why, report
+
+
 def test_a_slip_that_is_on_no_list_is_unknown():
     class Odd(Sigmoid):
         def backward(self, dy):
@@ -392,6 +424,45 @@ def test_chance_is_left_alone():
     assert (np.random.get_state()[1].tobytes(), random.getstate()) == before
 
 
+def test_checks_in_threads_leave_filters_and_chance_alone():
+    """Each thread's check would put back what another has set, and draw again what another has drawn."""
+    x, t = batch(5, 3)
+
+    def work(_):
+        assert check(Sequential(Affine(5, 4), Tanh(), Affine(4, 3)), x, t, SoftmaxCrossEntropy())
+        assert check_layer(ReLU(), x) and check_optimizer(SGD)
+        assert check_layer(Product(), x).method.startswith("central")
+
+    states = list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(8)))
+        assert (list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()) == states
+    assert (list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()) == states
+
+
+def test_a_check_does_not_take_back_what_another_thread_draws():
+    class Draws(Activation):
+        def forward(self, x):
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                drawn.append(other.submit(np.random.random).result())
+            return x + 0
+
+        def backward(self, dy):
+            return dy + 0
+
+    drawn = []
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        check_layer(Draws(), batch(5, 3)[0])
+        check_layer(Draws(), batch(5, 3)[0])
+    finally:
+        stop.set()
+        thread.join()
+    assert len(set(drawn)) == len(drawn) > 2
+
+
 # --- objects in the style of other courses ----------------------------------------------------------------------------
 
 
@@ -536,6 +607,47 @@ def test_the_optimizers_are_right(cls):
     assert check_optimizer(cls, weight_decay=0.1)
     with pytest.raises(TypeError, match="must be a class"):
         check_optimizer(SGD(Sequential(Affine(1, 1)), 0.1))
+
+
+SETTINGS = {  # every public argument, with values at and between its ends
+    "lr": [0.0, 0.001, 2.0], "momentum": [0.5, 0.99], "nesterov": [True], "weight_decay": [0.1], "eps": [0.0, 0.001],
+    "decay_biases": [False], "clip_norm": [0.1, 1.0, 100.0], "beta1": [0.0, 0.5], "beta2": [0.0, 0.99],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", [SGD, Adam])
+def test_the_optimizers_are_right_with_every_setting_and_every_two(cls):
+    names = [name for name in inspect.signature(cls).parameters if name != "model"]
+    for pair in [*itertools.combinations(names, 1), *itertools.combinations(names, 2)]:
+        for values in itertools.product(*(SETTINGS[name] for name in pair)):
+            report = check_optimizer(cls, **dict(zip(pair, values)))
+            assert report and report.judged, (pair, values, report)
+
+
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}, {"clip_norm": 1.0, "momentum": 0.9}])
+def test_slips_beside_clipping_and_decay_are_found(options):
+    class Halves(SGD):
+        def step(self):
+            self.model.grads /= 2
+            super().step()
+
+    class DecaysBiases(SGD):
+        def prepare(self):
+            kept, self.decay_biases = self.decay_biases, True
+            try:
+                return super().prepare()
+            finally:
+                self.decay_biases = kept
+
+    class Uphill(SGD):
+        def decay(self, W, dW):
+            dW -= self.weight_decay * W
+
+    assert not check_optimizer(Halves, **options)
+    assert check_optimizer(DecaysBiases, **options)
+    assert check_optimizer(DecaysBiases, decay_biases=False, **options).code == "unknown"
+    assert check_optimizer(Uphill, **options)
+    assert check_optimizer(Uphill, decay_biases=False, **options).code == "decay-sign"
 
 
 def test_course_optimizers():
@@ -700,3 +812,79 @@ def test_copies_of_reports_and_adapted_layers():
     report = check_layer(Affine(5, 3), batch(5, 3)[0])
     assert copy.deepcopy(report).text() == report.text()
     assert GaussianNLL(0.3) is not None
+
+
+# --- NaN and infinity -------------------------------------------------------------------------------------------------
+
+
+class Computes(Activation):
+    """y = f(x), with a slope that does not matter here."""
+
+    def __init__(self, f, slope=np.ones_like):
+        self.f, self.slope = f, slope
+
+    def forward(self, x):
+        return self.f(x)
+
+    def backward(self, dy):
+        return dy * self.slope(self.x)
+
+
+BREAKS = {
+    "divide by zero in log": lambda x: np.log(x * 0),
+    "invalid value in log": lambda x: np.log(-1 - x * x),
+    "invalid value in divide": lambda x: (0 * x) / (0 * x),
+    "divide by zero in divide": lambda x: 1 / (0 * x),
+    "overflow in exp": lambda x: np.exp(1000 + x * x),
+    "invalid value in sqrt": lambda x: np.sqrt(-1 - x * x),
+}
+
+
+@pytest.mark.parametrize("operation", BREAKS)
+def test_nan_and_infinity_are_judged_first(operation):
+    x, t = batch(5, 3)
+    f = BREAKS[operation]
+    report = check_layer(Computes(f), x)
+    assert report.code == "not-finite" and operation in report.why and report.why.startswith("y[0, 0] is ")
+    report = check_layer(Computes(np.sin, f), x)
+    assert report.code == "not-finite" and operation in report.why and report.why.startswith("dx[0, 0] is ")
+    for middle, where in ((Computes(f), "y[0, 0]"), (Computes(np.sin, f), "dx[0, 0]")):
+        report = check([Affine(5, 4), middle, Affine(4, 3)], x, t, SoftmaxCrossEntropy())
+        assert report.code == "not-finite" and report.where == "layer 2, Computes()"
+        assert operation in report.why and report.why.startswith(where)
+
+    for loss, where in (
+        (lambda y, t: (f(y).mean(), y), "the loss is "),
+        (lambda y, t: ((y * y).mean(), f(y)), "dy[0, 0] is "),
+    ):
+        report = check_loss(loss, x, x)
+        assert report.code == "not-finite" and operation in report.why and report.why.startswith(where)
+
+    class Steps(SGD):
+        def step(self):
+            self.model.params -= self.lr * f(self.model.grads)
+
+    report = check_optimizer(Steps)
+    assert report.code == "not-finite" and operation in report.why and "after step 1 parameter[0]" in report.why
+
+
+def test_all_nan_without_an_operation_is_a_finding():
+    x, t = batch(5, 3)
+    report = check_layer(Computes(lambda x: x * np.nan), x)
+    assert report.code == "not-finite" and report.why == "y[0, 0] is nan, one of 35 such numbers in it"
+    model = Sequential(Affine(5, 3), dtype="float64", seed=0)
+    model[0].W[2, 1] = np.nan
+    report = check(model, x, t, SoftmaxCrossEntropy())
+    assert report.code == "not-finite" and report.where == "layer 1, Affine(5, 3)" and report.why.startswith("y[0, 1]")
+
+
+def test_a_naive_softmax_on_large_scores_overflows():
+    def loss(y, t):
+        p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+        dy = p.copy()
+        dy[np.arange(len(y)), t] -= 1
+        return -np.log(p[np.arange(len(y)), t]).mean(), dy / len(y)
+
+    y, t = batch(3, 3)
+    report = check_loss(loss, 1000 + y, t)
+    assert report.code == "not-finite" and "overflow in exp" in report.why

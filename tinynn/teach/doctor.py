@@ -21,7 +21,7 @@ from .. import checks
 from ..checks import Array
 from . import measure
 from .adapted import integers_in
-from .finite import not_finite
+from .finite import of_a_layer
 from .parts import COMPLEX, Part
 from .purity import impure, same
 from .report import Finding
@@ -30,11 +30,8 @@ FULL = 400  # entries up to which a tensor is measured entry by entry
 Candidate = tuple[str, Array, str, str]  # code, what the slip gives, its formula, the right formula
 
 
-def examine(part: Part, x: Array, rng: np.random.Generator, shown: Array | None = None) -> Finding | None:
-    """What is wrong with a layer at input x, or None. The first cause in the order of this function is named.
-
-    The numbers in its sentence are those for the dy `shown`, as in the table beside it, else for the random one.
-    """
+def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
+    """What is wrong with a layer at input x, or None. The first cause in the order of this function is named."""
     found = whole_numbers(part.original)
     if found:
         return found
@@ -42,34 +39,25 @@ def examine(part: Part, x: Array, rng: np.random.Generator, shown: Array | None 
         y = part.forward(x)
     except Exception as error:
         return raised(part.where, "forward", error)
-    parameters = {name: part.value(name) for name in part.names}
-    found = not_finite(part.where, {"y": y}, lambda: part.fresh().forward(x.copy()), parameters)
+    dy = measure.normal(rng, y)
+    found = of_a_layer(part, x, y, dy)
     if found:
         return found
-    dy = measure.normal(rng, y)
-
-    def step() -> None:
-        layer = part.fresh()
-        layer.forward(x.copy())
-        layer.backward(dy.copy())
-
     try:
-        analytic, dx = part.gradients(x, dy)
-        gradients = {"dx": dx, **{"d" + name: a for name, a in analytic.items()}}
-        found = not_finite(part.where, gradients, step, parameters) or impure(part, x, y, dy)
+        found = impure(part, x, y, dy)
         if found:
             return found
+        analytic, dx = part.gradients(x, dy)
     except checks.ShapeError as error:
         return Patient(part, x, y, dy, {}, rng).wrong_shape(error)
     except Exception as error:
         return squared(part, x, y, rng) or raised(part.where, "backward", error)
     patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
-    if shown is not None:
-        analytic, dx = part.gradients(x, shown)
-        patient.shown = Patient(part, x, y, shown, {**analytic, "x": dx}, rng)
     for name in (*part.names, "x"):
         if patient.is_wrong(name) and not patient.right_nearby(name):
-            return patient.name_it(name)
+            found = patient.name_it(name)
+            found.tensor, found.example = "dx" if name == "x" else "d" + name, patient.worked(name)
+            return found
     return None
 
 
@@ -123,14 +111,10 @@ class Patient:
     ) -> None:
         self.part, self.x, self.y, self.dy, self.analytic, self.rng = part, x, y, dy, analytic, rng
         self.n = len(x)
-        self.exact = all(
-            measure.complex_works(self.scalar(name), self.at(name), np.random.default_rng(1))
-            for name in ("x", *(analytic.keys() - {"x"}))
-        )
-        # A gradient that is 0 because large terms cancel is 0 only to round-off.
-        self.floor = 1e-13 * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
+        self.exact = measure.complex_works(self.scalar("x"), x, np.random.default_rng(1))
+        # A gradient that is 0 because large terms cancel, or a slope like 1 - y^2 does, is 0 only to round-off.
+        self.floor = measure.ROUNDING * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
         self._numeric: dict[str, Array] = {}
-        self.shown: Patient | None = None
 
     def scalar(self, name: str, dy: Array | None = None, x: Array | None = None) -> measure.Function:
         """L = sum of dy y, as a function of x or of one parameter."""
@@ -153,8 +137,8 @@ class Patient:
         a, f, at = self.analytic[name], self.scalar(name), self.at(name)
         for _ in range(2):
             u = measure.normal(self.rng, at)
-            n = measure.along(f, at, u, self.exact)
-            scale = max(float(np.linalg.norm(a)), abs(n)) + self.floor / measure.TOLERANCE[self.exact]
+            n, doubt = measure.measured(f, at, u, self.exact, float((u * a).sum()))
+            scale = max(float(np.linalg.norm(a)), abs(n)) + (self.floor + doubt) / measure.TOLERANCE[self.exact]
             if measure.differs(float((u * a).sum()), n, scale, self.exact):
                 return not self.beside_a_kink(name)
         return False
@@ -449,8 +433,6 @@ class Patient:
 
     def worked(self, name: str) -> str:
         """The worst entry with its two numbers."""
-        if self.shown is not None and self.shown.is_wrong(name):
-            return self.shown.worked(name)
         a, n = self.analytic[name], self.numeric(name)
         index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape)
         label = "dx" if name == "x" else "d" + name

@@ -13,7 +13,6 @@ the first cause. Checked are the formulas; that the fast backends compute what t
 
 from __future__ import annotations
 
-import copy
 import functools
 import random
 import threading
@@ -33,7 +32,7 @@ from .network_doctor import Whole, place_of, unit_at
 from .pairing import Unpaired
 from .parts import COMPLEX, REAL, LossPart, Network, Part, private
 from .report import Finding, Report, Row, Sweep
-from .step import Step, first_broken_layer, unpaired
+from .step import Step, first_broken_layer, first_not_finite, unpaired
 
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 
@@ -44,19 +43,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _leaving_chance_alone(function: Function) -> Function:
     """Whatever a learner's forward draws from the global generators, they are afterwards as they were.
 
-    Not where other threads run: they may be drawing, too.
+    Only where no other thread runs: what another has drawn meanwhile would be drawn again.
     """
 
     @functools.wraps(function)
+    @np.errstate(all="ignore")
     def wrapped(*args: Any, **options: Any) -> Any:
-        states = (np.random.get_state(), random.getstate()) if threading.active_count() == 1 else None
+        if threading.active_count() > 1:
+            return function(*args, **options)
+        states = np.random.get_state(), random.getstate()
         try:
-            with np.errstate(all="ignore"):  # what is infinite is a finding, not a warning or an error of NumPy's
-                return function(*args, **options)
+            return function(*args, **options)
         finally:
-            if states is not None:
-                np.random.set_state(states[0])
-                random.setstate(states[1])
+            np.random.set_state(states[0])
+            random.setstate(states[1])
 
     return wrapped  # type: ignore[return-value]
 
@@ -77,8 +77,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         return _not_judged(_short(layer), str(error), notes)
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
-    report.finding = examine(part, x, copy.deepcopy(rng)) or unpaired(part, x)  # with the same dy as the table
-    if report.code == "not-finite":  # no gradient says anything then
+    report.finding = examine(part, x, rng) or unpaired(part, x)
+    if report.code == "not-finite":
         return report
     try:
         y = part.forward(x)
@@ -90,6 +90,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     report.method = _method(patient.exact)
     for name in (*part.names, "x"):
         report.rows.append(_row_of(patient, name))
+    if report.finding:
+        report.finding.agree_with(report.rows)
     wrong = [name for name, row in zip((*part.names, "x"), report.rows) if row.verdict == "wrong"]
     swept = wrong[0] if wrong else "x"
     slope = measure.slope(patient.analytic[swept])
@@ -164,7 +166,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     """Check every gradient of `model` with `loss` at rows x (N, D) and targets t.
 
     `model` is a Sequential, a class of your own over `flatten`, a layer, or a list of layers; layers may be any objects
-    with forward and backward. Nothing is changed: not parameters, caches, the random state. At most 32 rows are used.
+    with forward and backward. Nothing is changed: not parameters, caches, warning filters, the random state (but where
+    other threads run, numbers that forward itself takes from NumPy's or Python's global generator stay drawn). At most
+    32 rows are used.
     Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
     """
     x, t, notes = _pair("x", x, t)
@@ -184,15 +188,14 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     report.finding = step.failed
     if step.dy is None:
         return report
-    report.finding = report.finding or step.not_finite()
-    if report.code == "not-finite":
-        return report
+    if step.failed is None and report.finding is None:
+        report.finding = first_not_finite(step)
+        if report.finding:
+            return report
     row, finding, _ = examine_loss(network.loss, step.y, t, rng)
     report.notes += _notes_on(network.loss, step.y, t)
     if step.failed is None:
         report.finding = finding
-    if report.code == "not-finite":
-        return report
     twin = Network(model, loss, COMPLEX)
     whole = Whole(network, twin, x, t)
     report.method = _method(whole.exact)
@@ -209,6 +212,8 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
         wrong = []
     if report.finding is None:
         report.finding = first_broken_layer(step, rng) or whole.diagnose(step, wrong)
+    if report.finding:
+        report.finding.agree_with(report.rows)
     report.notes += [note for layer in network.layers for note in _constants(layer)]
     if report.finding is None:
         report.finding = step.unpaired()

@@ -18,8 +18,6 @@ from .purity import same
 from .report import Finding, Row, Sweep
 from .step import Step, wrong_order
 
-OFF = 1e-13  # of a number: what some hundred roundings of 1e-16 make at most
-
 
 class Whole:
     """The loss as a function of all parameters."""
@@ -27,7 +25,8 @@ class Whole:
     def __init__(self, network: Network, twin: Network, x: Array, t: Array) -> None:
         self.network, self.twin, self.x, self.t = Network(network.model, network.loss.loss, REAL), twin, x, t
         self.start = twin.params.real.copy()
-        self.exact = measure.complex_works(self.value, self.start, np.random.default_rng(1))
+        rng = np.random.default_rng(1)  # each tensor by itself: the larger gradients would hide the smaller
+        self.exact = all(measure.complex_works(self.value, self.start, rng, where) for *_, where in twin.slices)
 
     def value(self, params: Array) -> complex:
         """The loss with these parameters in place of the model's."""
@@ -45,85 +44,53 @@ class Whole:
         self.grads = step.grads
         if not self.grads.size or step.dy is None:
             return rows
-        rounding = self._rounding(step)
+        sizes = self._sizes(step)
         for layer, name, where in reversed(self.network.slices):
-            rows.append(self._row(layer, name, where, float(np.linalg.norm(rounding[where])), rng))
+            rows.append(self._row(layer, name, where, sizes.get(layer.place, 1.0), rng))
         return rows
 
-    def _rounding(self, step: Step) -> Array:
-        """How far round-off can move each number of the gradient: the step again, all that layers give a little off.
+    def _sizes(self, step: Step) -> dict[Any, float]:
+        """For each layer, the numbers whose round-off is in the gradients of its parameters.
 
-        Each number is off by 1e-13 of itself (some hundred roundings), up or down. A saturated unit's slope 1 - y^2, a
-        p - t where all is learned, a sum over rows whose terms cancel: what is left of large numbers moves by far more
-        than 1e-13 of itself then, and so it does by round-off. dy, and the dx of layers that have no weights, are off
-        by 1e-13 of what came in: they may be such differences in themselves.
+        A slope such as 1 - y^2, or p - t in a loss, is a difference of numbers near 1. Where it is almost 0, it is
+        right only to eps times what it is elsewhere, and all layers before it get that error. So dy is followed from
+        the loss to the input by how much each layer makes of it, here or elsewhere, whichever is more; a sum over rows
+        x^T dy, in which terms may cancel, then has terms of that times |x|.
         """
         assert step.dy is not None
-        network, rng = self.network, np.random.default_rng(4)
-        network.params[...] = self.start
-
-        def shaken(a: Array, size: Array) -> None:
-            a += OFF * size * rng.choice([-1.0, 1.0], a.shape) * (a != 0)  # a unit that is off stays off
-
-        def shaking(layer: Any) -> None:
-            forward, backward = layer.forward, layer.backward
-
-            def shaking_forward(x: Array) -> Array:
-                y = forward(x)
-                shaken(y, np.abs(y))  # in place: what the layer has kept of it, too
-                return y
-
-            def shaking_backward(dy: Array) -> Array:
-                given = np.abs(dy)
-                dx = backward(dy)
-                if isinstance(dx, np.ndarray):
-                    alike = not layer.parameters and dx.shape == given.shape
-                    shaken(dx, np.maximum(np.abs(dx), given) if alike else np.abs(dx))
-                return dx
-
-            layer.forward, layer.backward = shaking_forward, shaking_backward
-
-        for layer in network.layers:
-            shaking(layer)
-        moved = np.zeros(self.start.size)
-        try:
-            with quiet():
-                for _ in range(2):
-                    y = network.model.forward(self.x.copy())
-                    dy = network.loss.both(y.copy(), self.t)[1]
-                    network.model.backward(dy + OFF * self._usual(step) * measure.direction(step.dy))
-                    moved = np.fmax(moved, np.abs(network.grads - step.grads))
-        except Exception:  # what raises has been reported before
-            return np.zeros(self.start.size)
-        finally:
-            for layer in network.layers:
-                del layer.forward, layer.backward
-        return moved
-
-    def _usual(self, step: Step) -> float:
-        """How large dy is here or elsewhere: p - t is small where all is learned, and its round-off is not."""
-        assert step.dy is not None
-        size = float(np.linalg.norm(step.dy))
-        try:
+        rng = np.random.default_rng(2)
+        size, sizes = float(np.linalg.norm(step.dy)), {}
+        try:  # how large dy is elsewhere
             other = np.sin(np.arange(step.y.size)).reshape(step.y.shape)
-            usual = float(np.linalg.norm(step.network.loss.both(other, self.t)[1]))
-        except Exception:  # a loss of probabilities, say, takes no such y
-            usual = 0.0
-        return max(size, 1e-3, usual if np.isfinite(usual) else 0.0)
+            size = max(size, float(np.linalg.norm(step.network.loss.both(other, self.t)[1])))
+        except Exception:
+            pass
+        for layer in reversed(step.of("forward")):
+            x = step.given(layer)
+            sizes[layer.place] = size * max(1.0, float(np.abs(x).max(initial=0)))
+            part, gains = step.alone(layer), [1e-300]
+            for point in (x, measure.normal(rng, x)):
+                try:
+                    dy = measure.normal(rng, part.forward(point))
+                    gains.append(float(np.linalg.norm(part.gradients(point, dy)[1]) / np.linalg.norm(dy)))
+                except Exception:  # its own examination says so
+                    gains.append(1.0)
+            size *= max(gain for gain in gains if np.isfinite(gain))
+        return sizes
 
-    def _row(self, layer: Any, name: str, where: slice, floor: float, rng: np.random.Generator) -> Row:
+    def _row(self, layer: Any, name: str, where: slice, size: float, rng: np.random.Generator) -> Row:
         g = self.grads[where]
-        size = float(np.linalg.norm(g))
+        floor = measure.ROUNDING * size
         wrong, worst = False, (0.0, 0.0, 0.0)
         for _ in range(2):
             u = np.zeros(self.start.size)
             u[where] = rng.normal(size=g.size)
             a = float(u[where] @ g)
-            n, error = self._closest(u, a)
-            scale = max(size, abs(n)) + floor / measure.TOLERANCE[self.exact] or 1.0
+            n, doubt = measure.measured(self.value, self.start, u, self.exact, a)
+            scale = max(float(np.linalg.norm(g)), abs(n)) + (floor + doubt) / measure.TOLERANCE[self.exact] or 1.0
             wrong |= measure.differs(a, n, scale, self.exact)
-            if error / scale >= worst[2]:
-                worst = a, n, error / scale
+            if abs(a - n) / scale >= worst[2]:
+                worst = a, n, abs(a - n) / scale
         entry = "all, along u"
         if wrong or g.size <= 64:
             shape = layer.arrays[name].shape
@@ -135,12 +102,6 @@ class Whole:
             worst = float(g[index]), n, abs(float(g[index]) - n) / scale
             entry = place_of(np.unravel_index(index, shape))
         return Row(layer.where, "d" + name, entry, *worst, "wrong" if wrong else "ok")
-
-    def _closest(self, u: Array, a: float) -> tuple[float, float]:
-        """The derivative along u and its distance from a; central differences get three steps, for the kinks."""
-        found = [self.along(u, h) for h in ((None,) if self.exact else (1e-5, 1e-6, 1e-4))]
-        n = min(found, key=lambda n: abs(n - a))
-        return n, abs(n - a)
 
     def _worst(self, where: slice, g: Array, rng: np.random.Generator) -> int:
         def f(values: Array) -> complex:

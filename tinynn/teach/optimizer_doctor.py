@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,10 @@ import numpy as np
 from .. import checks
 from ..backends import numpy_ops
 from ..checks import Array
+from ..layers import Affine
+from ..sequential import bind
 from .doctor import raised
+from .finite import not_finite
 from .parts import quiet
 from .purity import same
 from .report import Finding, Report, Row
@@ -34,19 +35,18 @@ NAMES = {
     "nesterov": ("nesterov",),
 }
 DECAY = ("weight_decay", "wd", "l2")
-CLIP = ("clip_norm", "clipnorm", "max_norm", "max_grad_norm", "grad_clip")
 Path = Callable[..., list[Array]]
 
 
 class Vectors:
-    """What an optimizer sees of a model: six numbers, of which a layer's W (2, 2) are four, and its b two."""
+    """What an optimizer sees of a model: flat vectors, in them a matrix W (2, 2) and a vector b (2,)."""
 
     def __init__(self, params: Array) -> None:
         self.params, self.grads, self.ops = params.copy(), np.zeros_like(params), numpy_ops
-        arrays: dict[str, Array] = {}
-        for d, vector in (("", self.params), ("d", self.grads)):
-            arrays |= {d + "W": vector[:4].reshape(2, 2), d + "b": vector[4:]}
-        self.layers = [SimpleNamespace(parameters=("W", "b"), arrays=arrays)]
+        layer = Affine(2, 2)
+        layer.build(np.random.default_rng(0), params.dtype, numpy_ops)
+        bind((layer,), self.params, self.grads)
+        self.layers = (layer,)
 
 
 def check_optimizer(optimizer: Any, **options: Any) -> Report:
@@ -73,9 +73,10 @@ def check_optimizer(optimizer: Any, **options: Any) -> Report:
 
 
 def _variants(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """As it comes, and with the momentum that it offers."""
-    yield {}
+    """As it comes, and with the momentum that it offers (which a look ahead needs)."""
     asked = inspect.signature(cls).parameters
+    if not (options.get("nesterov") and "momentum" in asked and "momentum" not in options):
+        yield {}
     if "momentum" in asked and "momentum" not in options and not asked["momentum"].default:
         yield {"momentum": 0.9}
         if "nesterov" in asked and "nesterov" not in options:
@@ -83,18 +84,18 @@ def _variants(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class Driver:
-    """One optimizer on six numbers, in whichever style it is written."""
+    """One optimizer on six numbers, in whichever style it is written; `lr` times its learning rate."""
 
-    def __init__(self, cls: type, options: dict[str, Any], start: Array, lr: float | None = LR) -> None:
+    def __init__(self, cls: type, options: dict[str, Any], start: Array, lr: float = 1.0) -> None:
         self.model = Vectors(start)
         asked = inspect.signature(cls).parameters
         name = next((n for n in NAMES["lr"] if n in asked), None)
-        rate = {} if lr is None or name is None else {name: lr}
-        rate |= {n: 0.0 for n in DECAY if n in asked and n not in options}
-        self.takes_lr = name is not None
+        rate = {name: lr * options.get(name, LR)} if name else {}
+        decay = {n: 0.0 for n in DECAY if n in asked}
+        self.takes_lr = any(rate.values())
         self.own_style = hasattr(cls, "step") and not hasattr(cls, "update")
         first = [self.model] if self.own_style else []
-        self.optimizer = cls(*first, **rate, **options)
+        self.optimizer = cls(*first, **{**decay, **options, **rate})
         self.params, self.grads = {"W": self.model.params}, {"W": self.model.grads}
 
     def step(self, gradient: Array) -> Array:
@@ -116,28 +117,28 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     rng = np.random.default_rng(0)
     start = rng.normal(size=6)
     gradients = rng.normal(size=(STEPS, 6)) * 10.0 ** -np.arange(6)  # small ones show where eps stands
-    given, options_of_rule = gradients, {name: value for name, value in options.items() if name not in CLIP}
-    limit = next((options[name] for name in CLIP if options.get(name)), math.inf)
-    gradients = np.array([g * min(1.0, limit / np.linalg.norm(g)) for g in given])  # what the rule itself gets
     driver = Driver(cls, options, start)
     where = cls.__name__
     path = []
-    for gradient, clipped in zip(given, gradients):
+    for gradient in gradients:
         buffer = driver.model.params
         path.append(driver.step(gradient))
         held = driver.model.grads if driver.own_style else driver.grads["W"]
-        if not np.array_equal(held, gradient) and not np.allclose(held, clipped, rtol=1e-12, atol=0):
+        shortened = clipped(gradient, driver)
+        if not np.array_equal(held, gradient) and not same(held, shortened):
             why = "a step changes the gradients, which are not its own: a second look at them is wrong"
             report.finding = Finding(
                 "changes-grads", where, why, "compute with g = grads.copy(), or without in-place ops"
             )
             return
         replaced = driver.model.params is not buffer or (not driver.own_style and driver.params["W"] is not buffer)
-        if replaced or (driver.own_style and np.array_equal(buffer, start) and len(path) == 1 and np.any(gradient)):
+        moves = driver.get("lr", LR) != 0 and np.any(gradient)
+        if replaced or (driver.own_style and np.array_equal(buffer, start) and len(path) == 1 and moves):
             why = "a step makes a new array of parameters; the layers still hold the old one and never see the change"
             report.finding = Finding("params-replaced", where, why, "params -= ...  in place of  params = params - ...")
             return
     family = _family(driver)
+    given, gradients = gradients, np.array([clipped(gradient, driver) for gradient in gradients])
     right = list(_right(family, driver, start, gradients))
     expected = right[0][1]
     best, wanted = next(((n, w) for n, w in right if same(np.array(path), np.array(w))), (None, expected))
@@ -150,7 +151,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         report.finding = Finding("state-shared", where, why, "make the state in __init__, not in the class")
         return
     if driver.takes_lr:
-        slow = Driver(cls, options, start, lr=LR / 8)
+        slow = Driver(cls, options, start, lr=1 / 8)
         slow_path = [slow.step(gradient) for gradient in given]
         if same(np.array(slow_path), np.array(path)):
             why = "with an eighth of the learning rate the path is the same: lr is not used"
@@ -158,7 +159,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
             return
     if best:
         report.notes.append(f"the path is that of {best}")
-        _decay(cls, options_of_rule, family, start, gradients, report)
+        _decay(cls, options, family, start, given, report)
         return
     if np.vdot(path[0] - start, gradients[0]) > 0:
         why = "the first step goes along the gradient, uphill"
@@ -168,12 +169,28 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         if same(np.array(path), np.array(wrong)) or _both_nan(path, wrong):
             report.finding = Finding(code, where, f"{why}. {_worked(path, expected)}", fix)
             return
+    if not np.isfinite(path).all():
+        k = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
+
+        def again() -> None:
+            one = Driver(cls, options, start)
+            for gradient in given[: k + 1]:
+                one.step(gradient)
+
+        report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again)
+        return
     if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(driver)):
         report.notes.append("its rule is none that is known here: only its manners were checked")
         report.rows, report.judged = [], False
         return
     why = f"this is not the path of {right[0][0]}, nor that of a known slip. {_worked(path, expected)}"
     report.finding = Finding("unknown", where, why)
+
+
+def clipped(gradient: Array, driver: Driver) -> Array:
+    """The gradient as an optimizer with `clip_norm` uses it: no longer than that."""
+    norm, length = getattr(driver.optimizer, "clip_norm", None), float(np.linalg.norm(gradient))
+    return gradient if norm is None or length <= norm else gradient * (norm / length)
 
 
 def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
@@ -362,18 +379,21 @@ def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradie
     if name is None:
         return
     rate = 0.01
-    part = np.array([1, 1, 1, 1, 0, 0]) if options.get("decay_biases") is False else np.ones(6)  # of W alone
     driver = Driver(cls, {**options, name: rate}, start)
     path = [driver.step(gradient) for gradient in gradients]
+    gradients = np.array([clipped(gradient, driver) for gradient in gradients])  # first, then comes the decay
+    unclipped = {name: value for name, value in options.items() if name != "clip_norm"}
     lr = driver.get("lr", LR)
+    decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
+    decayed[4:] = getattr(driver.optimizer, "decay_biases", True)
     for sign in (1, -1):
-        coupled, decoupled = [Driver(cls, options, start) for _ in range(2)]
+        coupled, decoupled = [Driver(cls, unclipped, start) for _ in range(2)]
         one, two = [], []
         for gradient in gradients:
             here = coupled.model.params if coupled.own_style else coupled.params["W"]
-            one.append(coupled.step(gradient + sign * rate * part * here))
+            one.append(coupled.step(gradient + sign * rate * decayed * here))
             w = decoupled.model.params if decoupled.own_style else decoupled.params["W"]
-            w *= 1 - sign * lr * rate * part
+            w *= 1 - sign * lr * rate * decayed
             two.append(decoupled.step(gradient))
         for kind, wanted in (("coupled", one), ("decoupled", two)):
             if same(np.array(path), np.array(wanted)):

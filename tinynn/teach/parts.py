@@ -6,7 +6,6 @@ its numbers made float64, for its own backward, or complex128, for the complex s
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import threading
@@ -92,21 +91,27 @@ class Part:
         return {name: layer.arrays["d" + name].copy() for name in self.names}, np.array(dx)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
+class quiet:
     """No warnings from NumPy, but an error where a complex number would lose its imaginary part in silence.
 
-    Python's warning filters are the whole process's. So where other threads run they are left alone: what loses its
-    imaginary part then differs from central differences, which the complex step is held against.
+    NumPy's errors are set for this thread. Python's warning filters are the process's: two threads that change them and
+    put them back leave them changed for good. So they are changed only where no other thread runs; else a loss of the
+    imaginary part is found by its wrong derivative (measure.complex_works).
     """
-    with np.errstate(all="ignore"):
-        if threading.active_count() > 1:
-            yield
-            return
-        with warnings.catch_warnings():
+
+    def __enter__(self) -> None:
+        self.state = np.errstate(all="ignore")
+        self.state.__enter__()
+        self.caught = warnings.catch_warnings() if threading.active_count() == 1 else None
+        if self.caught is not None:
+            self.caught.__enter__()
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            yield
+
+    def __exit__(self, *error: Any) -> None:
+        if self.caught is not None:
+            self.caught.__exit__(*error)
+        self.state.__exit__(*error)
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
@@ -129,25 +134,29 @@ class LossPart:
         """The loss, complex where y is."""
         return self.both(y, t, backward=False)[0]
 
-    def both(self, y: Array, t: Array, backward: bool = True, loud: bool = False) -> tuple[Any, Any]:
-        """The loss and its gradient dy. Targets that are no labels get y's dtype. `loud`: NumPy may raise."""
+    def both(self, y: Array, t: Array, backward: bool = True) -> tuple[Any, Any]:
+        """The loss and its gradient dy. Targets that are no labels get y's dtype."""
+        with quiet():
+            return self.computed(y, t, backward)
+
+    def computed(self, y: Array, t: Array, backward: bool = True) -> tuple[Any, Any]:
+        """The same, with the warnings of NumPy as they are set."""
         t = t if t.dtype.kind in "iub" else t.astype(y.dtype)
         loss = self.loss
-        with contextlib.nullcontext() if loud else quiet():
-            if isinstance(loss, Loss):
-                value = loss.forward(y, t)
-                return value, loss.backward()
-            if not hasattr(loss, "forward"):
-                return loss(y, t)
+        if isinstance(loss, Loss):
             value = loss.forward(y, t)
-            if not backward:
-                return value, y
-            needed = [
-                p for p in inspect.signature(loss.backward).parameters.values()
-                if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
-            ]  # fmt: skip
-            dy = loss.backward(*([], [1.0], [y, t])[min(len(needed), 2)])
-            return value, getattr(loss, "dinputs", dy) if dy is None else dy
+            return value, loss.backward()
+        if not hasattr(loss, "forward"):
+            return loss(y, t)
+        value = loss.forward(y, t)
+        if not backward:
+            return value, y
+        needed = [
+            p for p in inspect.signature(loss.backward).parameters.values()
+            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+        ]  # fmt: skip
+        dy = loss.backward(*([], [1.0], [y, t])[min(len(needed), 2)])
+        return value, getattr(loss, "dinputs", dy) if dy is None else dy
 
 
 def _name_of(thing: Any) -> str:

@@ -37,6 +37,20 @@ class Finding:
     where: str
     why: str
     fix: str = ""
+    tensor: str = ""  # whose worst entry `why` names, in the words of `example`
+    example: str = ""
+
+    def agree_with(self, rows: list[Row]) -> None:
+        """Say in `why` what the table says of that tensor: an examination of a layer alone has a dy of its own."""
+        for row in rows:
+            if self.example and (row.where, row.tensor, row.verdict) == (self.where, self.tensor, "wrong"):
+                self.why = self.why.replace(self.example, worked(row))
+                self.example = worked(row)
+
+
+def worked(row: Row) -> str:
+    """The worst entry with its two numbers."""
+    return f"At {row.tensor}{row.entry} the code gives {row.analytic:.6g}, measured is {row.numeric:.6g}."
 
 
 @dataclass

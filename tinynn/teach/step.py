@@ -10,6 +10,7 @@ from .. import checks
 from ..checks import Array
 from .adapted import run
 from .doctor import examine, raised
+from .finite import not_finite, of_a_layer
 from .pairing import constant, movers
 from .parts import Network, Part, quiet
 from .purity import same
@@ -20,11 +21,11 @@ class Step:
     """One real step, forward and backward, with what went into every layer and came out of it."""
 
     def __init__(self, network: Network, untouched: list[Any], x: Array, t: Array) -> None:
-        self.network, self.untouched = network, untouched
+        self.network, self.untouched, self.t = network, untouched, t
+        self.value: Any = 0.0
         self.failed: Finding | None = None
         self.error: tuple[str, Exception] | None = None
         self.dy: Array | None = None
-        self.value: Any = np.nan
         self.grads = np.zeros(0)
         self.calls: list[tuple[str, Any, Array, Any]] = []  # ("forward" or "backward", layer, given, returned)
         self.before = network.params.copy()
@@ -117,23 +118,6 @@ class Step:
         """The layers in the order in which `method` was called."""
         return [layer for name, layer, _, _ in self.calls if name == method]
 
-    def not_finite(self) -> Finding | None:
-        """The first NaN or infinity of the step, by the layer or the loss that has made it."""
-        for layer in self.of("forward"):
-            part, x = self.alone(layer), self.given(layer)
-            y = next(y for method, other, _, y in self.calls if method == "forward" and other is layer)
-            if not np.isfinite(y).all():
-                return examine(part, x, np.random.default_rng(0))
-        if self.dy is None or not (np.isfinite(self.value) and np.isfinite(self.dy).all()):
-            return None  # the loss's own examination says it
-        for method, layer, dy, dx in self.calls:
-            gradients = [layer.arrays["d" + name] for name in layer.parameters] + [dx if layer.needs_dx else 0]
-            if method == "backward" and not all(np.isfinite(a).all() for a in gradients):
-                found = examine(self.alone(layer), self.given(layer), np.random.default_rng(0))
-                why = f"its backward gives NaN or infinity for a dy whose largest number is {np.abs(dy).max():.3g}"
-                return found or Finding("not-finite", layer.where, why, "scale the numbers before")
-        return None
-
     def unpaired(self) -> Finding | None:
         """What moves y and has no gradient: in the layers, and in the model around them."""
         for layer in self.of("forward"):
@@ -171,6 +155,31 @@ def _no_gradient(where: str, moving: list[Any]) -> Finding | None:
     return Finding("not-judged", where, why, fix)
 
 
+def first_not_finite(step: Step) -> Finding | None:
+    """The first value of a step that is NaN or infinite, in the order in which it computes them."""
+    for method, layer, given, returned in step.calls:
+        if method == "forward":
+            given_x, y = given, returned
+
+            def again(layer: Any = layer, x: Array = given_x) -> None:
+                step.alone(layer).fresh().forward(x)
+
+            found = not_finite(layer.where, {"y": y}, again)
+            if found:
+                return found
+    loss, y, t = step.network.loss, step.y, step.t
+    found = not_finite(loss.where, {"the loss": step.value, "dy": step.dy}, lambda: loss.computed(y.copy(), t))
+    if found:
+        return found
+    for method, layer, dy, _ in step.calls:
+        if method == "backward":
+            part, x = step.alone(layer), step.given(layer)
+            found = of_a_layer(part, x, part.forward(x), dy)
+            if found:
+                return found
+    return None
+
+
 def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
     """The layer nearest to the loss whose backward is wrong by itself."""
     seen: list[Any] = []
@@ -178,8 +187,7 @@ def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
         if any(layer is other for other in seen):
             continue
         seen.append(layer)
-        shown = step.given(layer, "backward") if any(layer is other for other in step.of("backward")) else None
-        found = examine(step.alone(layer), step.given(layer), rng, shown)
+        found = examine(step.alone(layer), step.given(layer), rng)
         if found:
             return found
     return None
