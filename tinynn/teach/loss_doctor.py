@@ -34,7 +34,7 @@ def examine_loss(
     if not number:
         why = f"the loss must be one number, not {checks.describe(value)}"
         return None, Finding("raises", part.where, why, "average over the rows"), True
-    found = not_finite(part.where, {"the loss": value, "dy": dy}, lambda: part.computed(y.copy(), t))
+    found = not_finite(part.where, {"the loss": value, "dy": dy}, lambda: part.computed(y.copy(), t), {})
     if found:
         return None, found, True
     found = _impure(part, y, t, value, kept)

@@ -177,7 +177,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
             for gradient in given[: k + 1]:
                 one.step(gradient)
 
-        report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again)
+        report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again, {})
         return
     if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(driver)):
         report.notes.append("its rule is none that is known here: only its manners were checked")

@@ -164,11 +164,13 @@ def first_not_finite(step: Step) -> Finding | None:
             def again(layer: Any = layer, x: Array = given_x) -> None:
                 step.alone(layer).fresh().forward(x)
 
-            found = not_finite(layer.where, {"y": y}, again)
+            found = not_finite(
+                layer.where, {"y": y}, again, {name: step.alone(layer).value(name) for name in layer.parameters}
+            )
             if found:
                 return found
     loss, y, t = step.network.loss, step.y, step.t
-    found = not_finite(loss.where, {"the loss": step.value, "dy": step.dy}, lambda: loss.computed(y.copy(), t))
+    found = not_finite(loss.where, {"the loss": step.value, "dy": step.dy}, lambda: loss.computed(y.copy(), t), {})
     if found:
         return found
     for method, layer, dy, _ in step.calls:
