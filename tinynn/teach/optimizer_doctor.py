@@ -380,12 +380,12 @@ def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradie
         return
     rate = 0.01
     driver = Driver(cls, {**options, name: rate}, start)
+    decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
+    decayed[4:] = getattr(driver.optimizer, "decay_biases", True)
     path = [driver.step(gradient) for gradient in gradients]
     gradients = np.array([clipped(gradient, driver) for gradient in gradients])  # first, then comes the decay
     unclipped = {name: value for name, value in options.items() if name != "clip_norm"}
     lr = driver.get("lr", LR)
-    decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
-    decayed[4:] = getattr(driver.optimizer, "decay_biases", True)
     for sign in (1, -1):
         coupled, decoupled = [Driver(cls, unclipped, start) for _ in range(2)]
         one, two = [], []
