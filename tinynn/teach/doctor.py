@@ -111,7 +111,10 @@ class Patient:
     ) -> None:
         self.part, self.x, self.y, self.dy, self.analytic, self.rng = part, x, y, dy, analytic, rng
         self.n = len(x)
-        self.exact = measure.complex_works(self.scalar("x"), x, np.random.default_rng(1))
+        self.exact = all(
+            measure.complex_works(self.scalar(name), self.at(name), np.random.default_rng(1))
+            for name in ("x", *(analytic.keys() - {"x"}))
+        )
         # A gradient that is 0 because large terms cancel, or a slope like 1 - y^2 does, is 0 only to round-off.
         self.floor = measure.ROUNDING * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
         self._numeric: dict[str, Array] = {}

@@ -192,14 +192,15 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
         report.finding = first_not_finite(step)
         if report.finding:
             return report
-    row, finding, _ = examine_loss(network.loss, step.y, t, rng)
+    row, finding, exact = examine_loss(network.loss, step.y, t, rng)
     report.notes += _notes_on(network.loss, step.y, t)
     if step.failed is None:
         report.finding = finding
     twin = Network(model, loss, COMPLEX)
     whole = Whole(network, twin, x, t)
-    report.method = _method(whole.exact)
+    whole.exact = whole.exact and exact
     report.rows = [*([row] if row else []), *whole.rows(step, rng)]
+    report.method = _method(whole.exact)
     copies = private("model and loss", (model, loss))
     report.sweeper = functools.partial(_sweep, copies, x, t, measure.slope(step.grads))
     wrong = [r for r in report.rows if r.verdict == "wrong"]
