@@ -1,13 +1,9 @@
-"""No false alarms: whatever is right is called right, however saturated, dead, wide, tiny or few its numbers are.
-
-Some 200 cases here; TINYNN_ALARMS=5000 tries so many, with seeds from TINYNN_TEST_SEED on.
-"""
+"""No alarm for what is right, a finding for NaN and infinity, one set of numbers, other threads left alone."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import itertools
-import os
 import random
 import re
 import warnings
@@ -20,9 +16,7 @@ from tinynn import (
     SGD,
     Adam,
     Affine,
-    GaussianNLL,
     Layer,
-    ReLU,
     Sequential,
     Sigmoid,
     SoftmaxCrossEntropy,
@@ -33,76 +27,6 @@ from tinynn import (
     check_optimizer,
 )
 
-MANY = int(os.environ.get("TINYNN_ALARMS", "200"))
-FIRST = int(os.environ.get("TINYNN_TEST_SEED", "0"))
-CHUNKS = 8
-
-
-def cases(chunk):
-    return [FIRST + k for k in range(MANY) if k % CHUNKS == chunk]
-
-
-def width(rng):
-    return int(rng.choice([1, 1, 2, 3, 5, 8, 60]))
-
-
-def scale(rng):
-    return float(10.0 ** rng.choice([-6, -3, -1, 0, 0, 0, 0.5, 1, 2, 3]))
-
-
-def a_loss(rng, y):
-    """A loss of any kind, with targets for scores y; some that are nearly met."""
-    N, D = y.shape
-    kind = rng.integers(5)
-    if kind == 0:
-        return MSE(), y + scale(rng) * rng.normal(size=y.shape)
-    if kind == 1 and D > 1:
-        return SoftmaxCrossEntropy(), rng.choice([rng.integers(0, D, N), y.argmax(axis=1)])
-    if kind == 2 and D > 1:
-        t = rng.random((N, D)) ** 4
-        return SoftmaxCrossEntropy(), t / t.sum(axis=1, keepdims=True)
-    if kind == 3 and D % 2 == 0:
-        return GaussianNLL(), y[:, : D // 2] + rng.normal(size=(N, D // 2))
-    return GaussianNLL(variance=float(rng.choice([0.01, 1, 100]))), y + rng.normal(size=y.shape)
-
-
-def a_network(rng):
-    """Affine maps and activations in any order, their weights larger or smaller than usual, some units dead."""
-    layers, n = [], width(rng)
-    first = n
-    for _ in range(rng.integers(1, 5)):
-        m = width(rng)
-        layers.append(Affine(n, m, bias_init=str(rng.choice(["zeros", "normal"]))))
-        layers += [rng.choice([ReLU, Sigmoid, Tanh])() for _ in range(rng.integers(0, 3))]
-        n = m
-    layers.append(Affine(n, int(rng.choice([1, 2, 3, 4, 10]))))
-    model = Sequential(*layers, seed=rng, backend="numpy", dtype=str(rng.choice(["float32", "float64"])))
-    if rng.random() < 0.3:
-        model.params *= np.asarray(rng.choice([0.01, 0.1, 3, 10]), model.dtype)
-    if rng.random() < 0.2:
-        layers[0].b -= np.asarray(100, model.dtype)  # dead or saturated, all of them
-    return model, first
-
-
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_right_networks(chunk):
-    alarms = []
-    for seed in cases(chunk):
-        rng = np.random.default_rng([seed, 1])
-        model, n = a_network(rng)
-        x = scale(rng) * rng.normal(size=(int(rng.choice([1, 1, 2, 7])), n)).astype(model.dtype)
-        with np.errstate(all="ignore"):
-            y = model(x).astype(float)
-        if not np.abs(y).max() < 1e100:
-            continue
-        loss, t = a_loss(rng, y)
-        if isinstance(loss, GaussianNLL) and np.abs(y).max() > 30:  # e^-s would leave the numbers' range
-            loss, t = MSE(), y + 1
-        report = check(model, x, t, loss, seed=seed)
-        if not report:
-            alarms.append((seed, report.code, str(report)))
-    assert not alarms, f"{len(alarms)} of {len(cases(chunk))}: {[a[:2] for a in alarms]}\n{alarms[0][2]}"
-
 
 def test_a_saturated_unit():
     """1 - y^2 of y near 1 is a difference of large numbers: what is left of them has lost its last digits."""
@@ -110,23 +34,6 @@ def test_a_saturated_unit():
         rng = np.random.default_rng(seed)
         x, t = rng.normal(size=(1, 4)), rng.normal(size=(1, 3))
         assert check(Sequential(Affine(4, 1), Tanh(), Affine(1, 3), seed=seed), x, t, MSE(), seed=seed)
-
-
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_right_layers_and_losses(chunk):
-    for seed in cases(chunk):
-        rng = np.random.default_rng([seed, 2])
-        n = width(rng)
-        x = scale(rng) * rng.normal(size=(int(rng.choice([1, 1, 2, 7])), n))
-        layer = Affine(n, width(rng)) if rng.random() < 0.4 else rng.choice([ReLU, Sigmoid, Tanh])()
-        report = check_layer(layer, x, seed=seed)
-        assert report, f"seed {seed}\n{report}"
-        y = float(rng.choice([1e-3, 1, 5])) * rng.normal(
-            size=(int(rng.choice([1, 2, 7])), int(rng.choice([1, 2, 3, 10])))
-        )
-        loss, t = a_loss(rng, y)
-        report = check_loss(loss, y, t, seed=seed)
-        assert report, f"seed {seed}\n{report}"
 
 
 SETTINGS = {

@@ -51,7 +51,7 @@ class Whole:
         return rows
 
     def _takes_complex(self, step: Step, layer: Any) -> bool:
-        """Whether the complex step can be trusted for a layer alone: in a network a tiny gradient may hide an np.abs."""
+        """Whether the complex step is right for a layer alone: in a network, tiny gradients may hide an np.abs."""
         part, x = step.alone(layer), step.given(layer)
         y = part.forward(x)
         names = {name: part.value(name) for name in part.names}
