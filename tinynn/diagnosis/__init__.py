@@ -3,7 +3,7 @@
     report = diagnose(model, loss, x, t, optimizer=optimizer)
     print(report)
 
-    causes.py   every check, a few lines each: what is healthy, what is wrong, what to do
+    causes.py   every check by its name; they stand in data.py, network.py, algorithm.py, a few lines each
     case.py     what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
     report.py   what they say
 

@@ -22,6 +22,7 @@ from .report import LeftOut, Sweep
 ROWS = 1000  # of x, drawn at random, for all that goes through the model
 RATES = np.logspace(-7, 1, 17).tolist()  # of the sweep
 SWEEP_STEPS, SWEEP_BATCH = 20, 64
+TRAINED = 0.1  # loss at the start over that of chance: with less, this is no new model, and need not learn any more
 FLAT = 0.05  # saturated is where the slope is less than so much of its greatest
 
 
@@ -215,3 +216,8 @@ def layers_of(model: Any) -> list[Layer]:
         expected = "its layers as attributes, those that `flatten` was given"
         raise TypeError(f"model must have {expected}, not {checks.describe(model)}")
     return sorted(layers, key=lambda layer: layer.place or 0)
+
+
+def labels_of(t: Array) -> Array:
+    """Labels (N,), also of rows of probabilities (N, C)."""
+    return t if t.ndim == 1 else t.argmax(axis=1)

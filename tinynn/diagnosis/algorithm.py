@@ -1,0 +1,103 @@
+"""Checks of the algorithm: a few rows learned by heart, the learning rate, the first step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..checks import Array
+from ..optimizers import Adam
+from .case import SWEEP_BATCH, TRAINED, Case, copies, labels_of, rms, step
+from .report import Line
+
+NEW = 0.9  # the same: with more, it knows nothing yet
+FEW_ROWS, FEW_STEPS, FEW_RATES = 8, 200, (1e-3, 1e-2, 1e-1)  # to learn by heart with Adam
+FEW_LEFT = 0.1  # of the loss at the start or of chance
+PEAK = 3.0  # rise of the loss on the way, over the same: 1.4 | 4.3
+SLOW = 3e-3  # fall of the loss over that at the best rate: 0.09 | 3e-4
+NOTHING = 0.01  # fall of the loss at the best rate over the loss at the start or of chance
+SMALL_UPDATE, LARGE_UPDATE = 1e-5, 3.0  # |change of W| / |W|: 9e-4 | 2e-6; 0.9 | 7. About 1e-3 is best (CS231n)
+
+
+def few_rows(case: Case) -> Line:
+    """What cannot learn a few rows by heart will learn nothing from many (Karpathy 2019)."""
+    case.demand_targets()
+    chance, least = case.levels
+    rows = different(case)
+    x, t = case.x[rows], case.t[rows]
+    first = best = float(case.loss(case.y[rows], t))
+    goal = first - FEW_LEFT * abs(first)  # for a loss that is not known here, to fall is enough
+    if math.isfinite(chance):
+        goal = least + FEW_LEFT * (max(chance, first) - least)
+    for lr in FEW_RATES:
+        (model, loss), _ = copies(case.model, case.loss)
+        optimizer, steps = Adam(model, lr), 0
+        while steps < FEW_STEPS and not best <= goal:
+            value, steps = step(model, loss, optimizer, x, t), steps + 1
+            best = value if not value >= best else best
+    text = f"the loss of {len(rows)} rows comes from {first:.3g} to {best:.2g} with Adam"
+    if not best <= goal:
+        text += f" in {FEW_STEPS} steps"
+        fix = "see above; else look for what the model cannot say, or for a backward that is wrong"
+        return Line(text, best, "few-rows-not-learned", fix)
+    return Line(text, best)
+
+
+def different(case: Case) -> Array:
+    """Rows that any model can learn: all different, of different classes, one more than x has columns at most."""
+    _, rows = np.unique(case.x[:100], axis=0, return_index=True)
+    rows.sort()
+    if case.loss.classifies:
+        _, first = np.unique(labels_of(case.t[rows]), return_index=True)
+        rows = np.concatenate([rows[first], np.delete(rows, first)])
+    return rows[: min(FEW_ROWS, case.x.shape[1] + 1)]
+
+
+def learning_rate(case: Case) -> Line:
+    """The rate beside others, by how far the loss falls in a few steps (Smith 2017)."""
+    s, start = case.sweep, case.start
+    low, high = s.learns
+    fall = s.fall(s.best)
+    text = f"{s.optimizer} learns with {low:.1g} .. {high:.1g}, fastest with {s.best:.1g}"
+    share = math.nan if s.own is None else s.fall(s.own) / fall if s.own and fall > 0 else 0.0
+    if s.own is not None:
+        text = f"{s.own:g}; {text}"
+    if case.of_chance < TRAINED:
+        return Line(f"{text}; the loss is small already", share)
+    nothing = not fall > NOTHING * case.scale
+    if nothing and case.of_chance > NEW:
+        text = f"none of {min(s.losses):g} .. {max(s.losses):g} brings the loss below {start - max(fall, 0):.3g}"
+        return Line(text, share, "no-rate-learns", "see above: the cause lies in the data or in the model")
+    if nothing or s.own is None:
+        return Line(text, share)
+    peak = s.peaks.get(s.own, start)
+    if share < 0.5 and s.own > s.best and peak - start > PEAK * case.scale:
+        text += f"; the loss goes up from {start:.3g} to {peak:.2g}"
+        return Line(text, share, "lr-too-high", f"lr={s.best:.1g}")
+    if share < SLOW and s.own < s.best:
+        text += f"; the loss falls by {100 * share:.1g} % of what it could"
+        return Line(text, share, "lr-too-low", f"lr={s.best:.1g}")
+    return Line(text, share)
+
+
+def update(case: Case) -> Line | None:
+    """How far the first step moves the weights, in units of their size."""
+    if case.optimizer is None:
+        return None
+    untrained = not case.of_chance < TRAINED
+    (model, loss, optimizer), layers = copies(case.model, case.loss, case.optimizer)
+    before = {layer: layer.arrays[layer.parameters[0]].copy() for layer in layers if layer.parameters}
+    if not before:
+        return None
+    step(model, loss, optimizer, case.x[:SWEEP_BATCH], case.t[:SWEEP_BATCH])
+    ratios = []
+    for layer, W in before.items():
+        size = max(rms(W), math.sqrt(layer.y.shape[1] / W.size))  # at least 1 / sqrt(n_in): weights may start at 0
+        ratios.append(rms(layer.arrays[layer.parameters[0]] - W) / size)
+    text = f"a step changes weights by {min(ratios):.1g} to {max(ratios):.1g} of their size; about 1e-3 is healthy"
+    if not max(ratios) < LARGE_UPDATE:
+        return Line(text, max(ratios), "large-update", "a smaller lr")
+    if max(ratios) < SMALL_UPDATE and untrained:
+        return Line(text, max(ratios), "small-update", "a larger lr, unless the gradient is at fault: see above")
+    return Line(text, max(ratios))

@@ -1,0 +1,115 @@
+"""Checks of the data: x, targets and classes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .case import Case, labels_of, rms
+from .report import Line
+
+LARGE_INPUT = 10.0  # root mean square of a column: 2 | 535. About 1 is best (LeCun et al. 1998, section 4.3)
+SMALL_INPUT = 0.05  # the greatest |x|: 1 | 0.004, pixels divided by 255 twice
+COLUMN_RATIO = 1e3  # widest to narrowest column: 255 | 2e6. The loss's curvatures differ by its square
+CONSTANT_SHARE = 0.9  # of the columns: 0.2 | 1. MNIST has 67 of 784, all 0
+IMBALANCE = 100.0  # rows of the most frequent class for one of the rarest; "extreme" in Google's ML course is < 1 %
+ROWS_PER_CLASS = 10  # from so many on, a class without a row is no accident: (1 - 1/C)^(10 C) < 5e-5
+SMALL_TARGET, LARGE_TARGET = 1e-3, 10.0  # root mean square: 1 | 535. Outputs start at about 1
+
+
+def numbers(case: Case) -> Line:
+    """NaN or infinity in x: a single one, and after one step every weight is NaN."""
+    bad = np.flatnonzero(~case.columns.finite)
+    if not bad.size:
+        return Line("x has no NaN and no infinity", 0)
+    text = f"{bad.size:,} of {case.columns.finite.size:,} rows of x hold NaN or infinity, first row {bad[0]}"
+    return Line(text, bad.size, "x-not-finite", "leave them out or fill the gaps; below, they are left out")
+
+
+def input_scale(case: Case) -> Line:
+    """The size of x. dW = x^T dy: the steps that suit a weight go with the square of its input."""
+    case.demand_rows()
+    c = case.columns
+    low, high, size = float(c.low.min()), float(c.high.max()), float(c.rms.max())
+    widths = (c.high - c.low)[c.high > c.low]
+    ratio = float(widths.max() / widths.min()) if widths.size else 1.0
+    text = f"x in {low:.3g} .. {high:.3g}, root mean square of a column up to {size:.3g}"
+    fix = "x = (x - mean) / std, with the mean and std of each column of the training rows"
+    if c.whole and low >= 0 and 100 <= high <= 255:
+        return Line(f"{text}: pixels as bytes", high, "pixels-0-255", "x = x / 255")
+    if ratio > COLUMN_RATIO:
+        text += f"; the widest column is {ratio:.1g} times as wide as the narrowest"
+        return Line(text, ratio, "columns-differ", fix)
+    if size > LARGE_INPUT:
+        return Line(f"{text}; about 1 is healthy", size, "large-input", fix)
+    if max(-low, high) < SMALL_INPUT:
+        return Line(f"{text}; about 1 is healthy", size, "small-input", f"has x been divided twice? {fix}")
+    return Line(text, size)
+
+
+def constant_columns(case: Case) -> Line:
+    """Columns that are equal in all rows say nothing. A few do no harm: 0 moves no weight, 1 is a bias."""
+    case.demand_rows()
+    same = case.columns.low >= case.columns.high
+    text = f"{same.sum()} of {same.size} columns of x are constant"
+    if same.mean() > CONSTANT_SHARE:
+        return Line(text, same.mean(), "constant-columns", "look at some rows of x: are they what you mean?")
+    return Line(text, same.mean())
+
+
+def targets(case: Case) -> Line:
+    """Whether the loss can take the targets, and how large they are."""
+    t, C = case.all_t, case.y.shape[1]
+    labels = case.loss.classifies and t.dtype.kind in "iu"
+    if case.problem:
+        if labels and t.shape == (len(t), 1):
+            return Line(f"labels t of shape {t.shape}, not ({len(t)},)", 1, "labels-column", "t = t.ravel()")
+        if labels and t.ndim == 1:
+            low, high = int(t.min()), int(t.max())
+            text = f"labels {low} .. {high}; {C} scores a row stand for labels 0 .. {C - 1}"
+            if (low, high) == (1, C):
+                return Line(text, low, "labels-from-1", "t = t - 1")
+            fix = f"number the classes 0, 1, 2, ...; the last layer gives a score for each: {C} now"
+            return Line(text, high, "labels-out-of-range", fix)
+        if t.dtype.kind == "f" and not np.isfinite(t).all():
+            bad = int((~np.isfinite(t)).sum())
+            return Line(f"{bad:,} of t are NaN or infinite", bad, "targets-not-finite", "leave those rows out, x and t")
+        return Line(case.problem, math.nan, "targets-do-not-fit", "targets as the loss asks for them")
+    if labels:
+        return Line(f"labels {t.min()} .. {t.max()} for {C} scores a row", float(t.max()))
+    size = rms(t)
+    text = f"t in {t.min():.3g} .. {t.max():.3g}, root mean square {size:.3g}"
+    if case.loss.classifies:
+        return Line(text, size)
+    if not np.ptp(t, axis=0).any():
+        return Line(f"{text}: equal in all rows", size, "constant-targets", "look at t: there is nothing to learn")
+    if not SMALL_TARGET < size < LARGE_TARGET:
+        fix = "t = (t - mean) / std while training; predictions are y * std + mean"
+        return Line(f"{text}; outputs start at about 1", size, "target-scale", fix)
+    return Line(text, size)
+
+
+def classes(case: Case) -> Line | None:
+    """How many rows each class has."""
+    if not case.loss.classifies:
+        return None
+    case.demand_targets()
+    labels, C = labels_of(case.all_t), case.y.shape[1]
+    counts = np.bincount(
+        labels.astype(np.int64)
+    )  # a model may have scores to spare: classes after the last label do not count
+    most, least = int(counts.argmax()), int(np.where(counts > 0, counts, len(labels)).argmin())
+    ratio = float(counts[most] / counts[least])
+    shares = 100 * counts / len(labels)
+    text = f"{shares[least]:.2g} % of the rows are of class {least}, {shares[most]:.2g} % of class {most}"
+    if counts[most] == len(labels):
+        return Line(f"all rows are of class {most}", 1, "one-class", "look at t: there is nothing to tell apart")
+    if not counts.all() and len(labels) >= ROWS_PER_CLASS * C:
+        missing = int(counts.argmin())
+        fix = "are the labels counted from 0, and are these all the rows?"
+        return Line(f"{text}; none of class {missing}", missing, "missing-class", fix)
+    if ratio > IMBALANCE:
+        fix = "fit(..., class_weight={label: weight}); accuracy says little here"
+        return Line(text, ratio, "unbalanced-classes", fix)
+    return Line(text, ratio)

@@ -1,0 +1,169 @@
+"""Checks of the model at its first weights: layer by layer, forward and backward."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..layers import Affine, ReLU, Sigmoid, Tanh
+from .case import TRAINED, Case, dead, rms, saturated, spread
+from .report import LeftOut, Line
+
+DEAD_SHARE = 0.9  # of a layer's ReLUs: 0.6 (XOR) | 1
+SATURATED_SHARE = 0.5  # of a layer's outputs: 0.16 | 0.63 (Glorot & Bengio 2010, figures 2 and 3)
+GAIN = 100.0  # spread of y over that of x: 15 (trained) | 270
+LARGE_BIAS = 10.0  # biases over the spread of x W: 0.03 (trained) | 27
+CHANCE_RATIO = 5.0  # loss at the start over that of chance, for classes: 2.9 | 7.7
+CHANCE_RATIO_OF_NUMBERS = 500.0  # the same, for numbers: 70 | 3e5
+GRADIENT_RATIO = 1e-5  # least to greatest among the layers: 2e-4 (five layers of sigmoids) | 9e-7 (ten)
+
+
+def output(case: Case) -> Line:
+    """Whether the last layer can say what the loss asks for: scores of any size; numbers as large as the targets."""
+    y, t, last, C = case.y, case.all_t, case.layers[-1], case.y.shape[1]
+    text = f"y in {y.min():.3g} .. {y.max():.3g} at the start"
+    if case.loss.classifies:
+        fix = "leave that layer out: the loss takes scores of any size, and makes the probabilities itself"
+        if C > 1 and y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3):
+            least = math.log1p((C - 1) / math.e)  # a 1 among zeros is the best that there is
+            text += f": probabilities. The loss makes softmax of them once more, and stays above {least:.2g}"
+            return Line(text, least, "softmax-before-loss", fix, last.place)
+        if isinstance(last, Sigmoid | Tanh):
+            least = math.log1p((C - 1) * math.exp(-1 if isinstance(last, Sigmoid) else -2))
+            text += f": {last!r} bounds the scores, so that the loss stays above {least:.2g}"
+            return Line(text, least, "bounded-scores", fix, last.place)
+        if isinstance(last, ReLU):
+            return Line(f"{text}: {last!r} cuts off scores below 0", 0, "relu-scores", fix, last.place)
+    elif not case.problem and y.shape[1:] == t.shape[1:]:
+        low, high = REACH.get(type(last), (-math.inf, math.inf))
+        if t.min() < low or t.max() > high:
+            text += f": {last!r} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
+            fix = "leave that layer out, or bring the targets into its range"
+            return Line(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
+    return Line(text, float(y.max()))
+
+
+REACH: dict[type, tuple[float, float]] = {Sigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, math.inf)}
+
+
+def order_of_layers(case: Case) -> Line:
+    """Two of a kind in a row: a sigmoid makes (0.5, 0.73) of (0, 1); two affine maps are one."""
+    for a, b in zip(case.layers, case.layers[1:]):
+        if isinstance(a, Sigmoid | Tanh) and isinstance(b, Sigmoid | Tanh):
+            text = f"{b.where}, right after {a!r}, gives no more than {b.y.min():.2g} .. {b.y.max():.2g}"
+            return Line(text, float(np.ptp(b.y)), "squashed-twice", "leave one of the two out", b.place)
+        if isinstance(a, Affine) and isinstance(b, Affine) and a.n_out >= min(a.n_in, b.n_out):
+            text = f"{b.where}, right after {a!r}: together they are one affine map"
+            return Line(text, 2, "affine-twice", "an activation such as ReLU() between the two", b.place)
+    return Line(f"{len(case.layers)}, none undoes the one before it", len(case.layers))
+
+
+def first_weights(case: Case) -> Line:
+    """Units that start equal have equal gradients and stay equal: such a layer is a single unit."""
+    params = case.model.params
+    bad = int((~np.isfinite(params)).sum())
+    if bad:
+        return Line(f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "make the model anew")
+    for layer in case.affine[:-1]:  # the last one may: what comes to its units differs
+        if layer.n_out > 1 and not np.ptp(layer.W, axis=1).any():
+            text = f"{layer.where}: its {layer.n_out} units are all equal, with weights such as {layer.W[0, 0]:.3g}"
+            fix = 'weights drawn at random: weight_init="kaiming_normal"'
+            return Line(text, float(layer.W[0, 0]), "equal-weights", fix, layer.place)
+    return Line(f"{params.size:,} numbers, root mean square {rms(params):.2g}", rms(params))
+
+
+def dead_relus(case: Case) -> Line | None:
+    """Units that are 0 in every row: no gradient comes through, so they stay so."""
+    shares = {layer: dead(layer.y) for layer in case.layers if isinstance(layer, ReLU)}
+    return worst(case, shares, DEAD_SHARE, "dead-relus", "units are 0 in every row")
+
+
+def saturation(case: Case) -> Line | None:
+    """Outputs at the flat ends of sigmoid or tanh: hardly any gradient comes through."""
+    shares = {layer: saturated(layer, layer.y) for layer in case.layers[:-1] if isinstance(layer, Sigmoid | Tanh)}
+    return worst(case, shares, SATURATED_SHARE, "saturated", "outputs are at a flat end")
+
+
+def worst(case: Case, shares: dict[Any, float], limit: float, code: str, what: str) -> Line | None:
+    """The first layer whose share is above the limit, else the layer with the greatest."""
+    if not shares:
+        return None
+    layer = next((layer for layer in shares if shares[layer] > limit), max(shares, key=shares.__getitem__))
+    text = f"{layer.where}: {100 * shares[layer]:.3g} % of {layer.y.shape[1]} {what}"
+    if shares[layer] <= limit:
+        return Line(text, shares[layer], place=layer.place)
+    for a in case.affine:
+        if a.place is not None and a.place + 1 == layer.place:
+            text += f"; {a!r} before it has biases of {a.b.mean():.2g} and weights of {rms(a.W):.2g}"
+    fix = 'biases that start at 0, weights as "kaiming_normal" draws them, x of about 1'
+    return Line(text, shares[layer], code, fix, layer.place)
+
+
+def signal(case: Case) -> Line:
+    """How much y varies from row to row beside x: a factor per layer, to the power of the depth."""
+    layers = case.layers
+    across = spread(case.x)
+    if not across:
+        raise LeftOut("all rows of x are equal")
+    gains = {layer: spread(layer.y) / across for layer in layers}
+    text = f"y varies {min(gains.values()):.2g} to {max(gains.values()):.2g} times as much as x"
+    for layer, gain in gains.items():
+        if not gain < GAIN:
+            text += f", {gain:.2g} times in {layer.where}"
+            fix = 'smaller weights: variance 2 / n_in before ReLU ("kaiming_normal"), 1 / n_in before tanh'
+            return Line(text, gain, "exploding-signal", fix, layer.place)
+    return Line(text, max(gains.values()))
+
+
+def biases(case: Case) -> Line | None:
+    """Hidden units whose biases outweigh all that x W does: they are on, or off, for good."""
+    ratios = {layer: rms(layer.b) / spread(layer.y) for layer in case.affine[:-1] if spread(layer.y)}
+    if not ratios:
+        return None
+    layer = max(ratios, key=ratios.__getitem__)
+    text = f"{layer.where}: b is {ratios[layer]:.2g} times as large as x W varies"
+    if ratios[layer] > LARGE_BIAS:
+        return Line(text, ratios[layer], "large-bias", 'biases that start at 0: bias_init="zeros"', layer.place)
+    return Line(text, ratios[layer], place=layer.place)
+
+
+def first_loss(case: Case) -> Line:
+    """The loss of the first weights beside that of chance: log C for C classes, the variance of t for numbers."""
+    text, (chance, _) = f"{case.value:.3g}", case.levels
+    if not math.isfinite(case.value):
+        fix = "see above: numbers that are too large; or, in a loss of your own, log 0 or 0 / 0"
+        return Line(text, case.value, "loss-not-finite", fix)
+    if math.isfinite(chance):
+        name = f"log {case.y.shape[1]}" if case.loss.classifies else "that of the mean"
+        text += f"; chance gives {chance:.3g}, {name}"
+    limit = CHANCE_RATIO if case.loss.classifies else CHANCE_RATIO_OF_NUMBERS
+    if case.of_chance > limit:
+        fix = "x of about 1; smaller weights, in the last layer first"
+        return Line(text, case.of_chance, "loss-at-start", fix)
+    return Line(text, case.of_chance)
+
+
+def gradients(case: Case) -> Line | None:
+    """The gradient's size from layer to layer: the chain rule multiplies a factor per layer."""
+    untrained = not case.of_chance < TRAINED
+    learning = [layer for layer in case.layers if layer.parameters]
+    sizes = {a: rms(np.concatenate([a.arrays["d" + name].ravel() for name in a.parameters])) for a in learning}
+    if not sizes:
+        return None
+    low, high = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+    ratio = sizes[low] / sizes[high] if sizes[high] else 0.0
+    text = f"root mean square {sizes[high]:.2g} in {high.where}"
+    if low is not high:
+        text += f", {sizes[low]:.2g} in {low.where}"
+    if not math.isfinite(sum(sizes.values())):
+        return Line(text, math.nan, "gradient-not-finite", "see above", high.place)
+    behind_zeros = any(not a.arrays[a.parameters[0]].any() for a in learning[1:])  # from the second step on, it comes
+    if not untrained or behind_zeros or ratio >= GRADIENT_RATIO:
+        return Line(text, ratio)
+    if not sizes[low]:
+        return Line(text, 0.0, "zero-gradient", "what this layer does does not reach the loss: see above", low.place)
+    code = "vanishing-gradient" if low.place < high.place else "exploding-gradient"
+    fix = 'ReLU for sigmoid or tanh, weights as "kaiming_normal" draws them, or fewer layers'
+    return Line(text, ratio, code, fix, low.place)
