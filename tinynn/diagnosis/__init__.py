@@ -13,6 +13,7 @@ weights, at a few rows learned by heart, and only then at the learning rate.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ def diagnose(
     if x.size == 0:
         raise ValueError(f"x must have at least one column, not shape {x.shape}")
     lines: dict[str, Line] = {}
-    state = np.random.get_state()  # a layer of the user's may draw from it
+    states = random.getstate(), np.random.get_state()  # a layer of the user's may draw from them
     try:
         with np.errstate(all="ignore"):
             case = Case(model, loss, optimizer, x, t, prepare)
@@ -66,6 +67,7 @@ def diagnose(
                 if line is not None:
                     lines[name] = line
     finally:
-        np.random.set_state(state)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
     parts = [type(model).__name__, repr(loss), *([] if optimizer is None else [repr(optimizer)])]
     return Report(f"{', '.join(parts)}, {len(x):,} rows", lines, case.__dict__.get("sweep"))

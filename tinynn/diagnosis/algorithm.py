@@ -12,8 +12,11 @@ from .case import SWEEP_BATCH, TRAINED, Case, copies, labels_of, rms, step
 from .report import Line
 
 NEW = 0.9  # the same: with more, it knows nothing yet
-FEW_ROWS, FEW_STEPS, FEW_RATES = 8, 200, (1e-3, 1e-2, 1e-1)  # to learn by heart with Adam
+FEW_ROWS, FEW_STEPS, FEW_RATES = 8, 200, (1e-2, 1e-1, 1e-3)  # to learn by heart with Adam
 FEW_LEFT = 0.1  # of the loss at the start or of chance
+NEW_ROWS = 200  # from so many on, chance is measured on rows that are not trained with
+BETTER = 0.05  # fall of the loss below that of the best constant y, over the greatest possible: 0.1 | 0.044
+LOOK = 10  # steps from one look at the loss to the next
 PEAK = 3.0  # rise of the loss on the way, over the same: 1.4 | 4.3
 SLOW = 3e-3  # fall of the loss over that at the best rate: 0.09 | 3e-4
 NOTHING = 0.01  # fall of the loss at the best rate over the loss at the start or of chance
@@ -23,9 +26,9 @@ SMALL_UPDATE, LARGE_UPDATE = 1e-5, 3.0  # |change of W| / |W|: 9e-4 | 2e-6; 0.9 
 def few_rows(case: Case) -> Line:
     """What cannot learn a few rows by heart will learn nothing from many (Karpathy 2019)."""
     case.demand_targets()
-    chance, least = case.levels
     rows = different(case)
     x, t = case.x[rows], case.t[rows]
+    chance, least = case.levels[0], case.levels_of(t)[1]
     first = best = float(case.loss(case.y[rows], t))
     goal = first - FEW_LEFT * abs(first)  # for a loss that is not known here, to fall is enough
     if math.isfinite(chance):
@@ -36,10 +39,10 @@ def few_rows(case: Case) -> Line:
         while steps < FEW_STEPS and not best <= goal:
             value, steps = step(model, loss, optimizer, x, t), steps + 1
             best = value if not value >= best else best
-    text = f"the loss of {len(rows)} rows comes from {first:.3g} to {best:.2g} with Adam"
+    text = f"Adam brings the loss of {len(rows)} rows from {first:.3g} to {best:.2g}"
     if not best <= goal:
         text += f" in {FEW_STEPS} steps"
-        fix = "see above; else look for what the model cannot say, or for a backward that is wrong"
+        fix = "look for what the model cannot express; tinynn.check(model, x, t, loss) looks for a wrong backward"
         return Line(text, best, "few-rows-not-learned", fix)
     return Line(text, best)
 
@@ -52,6 +55,44 @@ def different(case: Case) -> Array:
         _, first = np.unique(labels_of(case.t[rows]), return_index=True)
         rows = np.concatenate([rows[first], np.delete(rows, first)])
     return rows[: min(FEW_ROWS, case.x.shape[1] + 1)]
+
+
+def chance(case: Case) -> Line | None:
+    """Whether any training gets below the loss of the best constant y, which knows nothing of x.
+
+    With many rows, half of them are trained with and the others looked at: rows apart from their labels can be learned
+    by heart, and say nothing about new rows. Few rows are looked at themselves.
+    """
+    case.demand_targets()
+    half = len(case.x) // 2 if len(case.x) >= NEW_ROWS else 0
+    rows = slice(0, half or None)
+    constant, scale = case.constant(rows)
+    if not scale > 0:
+        return None
+    x, t = case.x[rows], case.t[rows]
+    known_x, known_t = case.x[half:], case.t[half:]
+    goal, best, rng = constant - BETTER * scale, float(case.loss(case.y[rows], t)), np.random.default_rng(2)
+    for lr in FEW_RATES:
+        (model, loss), _ = copies(case.model, case.loss)
+        optimizer, steps = Adam(model, lr), 0
+        while steps < FEW_STEPS and not best <= goal:
+            for _ in range(LOOK):
+                batch = rng.permutation(len(known_x))[:SWEEP_BATCH]
+                step(model, loss, optimizer, known_x[batch], known_t[batch])
+            steps += LOOK
+            value = float(loss(model.forward(x), t))
+            best = value if not value >= best else best
+    new = "new rows" if half else "rows"
+    alone = (
+        f"{'the class frequencies alone give' if case.loss.classifies else 'the mean of t alone gives'} {constant:.3g}"
+    )
+    if best <= goal:
+        return Line(f"Adam brings the loss of {len(x)} {new} to {best:.3g}; {alone}", best)
+    text = f"no learning rate brings the loss of {len(x)} {new} clearly below chance: {alone}, the best is {best:.3g}"
+    fix = (
+        "Are the rows of x and t in the same order? Has the model a hidden layer with a non-linearity, such as ReLU()?"
+    )
+    return Line(text, best, "no-better-than-chance", fix)
 
 
 def learning_rate(case: Case) -> Line:
@@ -68,7 +109,7 @@ def learning_rate(case: Case) -> Line:
     nothing = not fall > NOTHING * case.scale
     if nothing and case.of_chance > NEW:
         text = f"none of {min(s.losses):g} .. {max(s.losses):g} brings the loss below {start - max(fall, 0):.3g}"
-        return Line(text, share, "no-rate-learns", "see above: the cause lies in the data or in the model")
+        return Line(text, share, "no-rate-learns", "look for the cause in the data or in the model")
     if nothing or s.own is None:
         return Line(text, share)
     peak = s.peaks.get(s.own, start)
@@ -97,7 +138,7 @@ def update(case: Case) -> Line | None:
         ratios.append(rms(layer.arrays[layer.parameters[0]] - W) / size)
     text = f"a step changes weights by {min(ratios):.1g} to {max(ratios):.1g} of their size; about 1e-3 is healthy"
     if not max(ratios) < LARGE_UPDATE:
-        return Line(text, max(ratios), "large-update", "a smaller lr")
+        return Line(text, max(ratios), "large-update", "choose a smaller lr")
     if max(ratios) < SMALL_UPDATE and untrained:
-        return Line(text, max(ratios), "small-update", "a larger lr, unless the gradient is at fault: see above")
+        return Line(text, max(ratios), "small-update", "choose a larger lr, unless the gradients are too small")
     return Line(text, max(ratios))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+import numbers
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .. import backends, checks
+from .. import backends, checks, demands
 from ..checks import Array
 from ..layer import Layer
 from ..layers import Affine, Sigmoid
@@ -31,27 +32,31 @@ class Case:
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, x: Array, t: Array, prepare: Callable[[Array], Array]):
         ops, dtype = backends.of(model), model.params.dtype
+        name = "x" if prepare is demands.as_it_is else "what transform makes of x"
 
-        def prepared(x: Array) -> Array:
-            return ops.to_numpy(prepare(ops.asarray(x)))
+        def prepared(rows: Array) -> Array:
+            made = prepare(ops.asarray(rows))
+            _demand_x(name, made, dtype, ops.xp)
+            if len(made) != len(rows):
+                raise ValueError(f"{name} must have as many rows as x, {len(rows)}, not shape {made.shape}")
+            return ops.to_numpy(made)
 
         (self.model, self.loss, self.optimizer), self.built = copies(model, loss, optimizer)
         if ops.xp is not np:
             self.model.to("numpy")
         self.loss.ops = backends.of(self.model)
-        checks.float_array("x", prepared(x[:1]), np)
+        if prepare is demands.as_it_is:  # the message names the shape of all x
+            _demand_x(name, x, dtype)
         self.columns = Columns(prepared(x[i : i + 8192]) for i in range(0, len(x), 8192))
         rows = np.random.default_rng(0).permutation(np.flatnonzero(self.columns.finite))[:ROWS]
         self.x, self.t, self.all_t = prepared(x[rows]), t[rows], t
-        if self.x.dtype != dtype:
-            raise TypeError(f"x must be {dtype} like the model, not {self.x.dtype}: x.astype('{dtype}')")
 
     @cached_property
     def y(self) -> Array:
         """What the model makes of the sample."""
         self.demand_rows()
         if not np.isfinite(self.model.params).all():
-            raise LeftOut("the weights are no numbers")
+            raise LeftOut("the model has weights that are NaN or infinite")
         return self.model.forward(self.x)
 
     @property
@@ -68,7 +73,8 @@ class Case:
     def problem(self) -> str:
         """What the loss has against the targets; empty where it has nothing."""
         try:
-            self.loss.check(self.y, self.t)
+            y = np.broadcast_to(self.y[:1], (len(self.all_t), self.y.shape[1]))  # so that messages name t's own shape
+            self.loss.check(y, self.all_t)
             self.loss.check_values(self.all_t, self.y.shape[1])
         except (TypeError, ValueError) as error:
             return str(error)
@@ -78,9 +84,11 @@ class Case:
     def value(self) -> float:
         """The loss of the sample at the start. After it, the layers hold the gradients."""
         self.demand_targets()
-        value = float(self.loss.forward(self.y, self.t))
+        value = self.loss.forward(self.y, self.t)
+        if np.ndim(value) or not isinstance(value, numbers.Real | np.ndarray):
+            raise TypeError(f"{self.loss!r}: the loss must be one number, not {checks.describe(value)}")
         self.model.backward(self.loss.backward())
-        return value
+        return float(value)
 
     @property
     def start(self) -> float:
@@ -92,7 +100,7 @@ class Case:
     def demand_rows(self) -> None:
         """Leave a check out that needs rows, where there are none."""
         if len(self.x) == 0:
-            raise LeftOut("no row of x is without NaN")
+            raise LeftOut("every row of x holds NaN or infinity")
 
     def demand_targets(self) -> None:
         """Leave a check out that needs targets, where they are wrong."""
@@ -101,16 +109,38 @@ class Case:
 
     @cached_property
     def levels(self) -> tuple[float, float]:
+        """The loss of chance for the sample, and the least that is possible."""
+        return self.levels_of(self.t)
+
+    def levels_of(self, t: Array) -> tuple[float, float]:
         """The loss of chance, which knows nothing of x, and the least that is possible; NaN where not known here."""
-        t, loss = self.t, self.loss
+        loss = self.loss
         if isinstance(loss, SoftmaxCrossEntropy):
-            entropy = 0.0 if t.ndim == 1 else float(-(t * np.log(t + (t == 0))).sum(axis=1).mean())
-            return math.log(self.y.shape[1]), entropy
+            return math.log(self.y.shape[1]), 0.0 if t.ndim == 1 else float(entropy(t).mean())
         if isinstance(loss, MSE):
             return float(t.var(axis=0).mean()), 0.0
         if isinstance(loss, GaussianNLL) and loss.variance is not None:
             least = math.log(2 * math.pi * loss.variance) / 2
             return least + float(t.var(axis=0).mean()) / (2 * loss.variance), least
+        return math.nan, math.nan
+
+    def constant(self, rows: slice) -> tuple[float, float]:
+        """The loss of the best y that is equal in all rows, and how far one can get below it; NaN where not known.
+
+        That y is the class frequencies, or the mean of t, and its variance where the loss takes one.
+        """
+        t, loss = self.t[rows], self.loss
+        if isinstance(loss, SoftmaxCrossEntropy):
+            p = np.bincount(t) / len(t) if t.ndim == 1 else t.mean(axis=0)
+            of_rows = 0.0 if t.ndim == 1 else float(entropy(t).mean())
+            return float(entropy(p)), float(entropy(p)) - of_rows
+        variance = t.var(axis=0)
+        if isinstance(loss, MSE):
+            return float(variance.mean()), float(variance.mean())
+        if isinstance(loss, GaussianNLL):
+            v = variance if loss.variance is None else loss.variance
+            scale = float((variance / v).mean()) / 2
+            return float(np.log(2 * math.pi * v).mean()) / 2 + scale, scale
         return math.nan, math.nan
 
     @property
@@ -131,6 +161,7 @@ class Case:
         start, own = self.start, getattr(self.optimizer, "lr", None)
         if self.optimizer is not None and own is None:
             raise LeftOut("the optimizer has no learning rate `lr`")
+        own = None if own is None else checks.number(f"{type(self.optimizer).__name__}: lr", own, 0)
         rng = np.random.default_rng(1)
         batches = [rng.permutation(len(self.x))[:SWEEP_BATCH] for _ in range(SWEEP_STEPS)]
         losses, peaks = {}, {}
@@ -165,6 +196,11 @@ class Columns:
 # --- figures, which Watch gives as well ------------------------------------------------------------------------------
 
 
+def entropy(p: Array) -> Array:
+    """-sum p log p of each row of probabilities, with 0 log 0 = 0."""
+    return -(p * np.log(p + (p == 0))).sum(axis=-1)
+
+
 def rms(a: Array) -> float:
     """Root mean square."""
     return math.sqrt(np.square(a, dtype=np.float64).mean()) if a.size else 0.0
@@ -187,6 +223,13 @@ def saturated(layer: Layer, y: Array) -> float:
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _demand_x(thing: str, x: Any, dtype: Any, xp: Any = np) -> None:
+    """Raise TypeError or ValueError where x is no array (N, D) of the model's dtype."""
+    checks.float_array(thing, x, xp)
+    if x.dtype != dtype:
+        raise TypeError(f"{thing} must be {dtype} like the model, not {x.dtype}: x.astype('{dtype}')")
 
 
 def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:

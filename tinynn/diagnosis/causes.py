@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .algorithm import few_rows, learning_rate, update
+from .algorithm import chance, few_rows, learning_rate, update
 from .case import Case
 from .data import classes, constant_columns, input_scale, numbers, targets
 from .network import (
@@ -46,6 +46,7 @@ CHECKS: dict[str, Callable[[Case], Line | None]] = {
     "loss at start": first_loss,
     "gradients": gradients,
     "few rows": few_rows,
+    "chance": chance,
     "learning rate": learning_rate,
     "update": update,
 }

@@ -24,7 +24,9 @@ def numbers(case: Case) -> Line:
     if not bad.size:
         return Line("x has no NaN and no infinity", 0)
     text = f"{bad.size:,} of {case.columns.finite.size:,} rows of x hold NaN or infinity, first row {bad[0]}"
-    return Line(text, bad.size, "x-not-finite", "leave them out or fill the gaps; below, they are left out")
+    return Line(
+        text, bad.size, "x-not-finite", "leave these rows out or fill the gaps; the checks below leave them out"
+    )
 
 
 def input_scale(case: Case) -> Line:
@@ -70,12 +72,17 @@ def targets(case: Case) -> Line:
             text = f"labels {low} .. {high}; {C} scores a row stand for labels 0 .. {C - 1}"
             if (low, high) == (1, C):
                 return Line(text, low, "labels-from-1", "t = t - 1")
-            fix = f"number the classes 0, 1, 2, ...; the last layer gives a score for each: {C} now"
+            fix = f"number the classes 0, 1, 2, ...; the last layer must give a score for each, and gives {C}"
             return Line(text, high, "labels-out-of-range", fix)
         if t.dtype.kind == "f" and not np.isfinite(t).all():
             bad = int((~np.isfinite(t)).sum())
             return Line(f"{bad:,} of t are NaN or infinite", bad, "targets-not-finite", "leave those rows out, x and t")
-        return Line(case.problem, math.nan, "targets-do-not-fit", "targets as the loss asks for them")
+        return Line(
+            case.problem,
+            math.nan,
+            "targets-do-not-fit",
+            "give t the shape, the dtype and the range that the loss asks for",
+        )
     if labels:
         return Line(f"labels {t.min()} .. {t.max()} for {C} scores a row", float(t.max()))
     size = rms(t)
@@ -85,7 +92,7 @@ def targets(case: Case) -> Line:
     if not np.ptp(t, axis=0).any():
         return Line(f"{text}: equal in all rows", size, "constant-targets", "look at t: there is nothing to learn")
     if not SMALL_TARGET < size < LARGE_TARGET:
-        fix = "t = (t - mean) / std while training; predictions are y * std + mean"
+        fix = "train with t = (t - mean) / std; predictions are then y * std + mean"
         return Line(f"{text}; outputs start at about 1", size, "target-scale", fix)
     return Line(text, size)
 
@@ -96,13 +103,13 @@ def classes(case: Case) -> Line | None:
         return None
     case.demand_targets()
     labels, C = labels_of(case.all_t), case.y.shape[1]
-    counts = np.bincount(
-        labels.astype(np.int64)
-    )  # a model may have scores to spare: classes after the last label do not count
+    counts = np.bincount(labels.astype(np.int64))  # classes after the last label, scores to spare, do not count
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, len(labels)).argmin())
     ratio = float(counts[most] / counts[least])
     shares = 100 * counts / len(labels)
-    text = f"{shares[least]:.2g} % of the rows are of class {least}, {shares[most]:.2g} % of class {most}"
+    text = f"{shares[least]:.2g} % of the rows are of class {least}, the rarest, {shares[most]:.2g} % of class {most}"
+    if ratio == 1:
+        text = f"each of {np.count_nonzero(counts)} classes has {shares[most]:.2g} % of the rows"
     if counts[most] == len(labels):
         return Line(f"all rows are of class {most}", 1, "one-class", "look at t: there is nothing to tell apart")
     if not counts.all() and len(labels) >= ROWS_PER_CLASS * C:

@@ -57,7 +57,7 @@ def order_of_layers(case: Case) -> Line:
         if isinstance(a, Affine) and isinstance(b, Affine) and a.n_out >= min(a.n_in, b.n_out):
             text = f"{b.where}, right after {a!r}: together they are one affine map"
             return Line(text, 2, "affine-twice", "an activation such as ReLU() between the two", b.place)
-    return Line(f"{len(case.layers)}, none undoes the one before it", len(case.layers))
+    return Line(f"{len(case.layers)}, and none of them undoes the one before it", len(case.layers))
 
 
 def first_weights(case: Case) -> Line:
@@ -65,11 +65,13 @@ def first_weights(case: Case) -> Line:
     params = case.model.params
     bad = int((~np.isfinite(params)).sum())
     if bad:
-        return Line(f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "make the model anew")
+        return Line(
+            f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "create the model again"
+        )
     for layer in case.affine[:-1]:  # the last one may: what comes to its units differs
         if layer.n_out > 1 and not np.ptp(layer.W, axis=1).any():
             text = f"{layer.where}: its {layer.n_out} units are all equal, with weights such as {layer.W[0, 0]:.3g}"
-            fix = 'weights drawn at random: weight_init="kaiming_normal"'
+            fix = 'draw the weights at random: weight_init="kaiming_normal"'
             return Line(text, float(layer.W[0, 0]), "equal-weights", fix, layer.place)
     return Line(f"{params.size:,} numbers, root mean square {rms(params):.2g}", rms(params))
 
@@ -97,7 +99,7 @@ def worst(case: Case, shares: dict[Any, float], limit: float, code: str, what: s
     for a in case.affine:
         if a.place is not None and a.place + 1 == layer.place:
             text += f"; {a!r} before it has biases of {a.b.mean():.2g} and weights of {rms(a.W):.2g}"
-    fix = 'biases that start at 0, weights as "kaiming_normal" draws them, x of about 1'
+    fix = 'start with biases of 0 and weights from "kaiming_normal", and scale x to about 1'
     return Line(text, shares[layer], code, fix, layer.place)
 
 
@@ -108,11 +110,11 @@ def signal(case: Case) -> Line:
     if not across:
         raise LeftOut("all rows of x are equal")
     gains = {layer: spread(layer.y) / across for layer in layers}
-    text = f"y varies {min(gains.values()):.2g} to {max(gains.values()):.2g} times as much as x"
+    text = f"the outputs of layers vary {min(gains.values()):.2g} to {max(gains.values()):.2g} times as much as x"
     for layer, gain in gains.items():
         if not gain < GAIN:
             text += f", {gain:.2g} times in {layer.where}"
-            fix = 'smaller weights: variance 2 / n_in before ReLU ("kaiming_normal"), 1 / n_in before tanh'
+            fix = 'draw smaller weights: variance 2 / n_in before ReLU ("kaiming_normal"), 1 / n_in before tanh'
             return Line(text, gain, "exploding-signal", fix, layer.place)
     return Line(text, max(gains.values()))
 
@@ -123,9 +125,9 @@ def biases(case: Case) -> Line | None:
     if not ratios:
         return None
     layer = max(ratios, key=ratios.__getitem__)
-    text = f"{layer.where}: b is {ratios[layer]:.2g} times as large as x W varies"
+    text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of x W"
     if ratios[layer] > LARGE_BIAS:
-        return Line(text, ratios[layer], "large-bias", 'biases that start at 0: bias_init="zeros"', layer.place)
+        return Line(text, ratios[layer], "large-bias", 'let the biases start at 0: bias_init="zeros"', layer.place)
     return Line(text, ratios[layer], place=layer.place)
 
 
@@ -133,14 +135,14 @@ def first_loss(case: Case) -> Line:
     """The loss of the first weights beside that of chance: log C for C classes, the variance of t for numbers."""
     text, (chance, _) = f"{case.value:.3g}", case.levels
     if not math.isfinite(case.value):
-        fix = "see above: numbers that are too large; or, in a loss of your own, log 0 or 0 / 0"
+        fix = "make x, t or the weights smaller; in a loss of your own, look for log 0 and 0 / 0"
         return Line(text, case.value, "loss-not-finite", fix)
     if math.isfinite(chance):
-        name = f"log {case.y.shape[1]}" if case.loss.classifies else "that of the mean"
-        text += f"; chance gives {chance:.3g}, {name}"
+        equal = f"equal scores give {chance:.3g}, log {case.y.shape[1]}"
+        text += f"; {equal if case.loss.classifies else f'the mean of t as y gives {chance:.3g}'}"
     limit = CHANCE_RATIO if case.loss.classifies else CHANCE_RATIO_OF_NUMBERS
     if case.of_chance > limit:
-        fix = "x of about 1; smaller weights, in the last layer first"
+        fix = "scale x to about 1; draw smaller weights, in the last layer first"
         return Line(text, case.of_chance, "loss-at-start", fix)
     return Line(text, case.of_chance)
 
@@ -158,12 +160,18 @@ def gradients(case: Case) -> Line | None:
     if low is not high:
         text += f", {sizes[low]:.2g} in {low.where}"
     if not math.isfinite(sum(sizes.values())):
-        return Line(text, math.nan, "gradient-not-finite", "see above", high.place)
+        return Line(text, math.nan, "gradient-not-finite", "make x, t or the weights smaller", high.place)
     behind_zeros = any(not a.arrays[a.parameters[0]].any() for a in learning[1:])  # from the second step on, it comes
     if not untrained or behind_zeros or ratio >= GRADIENT_RATIO:
         return Line(text, ratio)
     if not sizes[low]:
-        return Line(text, 0.0, "zero-gradient", "what this layer does does not reach the loss: see above", low.place)
+        return Line(
+            text,
+            0.0,
+            "zero-gradient",
+            "this layer has no influence on the loss: look at the layers behind it",
+            low.place,
+        )
     code = "vanishing-gradient" if low.place < high.place else "exploding-gradient"
-    fix = 'ReLU for sigmoid or tanh, weights as "kaiming_normal" draws them, or fewer layers'
+    fix = 'use ReLU in place of sigmoid or tanh, weights from "kaiming_normal", or fewer layers'
     return Line(text, ratio, code, fix, low.place)

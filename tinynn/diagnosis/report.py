@@ -64,7 +64,7 @@ class Report:
     """What `diagnose` has found. True where nothing is wrong; its text fits 100 columns.
 
     `lines`, a dict name of the check -> Line, has all that was measured; `findings` are the lines that are wrong, in
-    the order of cause: what is wrong at the top has consequences further down. Mend the first, and ask again.
+    the order of cause: what is wrong at the top has consequences further down. Correct the first, then call again.
     """
 
     title: str
@@ -86,8 +86,10 @@ class Report:
             text.append(wrapped(f"{mark} {name:<16} ", line.text))
             if line.code:
                 text.append(wrapped(f"{'':22} [{line.code}] ", line.fix))
-        last = "nothing is wrong" if self else f"wrong: {len(self.findings)}. Mend the first, then ask again"
-        return "\n".join([*text, last])
+        count = len(self.findings)
+        several = f"{count} things are wrong. Correct the first, then call diagnose again: others may follow from it."
+        last = ["Nothing is wrong.", "One thing is wrong. Correct it, then call diagnose again."]
+        return "\n".join([*text, last[count] if count < 2 else several])
 
     def plot(self, axes: Any = None) -> Any:
         """The sweep: the loss after some steps with each learning rate. Returns the axes, new ones if none are given.
