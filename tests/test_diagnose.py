@@ -253,6 +253,40 @@ def healthy(seed):
         yield "moons", classes(*moons(), mlp(2, 16, 2, **init))
 
 
+def drawn(seed):
+    """A healthy set-up at random: a smooth function of normal columns, any loss, optimizer and size."""
+    rng = np.random.default_rng(seed)
+    N, D, H, K = (
+        int(rng.choice(c)) for c in ([12, 30, 60, 150, 250, 400, 600, 1500], [1, 2, 3, 8, 20], [16, 64], [2, 3])
+    )
+    kind, activation, dtype = rng.integers(5), ACTIVATIONS[rng.integers(3)], rng.choice(["float32", "float64"])
+    depth = int(rng.integers(1, 4)) if activation is not Sigmoid and kind < 4 else 1
+    x = rng.normal(size=(N, D)) * (1 if kind == 4 else rng.choice([0.5, 1, 1.5]))
+    f = np.tanh(1.5 * x @ rng.normal(size=(D, 4)) / math.sqrt(D) + rng.normal(size=4) / 3) @ rng.normal(size=(4, K))
+    f = f - f.mean(axis=1, keepdims=True) if kind < 2 else f
+    f = (f - f.mean(axis=0)) / f.std(axis=0) + rng.choice([0, 0.1, 0.3]) * rng.normal(size=f.shape)
+    p = np.exp(2 * f)
+    t = [f.argmax(axis=1), (p / p.sum(axis=1, keepdims=True)).astype(dtype)]
+    t = t[kind] if kind < 2 else (f * (1 if kind == 4 else rng.choice([0.3, 1, 3]))).astype(dtype)
+    loss = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(), MSE(), GaussianNLL(0.5), GaussianNLL()][kind]
+    init = {"weight_init": "kaiming_normal" if activation is ReLU else "xavier_normal", "dtype": dtype, "seed": seed}
+    model = mlp(D, *[H] * depth, 2 * K if kind == 4 else K, activation=activation, **init)
+    optimizers = [
+        lambda: Adam(model, float(rng.choice([1e-3, 1e-2]))),
+        lambda: Adam(model, 3e-3, weight_decay=1e-3, clip_norm=1.0),
+        lambda: SGD(model, float(rng.choice([0.01, 0.03]))),
+        lambda: SGD(model, 0.01, momentum=0.9, nesterov=bool(rng.integers(2))),
+    ]
+    return model, loss, x.astype(dtype), t, optimizers[rng.integers(2 if kind == 4 else 4)]()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_healthy_set_up_at_random_has_none(seed):
+    report = run(*drawn(seed))
+    assert report, report
+    assert "WRONG" not in repr(report) and fits(repr(report))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_healthy_set_up_has_none(seed):

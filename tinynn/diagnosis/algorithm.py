@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..checks import Array
+from ..losses import GaussianNLL
 from ..optimizers import Adam
 from .case import SWEEP_BATCH, TRAINED, Case, copies, labels_of, rms, step
 from .report import Line
@@ -14,7 +15,7 @@ from .report import Line
 NEW = 0.9  # the same: with more, it knows nothing yet
 FEW_ROWS, FEW_STEPS, FEW_RATES = 8, 200, (1e-2, 1e-1, 1e-3)  # to learn by heart with Adam
 FEW_LEFT = 0.1  # of the loss at the start or of chance
-NEW_ROWS = 200  # from so many on, chance is measured on rows that are not trained with
+NEW_ROWS = 400  # from so many on (twice, for a variance to learn), chance is measured on rows not trained with
 BETTER = 0.05  # fall of the loss below that of the best constant y, over the greatest possible: 0.1 | 0.044
 LOOK = 10  # steps from one look at the loss to the next
 PEAK = 3.0  # rise of the loss on the way, over the same: 1.4 | 4.3
@@ -64,7 +65,10 @@ def chance(case: Case) -> Line | None:
     by heart, and say nothing about new rows. Few rows are looked at themselves.
     """
     case.demand_targets()
-    half = len(case.x) // 2 if len(case.x) >= NEW_ROWS else 0
+    learns_variance = (
+        isinstance(case.loss, GaussianNLL) and case.loss.variance is None
+    )  # too small for new rows, at first
+    half = len(case.x) // 2 if len(case.x) >= NEW_ROWS * (1 + learns_variance) else 0
     rows = slice(0, half or None)
     constant, scale = case.constant(rows)
     if not scale > 0:

@@ -140,11 +140,13 @@ def first_loss(case: Case) -> Line:
     if math.isfinite(chance):
         equal = f"equal scores give {chance:.3g}, log {case.y.shape[1]}"
         text += f"; {equal if case.loss.classifies else f'the mean of t as y gives {chance:.3g}'}"
-    limit = CHANCE_RATIO if case.loss.classifies else CHANCE_RATIO_OF_NUMBERS
-    if case.of_chance > limit:
+    ratio, limit = case.of_chance, CHANCE_RATIO_OF_NUMBERS
+    if case.loss.classifies:  # not counted from the least loss: targets that are all of about 1/C leave no range
+        ratio, limit = case.value / chance if chance else math.nan, CHANCE_RATIO
+    if ratio > limit:
         fix = "scale x to about 1; draw smaller weights, in the last layer first"
-        return Line(text, case.of_chance, "loss-at-start", fix)
-    return Line(text, case.of_chance)
+        return Line(text, ratio, "loss-at-start", fix)
+    return Line(text, ratio)
 
 
 def gradients(case: Case) -> Line | None:
