@@ -48,9 +48,7 @@ def complex_works(f: Function, at: Array, rng: np.random.Generator, where: slice
             return False
         exact = value.imag / H_COMPLEX
         if not np.isfinite(exact):
-            if np.isfinite(
-                f(point).real
-            ):  # such as 1 / (1 + exp(-x)), which is NaN of a complex x where exp is infinite
+            if np.isfinite(f(point).real):  # as of 1 / (1 + exp(-x)) where exp is infinite
                 return False
             continue
         for h in (1e-5, 1e-6, 1e-4, 1e-7):  # a kink or round-off may spoil one, not all
