@@ -10,7 +10,6 @@ import pickle
 import random
 import subprocess
 import sys
-import threading
 import warnings
 
 import numpy as np
@@ -451,15 +450,9 @@ def test_a_check_does_not_take_back_what_another_thread_draws():
             return dy + 0
 
     drawn = []
-    stop = threading.Event()
-    thread = threading.Thread(target=stop.wait)
-    thread.start()
-    try:
-        check_layer(Draws(), batch(5, 3)[0])
-        check_layer(Draws(), batch(5, 3)[0])
-    finally:
-        stop.set()
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            pool.submit(check_layer, Draws(), batch(5, 3)[0]).result()
     assert len(set(drawn)) == len(drawn) > 2
 
 

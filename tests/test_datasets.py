@@ -253,9 +253,15 @@ def test_gzip_with_trailing_garbage(folder):
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
-@pytest.mark.parametrize("content", [b"<!DOCTYPE html>\n<html>404 Not Found</html>\n", SOUND], ids=["html", "raw"])
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html>\n<html>404 Not Found</html>\n", b"", b"text"])
 def test_name_promises_compression_that_is_not_there(folder, suffix, content):
-    refused(save(folder, "page" + suffix, content), "damaged one")
+    refused(save(folder, "page" + suffix, content), "damaged one" if content else "empty file|damaged one")
+
+
+@pytest.mark.parametrize("name", ["plain", "kept.gz", "kept.xz", "other.gz", "other.xz", "none"])
+def test_compression_is_told_by_the_first_bytes(folder, name):
+    for content in (SOUND, PACK[".gz"](SOUND), PACK[".xz"](SOUND)):
+        assert read_idx(save(folder, name, content)).astype(">f4").tobytes() == SOUND[12:]
 
 
 def test_old_lzma_format_is_not_xz(folder):
@@ -372,7 +378,7 @@ def test_raw_file_is_taken_before_gz_and_folders_are_passed_over(tmp_path):
 def test_directory_without_one_of_the_files(tmp_path, name):
     save_set(tmp_path, fashion())
     (tmp_path / name).unlink()
-    expected = re.escape(f"directory {tmp_path} must hold one of {name}, {name}.gz, {name}.xz, but holds none of them")
+    expected = re.escape(f"directory {tmp_path} must hold one of {name}, {name}.gz, {name}.xz, but there is only ")
     with pytest.raises(FileNotFoundError, match=expected):
         load_mnist(directory=tmp_path)
 

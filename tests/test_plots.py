@@ -161,6 +161,9 @@ def test_first_layer_weights(units, count, shown):
 
 def test_first_layer_weights_of_a_layer_alone():
     layer = tinynn.Affine(4, 2)
+    with pytest.raises(ValueError, match=r"^Affine\(4, 2\): must have its weights before it is drawn, not none"):
+        plots.first_layer_weights(layer, (2, 2))
+    layer.build()
     axes = plots.first_layer_weights(layer, (2, 2))
     assert axes.images[0].norm.vmax == abs(layer.W).max()
     layer.W = np.zeros((4, 2), "float32")
@@ -553,6 +556,8 @@ class Silent(Halves):
 )
 def test_network_of_other_layers(layers, counts, weights):
     """What has no matrix is named below its units; where it changes their number, there are no lines."""
+    for layer in layers:
+        layer.build()
     axes = plots.network(layers)
     centers = [c.center[0] for c in axes.patches if isinstance(c, Circle)]
     assert [centers.count(x) for x in sorted(set(centers))] == counts

@@ -94,7 +94,11 @@ def test_sizes_that_do_not_fit_are_an_error_when_built():
         (lambda: Sequential(), ValueError, "Sequential must have at least one layer"),
         (lambda: Sequential(ReLU), TypeError, r"layer 1 must be a Layer, not .*ReLU.*\(a class: add parentheses\)"),
         (lambda: Sequential(Affine(2, 2), "relu"), TypeError, "layer 2 must be a Layer, not 'relu'"),
-        (lambda: Sequential([Affine(2, 2)]), TypeError, r"layer 1 must be a Layer, not \[Affine\(2, 2\)\]"),
+        (
+            lambda: Sequential([Affine(2, 2)]),
+            TypeError,
+            r"layers must be given one by one, .* not as \[Affine\(2, 2\)\]",
+        ),
         (
             lambda: Sequential(ReLU(), dtype="float16"),
             ValueError,

@@ -28,6 +28,7 @@ from ..checks import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # 0x0A is not in use
 MAGIC = "0x0000TTDD, with a type TT of 08, 09, 0B, 0C, 0D or 0E and a number of dimensions DD of 01 or more"
+XZ = b"\xfd7zXZ\0"  # the first bytes of such a file; those of gzip are 1F 8B
 CHUNK = 16 * 2**20  # bytes
 
 
@@ -60,9 +61,10 @@ def open_file(path: Path) -> BufferedIOBase:
     """The file at `path`, open for reading its uncompressed bytes."""
     with open(path, "rb") as file:
         magic = file.read(6)
-    if magic.startswith(b"\x1f\x8b"):
+    raw = magic.startswith(b"\0\0")  # as IDX does; whatever the name says, what unpacks files may have kept it
+    if magic.startswith(b"\x1f\x8b") or (path.suffix == ".gz" and not raw and not magic.startswith(XZ)):
         return gzip.open(path)
-    if magic == b"\xfd7zXZ\0":
+    if magic.startswith(XZ) or (path.suffix == ".xz" and not raw):
         return lzma.open(path, format=lzma.FORMAT_XZ)  # by default it takes the old .lzma too, which has no checksum
     return open(path, "rb")
 

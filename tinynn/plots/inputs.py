@@ -77,6 +77,8 @@ def matrix(layer: Layer) -> Array | None:
     """The layer's weights W (n_in, n_out), where it has such."""
     if "W" not in layer.parameters:
         return None
-    W: Any = layer.W  # type: ignore[attr-defined]  # this builds a layer alone that has not been used yet
+    if layer.ops is None:
+        raise ValueError(f"{layer.where}: must have its weights before it is drawn, not none: layer.build() draws them")
+    W: Any = layer.W  # type: ignore[attr-defined]
     W = layer.ops.to_numpy(W)
     return numbers(f"{layer.where}: W", W, 2) if W.ndim == 2 else None

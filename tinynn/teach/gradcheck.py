@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import random
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -30,7 +29,7 @@ from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
 from .pairing import Unpaired
-from .parts import COMPLEX, REAL, LossPart, Network, Part, private
+from .parts import COMPLEX, REAL, LossPart, Network, Part, in_main_thread, private
 from .report import Finding, Report, Row, Sweep
 from .step import Step, first_broken_layer, first_not_finite, unpaired
 
@@ -43,13 +42,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _leaving_chance_alone(function: Function) -> Function:
     """Whatever a learner's forward draws from the global generators, they are afterwards as they were.
 
-    Only where no other thread runs: what another has drawn meanwhile would be drawn again.
+    Only in the main thread: two threads that put them back would draw the same numbers again.
     """
 
     @functools.wraps(function)
     @np.errstate(all="ignore")
     def wrapped(*args: Any, **options: Any) -> Any:
-        if threading.active_count() > 1:
+        if not in_main_thread():
             return function(*args, **options)
         states = np.random.get_state(), random.getstate()
         try:
@@ -166,9 +165,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     """Check every gradient of `model` with `loss` at rows x (N, D) and targets t.
 
     `model` is a Sequential, a class of your own over `flatten`, a layer, or a list of layers; layers may be any objects
-    with forward and backward. Nothing is changed: not parameters, caches, warning filters, the random state (but where
-    other threads run, numbers that forward itself takes from NumPy's or Python's global generator stay drawn). At most
-    32 rows are used.
+    with forward and backward. Nothing is changed: not parameters, caches, warning filters, the random state (but in a
+    thread beside the main one, what forward itself takes from NumPy's or Python's global generator stays drawn). At
+    most 32 rows are used.
     Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
     """
     x, t, notes = _pair("x", x, t)

@@ -11,6 +11,7 @@ Sources: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def normal(rng: np.random.Generator, like: Array) -> Array:
     return np.asarray(rng.normal(size=like.shape))
 
 
-def complex_works(f: Function, at: Array, rng: np.random.Generator, where: slice = slice(None)) -> bool:
+def complex_works(f: Function, at: Array, rng: np.random.Generator, where: Any = ...) -> bool:
     """Whether the complex step can be trusted for f: it agrees with differences at one of three points to the side.
 
     (At a kink they disagree, and both are right. At `at` itself |x| may be too small to be seen, and yet too large to

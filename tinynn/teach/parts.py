@@ -91,18 +91,23 @@ class Part:
         return {name: layer.arrays["d" + name].copy() for name in self.names}, np.array(dx)
 
 
+def in_main_thread() -> bool:
+    """Whether what is the whole process's may be changed and put back."""
+    return threading.current_thread() is threading.main_thread()
+
+
 class quiet:
     """No warnings from NumPy, but an error where a complex number would lose its imaginary part in silence.
 
     NumPy's errors are set for this thread. Python's warning filters are the process's: two threads that change them and
-    put them back leave them changed for good. So they are changed only where no other thread runs; else a loss of the
+    put them back leave them changed for good. So they are changed only in the main thread; in another, a loss of the
     imaginary part is found by its wrong derivative (measure.complex_works).
     """
 
     def __enter__(self) -> None:
         self.state = np.errstate(all="ignore")
         self.state.__enter__()
-        self.caught = warnings.catch_warnings() if threading.active_count() == 1 else None
+        self.caught = warnings.catch_warnings() if in_main_thread() else None
         if self.caught is not None:
             self.caught.__enter__()
             warnings.simplefilter("ignore")
