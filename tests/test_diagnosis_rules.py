@@ -487,8 +487,8 @@ def test_better_than_chance(gain, code):
     model = net(Nothing(1, 1), l0=([[1 - math.sqrt(1 - gain)]], [0]))
     line = line_of("chance", model, MSE(), SIGNS, SIGNS)
     assert line.code == code and line.figure == pytest.approx(1 - gain)
-    word = f"Adam brings the loss of 12 rows to {1 - gain:.3g}; the mean of t alone gives 1"
-    worse = "no learning rate brings the loss of 12 rows clearly below chance: the mean of t alone gives 1, the best is 0.951"
+    word = f"Adam brings the loss of 12 rows that it is trained with to {1 - gain:.3g}; the mean of t alone gives 1"
+    worse = "no learning rate brings the loss of 12 rows that it is trained with clearly below chance: the mean of t alone gives 1, the best is 0.951"
     assert line.text == (worse if code else word)
     assert not code or ("same order" in line.fix and "hidden layer" in line.fix)
 

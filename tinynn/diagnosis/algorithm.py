@@ -65,9 +65,7 @@ def chance(case: Case) -> Line | None:
     by heart, and say nothing about new rows. Few rows are looked at themselves.
     """
     case.demand_targets()
-    learns_variance = (
-        isinstance(case.loss, GaussianNLL) and case.loss.variance is None
-    )  # too small for new rows, at first
+    learns_variance = isinstance(case.loss, GaussianNLL) and case.loss.variance is None  # at first too small for them
     half = len(case.x) // 2 if len(case.x) >= NEW_ROWS * (1 + learns_variance) else 0
     rows = slice(0, half or None)
     constant, scale = case.constant(rows)
@@ -86,16 +84,13 @@ def chance(case: Case) -> Line | None:
             steps += LOOK
             value = float(loss(model.forward(x), t))
             best = value if not value >= best else best
-    new = "new rows" if half else "rows"
-    alone = (
-        f"{'the class frequencies alone give' if case.loss.classifies else 'the mean of t alone gives'} {constant:.3g}"
-    )
+    new = "new rows" if half else "rows that it is trained with"
+    of = "the class frequencies alone give" if case.loss.classifies else "the mean of t alone gives"
+    alone = f"{of} {constant:.3g}"
     if best <= goal:
         return Line(f"Adam brings the loss of {len(x)} {new} to {best:.3g}; {alone}", best)
     text = f"no learning rate brings the loss of {len(x)} {new} clearly below chance: {alone}, the best is {best:.3g}"
-    fix = (
-        "Are the rows of x and t in the same order? Has the model a hidden layer with a non-linearity, such as ReLU()?"
-    )
+    fix = "Are the rows of x and t in the same order? Has the model a hidden layer with a non-linearity, as ReLU()?"
     return Line(text, best, "no-better-than-chance", fix)
 
 
