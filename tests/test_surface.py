@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import gc
 import gzip
 import lzma
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -334,3 +337,26 @@ def test_a_class_of_ones_own_is_given_to_load(tmp_path):
         load(tmp_path / "a.npz")
     loaded = load(tmp_path / "a.npz", layers=[Scale])[0]
     assert np.array_equal(loaded.params, model.params)
+
+
+def test_a_matrix_that_fits_into_memory(monkeypatch):
+    """The limit itself is no error."""
+    monkeypatch.setattr(tinynn.initializers, "LARGEST", 12)
+    assert Affine(3, 4).n_out == 4
+    with pytest.raises(ValueError, match=r"n_in and n_out must be sizes of a W that fits into memory, not \(13, 1\)"):
+        Affine(13, 1)
+
+
+def test_diagnose_in_threads_leaves_the_process_as_it_is():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(64, 4)).astype("float32"), rng.integers(0, 2, 64)
+
+    def work(_):
+        return tinynn.diagnose(
+            Sequential(Affine(4, 8), ReLU(), Affine(8, 2), seed=0), SoftmaxCrossEntropy(), x, t
+        ).lines
+
+    before = list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(8)))
+    assert (list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()) == before

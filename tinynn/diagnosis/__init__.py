@@ -13,7 +13,6 @@ weights, at a few rows learned by heart, and only then at the learning rate.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from .. import demands
 from ..batches import minibatches
 from ..checks import Array
+from ..process import chance_left_alone
 from .case import Case
 from .causes import CHECKS
 from .report import LeftOut, Line, Report, Sweep
@@ -55,19 +55,14 @@ def diagnose(
     if x.size == 0:
         raise ValueError(f"x must have at least one column, not shape {x.shape}")
     lines: dict[str, Line] = {}
-    states = random.getstate(), np.random.get_state()  # a layer of the user's may draw from them
-    try:
-        with np.errstate(all="ignore"):
-            case = Case(model, loss, optimizer, x, t, prepare)
-            for name, check in CHECKS.items():
-                try:
-                    line = check(case)
-                except LeftOut as why:
-                    line = Line(f"left out: {why}")
-                if line is not None:
-                    lines[name] = line
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+    with chance_left_alone(), np.errstate(all="ignore"):
+        case = Case(model, loss, optimizer, x, t, prepare)
+        for name, check in CHECKS.items():
+            try:
+                line = check(case)
+            except LeftOut as why:
+                line = Line(f"left out: {why}")
+            if line is not None:
+                lines[name] = line
     parts = [type(model).__name__, repr(loss), *([] if optimizer is None else [repr(optimizer)])]
     return Report(f"{', '.join(parts)}, {len(x):,} rows", lines, case.__dict__.get("sweep"))

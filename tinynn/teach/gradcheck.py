@@ -14,7 +14,6 @@ the first cause. Checked are the formulas; that the fast backends compute what t
 from __future__ import annotations
 
 import functools
-import random
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,13 +22,14 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from ..layer import Layer
+from ..process import chance_left_alone
 from . import measure
 from .adapted import adapt, as_model
 from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
 from .pairing import Unpaired
-from .parts import COMPLEX, REAL, LossPart, Network, Part, in_main_thread, private
+from .parts import COMPLEX, REAL, LossPart, Network, Part, private
 from .report import Finding, Report, Row, Sweep
 from .step import Step, first_broken_layer, first_not_finite, unpaired
 
@@ -40,22 +40,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _leaving_chance_alone(function: Function) -> Function:
-    """Whatever a learner's forward draws from the global generators, they are afterwards as they were.
-
-    Only in the main thread: two threads that put them back would draw the same numbers again.
-    """
+    """Nothing of the process's is changed by a check; what is not finite is a finding, not an error of NumPy's."""
 
     @functools.wraps(function)
-    @np.errstate(all="ignore")
     def wrapped(*args: Any, **options: Any) -> Any:
-        if not in_main_thread():
+        with chance_left_alone(), np.errstate(all="ignore"):
             return function(*args, **options)
-        states = np.random.get_state(), random.getstate()
-        try:
-            return function(*args, **options)
-        finally:
-            np.random.set_state(states[0])
-            random.setstate(states[1])
 
     return wrapped  # type: ignore[return-value]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from ..backends import numpy_ops
 from ..checks import Array
 from ..layer import Layer
 from ..losses import Loss
+from ..process import in_main_thread
 from ..sequential import bind
 from .pairing import leaves
 
@@ -89,11 +89,6 @@ class Part:
             layer.forward(x.copy())
             dx = layer.backward(dy.copy())
         return {name: layer.arrays["d" + name].copy() for name in self.names}, np.array(dx)
-
-
-def in_main_thread() -> bool:
-    """Whether what is the whole process's may be changed and put back."""
-    return threading.current_thread() is threading.main_thread()
 
 
 class quiet:

@@ -108,7 +108,7 @@ class Sheet:
         numbers = [step.number for step in self.all_steps]
         k = checks.integer("step", k, 0)
         if k not in numbers:
-            raise ValueError(f"step must be a number from 0 to {numbers[-1]}, not {k}")
+            raise ValueError(f"step must be a number from 0 to {numbers[-1]}, not {checks.describe(k)}")
         return self.all_steps[k]
 
     def layer(self, number: int) -> Sheet:
@@ -116,7 +116,7 @@ class Sheet:
         number = checks.integer("layer", number, 1)
         count = len(layers_of(self.case.parts[0]))
         if number > count:
-            raise ValueError(f"layer must be a number from 1 to {count}, not {number}")
+            raise ValueError(f"layer must be a number from 1 to {count}, not {checks.describe(number)}")
         part = Sheet(self.case, self.record, self.all_steps)
         part.steps = [step for step in self.all_steps if step.layer == number]
         return part
