@@ -360,6 +360,83 @@ class Prelu:
         return dy * np.where(self.x > 0, 1, self.slope)
 
 
+@style
+class DictsFromTheStart(Dicts):
+    """params and grads from the start, as flatten's models have vectors of these names."""
+
+    def setup(self):
+        super().setup()
+        self.grads = {"W": np.zeros((D, H)), "b": np.zeros(H)}
+
+
+@style
+class Slots:
+    """No __dict__: the attributes lie in slots."""
+
+    __slots__ = ("W", "b", "dW", "db", "s", "x")
+
+    def __init__(self, s):
+        self.W, self.b, self.s = numbers(D, H), np.zeros(H), str(s)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, d):
+        self.dW, self.db = float(self.s) * self.x.T @ d, d.sum(axis=0)
+        return d @ self.W.T
+
+
+@style
+class OfTheClass(Base):
+    """The class holds the arrays, one of them in a dict."""
+
+    W, held = numbers(D, H), {"b": np.zeros(H)}
+
+    def setup(self):
+        pass
+
+    def get(self):
+        return self.W, self.held["b"]
+
+    def put(self, dW, db):
+        self.dW, self.held["db"] = dW, db
+
+
+@style
+class ReturnedForAList(Base):
+    """backward returns dx and the gradients of a list, so that their places differ by one. x is as large as W."""
+
+    def setup(self):
+        self.weights = [numbers(D, H), np.zeros(H)]
+
+    def get(self):
+        return self.weights
+
+    def put(self, dW, db):
+        return dW, db
+
+
+@style
+class Normalized:
+    """Over the rows, with running figures that y does not depend on, and settings that it does."""
+
+    def __init__(self, s):
+        self.gamma, self.beta, self.eps, self.s = numbers(D, seed=3), numbers(D, seed=4), 1e-5, str(s)
+        self.running_mean, self.momentum = np.zeros(D), 0.9
+
+    def forward(self, x):
+        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * x.mean(axis=0)
+        self.std = np.sqrt(x.var(axis=0) + self.eps)
+        self.z = (x - x.mean(axis=0)) / self.std
+        return self.gamma * self.z + self.beta
+
+    def backward(self, dy):
+        self.dgamma, self.dbeta = float(self.s) * (dy * self.z).sum(axis=0), dy.sum(axis=0)
+        d = dy * self.gamma
+        return (d - d.mean(axis=0) - self.z * (d * self.z).mean(axis=0)) / self.std
+
+
 WRONG = [0, 2, -1, 1.001]
 X = numbers(7, D, seed=1)
 
@@ -373,7 +450,8 @@ def test_right_code_is_right(name):
     thing = STYLES[name](1)
     report = check_layer(thing, X)
     assert report, report
-    assert len(report.rows) >= (2 if name == "Prelu" else 3) and not report.notes
+    assert len(report.rows) >= (2 if name == "Prelu" else 3)
+    assert report.notes == (["taken as constant, not learned: eps of Normalized()"] if name == "Normalized" else [])
     t = np.random.default_rng(2).integers(0, 2, 7)
     report = check([STYLES[name](1), Tanh()], X, t, SoftmaxCrossEntropy())
     assert report, report
@@ -406,6 +484,7 @@ def test_a_model_of_it_trains_all_of_it_or_says_that_it_cannot(name):
             assert not given and "adapt(thing, x)" in str(error)
             continue
         sizes = {"Held": D * H + H + H * 3 + 3, "Shared": D * H + H + H * 3 + 3, "TwoInOne": D * H + H * 3}
+        sizes["Normalized"] = 2 * D
         sizes |= {"Library": D * H + H + H * 3 + 3, "Prelu": 1, "OneBias": D * H + 1}
         assert model.params.size == sizes.get(name, D * H + H)
         moved = model.params != before
@@ -491,6 +570,76 @@ def test_a_model_that_holds_more_than_its_layers():
     kept = Own()
     kept.gain.flags.writeable = False
     assert check(kept, X, t, SoftmaxCrossEntropy())
+
+
+def test_a_layer_with_dropout_is_trained():
+    """Two forwards of it differ, and yet what moves y is found."""
+
+    class Dropout:
+        def __init__(self):
+            self.mixing = numbers(D, H)
+
+        def forward(self, x):
+            self.x = x * (np.random.random(x.shape) > 0.3)
+            return self.x @ self.mixing
+
+        def backward(self, dy):
+            self.slope_of_it = self.x.T @ dy
+            return dy @ self.mixing.T
+
+    before = np.random.get_state()[1].tobytes()
+    assert adapt(Dropout(), X).parameters == ("mixing",)
+    assert np.random.get_state()[2] is not None and check_layer(Dropout(), X).code == "random-forward"
+    assert np.random.get_state()[1].tobytes() == before
+
+
+def test_b_is_0():
+    """A whole number by the name of a parameter is one, too."""
+
+    class Whole(Base):
+        def setup(self):
+            self.W, self.b, self.n_in = numbers(D, H), 0, D
+
+        def get(self):
+            return self.W, self.b
+
+        def put(self, dW, db):
+            self.dW, self.db = dW, float(self.s_) * db.sum()
+
+    assert len(check_layer(Whole(1), X).rows) == 3 and check_layer(Whole(1), X)
+    assert not check_layer(Whole(2), X)
+
+
+def test_a_network_with_gradient_alone_is_not_judged(tmp_path, capsys):
+    """As in a well-known book: the network returns its gradients for x and t, and has no backward."""
+    source = """
+import numpy as np
+class TwoLayerNet:
+    def __init__(self, n=5, H=4): self.params = {"W1": np.ones((n, H)), "b1": np.zeros(H)}
+    def predict(self, x): return x @ self.params["W1"] + self.params["b1"]
+    def loss(self, x, t): return ((self.predict(x) - t) ** 2).sum()
+    def gradient(self, x, t):
+        d = 2 * (self.predict(x) - t)
+        return {"W1": x.T @ d, "b1": d.sum(axis=0)}
+"""
+    names = {}
+    exec(source, names)
+    report = check(names["TwoLayerNet"](), X, numbers(7, H), tinynn.MSE())
+    assert report.code == "not-judged" and "has gradient(x, t)" in report.why
+    (tmp_path / "net.py").write_text(source)
+    assert main(["check", f"{tmp_path}/net.py:TwoLayerNet"]) == 2
+    assert "has gradient(x, t)" in "".join(capsys.readouterr())
+
+
+def test_the_arrays_of_a_class_are_not_changed():
+    thing = STYLES["OfTheClass"](1)
+    before = thing.W.copy(), {**vars(type(thing))}, sorted(type(thing).held)
+    assert check_layer(thing, X)
+    model = Sequential(adapt(thing, X), dtype="float64", seed=0)
+    model.params += 1
+    model.forward(X)
+    assert np.array_equal(type(thing).W, before[0]) and not np.any(type(thing).held["b"])
+    assert {**vars(type(thing))} == before[1] and sorted(type(thing).held) == before[2]
 
 
 def test_empty_rows():

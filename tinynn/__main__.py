@@ -114,13 +114,13 @@ def kind_of(thing: Any) -> str | None:
         return "loss"
     forward = getattr(cls, "forward", None)
     if forward is None or not hasattr(cls, "backward"):
-        return None
+        return "model" if callable(getattr(cls, "gradient", None)) else None
     takes = [p for p in inspect.signature(forward).parameters.values() if p.default is p.empty]
     if len(takes) == 3:  # self, y, t
         return "loss"
     if issubclass(cls, tinynn.Layer):
         return "layer"
-    return "model" if hasattr(thing, "params") and not isinstance(thing.params, list | dict) else "layer"
+    return "model" if teach.adapted.is_model(thing) else "layer"
 
 
 def made(cls: type) -> Any:

@@ -19,6 +19,15 @@ def in_main_thread() -> bool:
 
 
 @contextlib.contextmanager
+def same_chance() -> Iterator[None]:
+    """NumPy's global generator starts anew, for the same dropout each time, and is afterwards as it was."""
+    with chance_left_alone():
+        if in_main_thread():
+            np.random.seed(0)
+        yield
+
+
+@contextlib.contextmanager
 def chance_left_alone() -> Iterator[None]:
     """The global generators, NumPy's and Python's, are afterwards as they were, whatever a forward draws of them."""
     if not in_main_thread():

@@ -10,12 +10,15 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from ..layer import Layer
+from ..process import same_chance
 from ..sequential import Sequential
-from .pairing import Leaf, Unpaired, at, constant, leaves, movers, pair, usual
+from .pairing import Leaf, Unpaired, at, constant, leaves, movers, names_gradient, own_class_values, pair, usual
 from .parts import REAL, layers_in, precise, private, quiet
 
-HOW = """name its gradient after it (W and dW, params["W"] and grads["W"]), or, where it is not learned, make the array
-read-only or name what is in `parameters`"""
+HOW = (
+    'name its gradient after it (W and dW, params["W"] and grads["W"]), or, where it is not learned, make the array '
+    "read-only or name what is in `parameters`"
+)
 
 
 class Adapted(Layer):
@@ -46,13 +49,13 @@ class Adapted(Layer):
             run(first, x)
         except Exception:  # the examination says what is wrong with forward
             return likely(self.thing)
-        if not np.array_equal(run(copy.deepcopy(first), x), run(copy.deepcopy(first), x), equal_nan=True):
+        if not np.array_equal(again(copy.deepcopy(first), x), again(copy.deepcopy(first), x), equal_nan=True):
             return likely(self.thing)  # there is randomness inside: everything seems to move y
-        moving = movers(first, lambda thing: run(thing, x))
+        moving = movers(first, lambda thing: again(thing, x))
         if {leaf.name for leaf in moving} - {leaf.name for leaf in leaves(self.thing)}:
             self.thing = first  # its weights are drawn at its first forward
         after = private("layer", self.thing)
-        with quiet():
+        with quiet(), same_chance():
             y, cache = outputs(after, after.forward(x.copy()))
             dy = np.random.default_rng(6).normal(size=np.shape(y)).astype(x.dtype)
             try:
@@ -65,7 +68,7 @@ class Adapted(Layer):
             for h in (1e-6, -1e-6):
                 nudged = copy.deepcopy(self.thing)
                 leaf.write(nudged, np.asarray(leaf.value, float) + h * u)
-                values.append((dy * run(nudged, x)).sum())
+                values.append((dy * again(nudged, x)).sum())
             return float(values[0] - values[1]) / 2e-6
 
         fixed = [leaf for leaf in moving if constant(leaf, self.thing)]
@@ -128,6 +131,7 @@ def declared(thing: Any) -> bool:
 def likely(thing: Any) -> list[Leaf]:
     """The numbers of an object that seem to be its parameters: by their names, or a gradient beside them."""
     found = [leaf for leaf in leaves(thing) if np.ndim(leaf.value) and not (declared(thing) and constant(leaf, thing))]
+    found = [leaf for leaf in found if not any(names_gradient(other, leaf) for other in found)]  # grads["W"]
     found = [leaf for leaf in found if usual(leaf) or not pair([leaf], thing, None)]
     for leaf in found:
         leaf.gradient = None  # where it stands after backward may be another place
@@ -144,6 +148,12 @@ def run(thing: Any, x: Array) -> Array:
     """y of an object that may be changed by it."""
     with quiet():
         return np.array(outputs(thing, thing.forward(x.copy()))[0])
+
+
+def again(thing: Any, x: Array) -> Array:
+    """y, with the same random numbers each time."""
+    with same_chance():
+        return run(thing, x)
 
 
 def adapt(thing: Any, x: Array | None = None) -> Layer:
@@ -163,6 +173,7 @@ def adapt(thing: Any, x: Array | None = None) -> Layer:
             f"layer must be one such as tinynn's, with forward and backward, not {checks.describe(thing)}{hint}"
         )
     thing = private("layer", thing)
+    own_class_values(thing)
     if x is not None:
         checks.float_array("x", x, np)
         for layer in layers_in(thing):
@@ -174,16 +185,28 @@ def as_model(model: Any, x: Array) -> Any:
     """A model as it is; a layer or a list of layers as a Sequential for rows x. Raises TypeError."""
     if isinstance(model, type):
         raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
-    if isinstance(model, list | tuple | Layer) or not hasattr(model, "params") or not hasattr(model, "grads"):
-        rows: Array | None = x
-        layers = []
-        for thing in model if isinstance(model, list | tuple) else [model]:
-            layers.append(private("layer", adapt(thing, rows)))
-            rows = _behind(layers[-1], rows)
-        return Sequential(*layers, backend="numpy", dtype="float64", seed=0)
-    if not (hasattr(model, "forward") and hasattr(model, "backward")):
-        raise TypeError(f"model must be one such as tinynn's, with forward and backward, not {checks.describe(model)}")
-    return model
+    if is_model(model):
+        return model
+    if hasattr(model, "gradient") and not hasattr(model, "backward"):
+        raise Unpaired(
+            f"{type(model).__name__}() has gradient(x, t), which the check cannot look into: give it forward(x), as "
+            "its predict, and backward(dy), which is its gradient without the loss"
+        )
+    rows: Array | None = x
+    layers = []
+    for thing in model if isinstance(model, list | tuple) else [model]:
+        layers.append(private("layer", adapt(thing, rows)))
+        rows = _behind(layers[-1], rows)
+    return Sequential(*layers, backend="numpy", dtype="float64", seed=0)
+
+
+def is_model(thing: Any) -> bool:
+    """Whether it is a Sequential, or of a class over `flatten`: layers of tinynn's, and params and grads as vectors.
+
+    (Objects of other courses have dicts or lists of these names.)
+    """
+    has_all = all(hasattr(thing, name) for name in ("params", "grads", "forward", "backward"))
+    return has_all and not isinstance(thing.params, dict | list | tuple) and next(layers_in(thing), None) is not None
 
 
 def _behind(layer: Layer, x: Array | None) -> Array | None:

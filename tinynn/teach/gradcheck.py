@@ -24,7 +24,7 @@ from ..checks import Array
 from ..layer import Layer
 from ..process import chance_left_alone
 from . import measure
-from .adapted import adapt, as_model
+from .adapted import adapt, as_model, is_model
 from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
@@ -235,7 +235,7 @@ def _right_nearby(model: Any, loss: Any, x: Array, t: Array, rng: np.random.Gene
 def _integers(model: Any) -> Finding | None:
     """Whole numbers for parameters, in a layer that is not tinynn's (which makes floats of them)."""
     for layer in model if isinstance(model, list | tuple) else [model]:
-        if not isinstance(layer, Layer) and not hasattr(layer, "grads") and hasattr(layer, "forward"):
+        if not isinstance(layer, Layer) and not is_model(layer) and hasattr(layer, "forward"):
             found = whole_numbers(layer)
             if found:
                 return found

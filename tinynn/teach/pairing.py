@@ -116,7 +116,7 @@ def _is_leaf(value: Any) -> bool:
             return np.asarray(value).dtype.kind == "f"  # else a list of arrays, of layers, or of sizes
         except ValueError:
             return False
-    return isinstance(value, float)
+    return isinstance(value, float) or type(value) is int  # of whole numbers, _held gives those such as b = 0 alone
 
 
 def _held(value: Any) -> list[tuple[tuple[str, Any], Any]]:
@@ -126,8 +126,36 @@ def _held(value: Any) -> list[tuple[tuple[str, Any], Any]]:
     elif isinstance(value, list | tuple):
         items = enumerate(value)
     elif not isinstance(value, NOT_LOOKED_INTO) and not getattr(value, "paired", False):
-        kind, items = "attribute", getattr(value, "__dict__", {}).items()
-    return [((kind, key), held) for key, held in items if not isinstance(held, NO_NUMBERS)]
+        kind, items = "attribute", {**_in_slots(value), **getattr(value, "__dict__", {})}.items()
+    return [((kind, key), held) for key, held in items if not isinstance(held, NO_NUMBERS) or _whole(key, held)]
+
+
+def _whole(key: Any, held: Any) -> bool:
+    """b = 0: a whole number by the name of a parameter, and no size or count."""
+    return type(held) is int and _plain(key).rstrip("0123456789") in USUAL
+
+
+def _in_slots(thing: Any) -> dict[str, Any]:
+    """The attributes of an object whose class names them in __slots__."""
+    names = [name for cls in type(thing).__mro__ for name in np.atleast_1d(vars(cls).get("__slots__", ())).tolist()]
+    return {name: getattr(thing, name) for name in names if name != "__dict__" and hasattr(thing, name)}
+
+
+def own_class_values(thing: Any) -> None:
+    """Give a private copy, and all objects in it, arrays, floats, lists and dicts of their own that their class holds.
+
+    A copy shares its class with the original: what is written into such an array would be written there, too.
+    """
+    waiting, seen = [thing], {id(thing)}
+    while waiting:
+        held = waiting.pop()
+        for cls in type(held).__mro__ if hasattr(held, "__dict__") and not getattr(held, "paired", False) else ():
+            for name, value in vars(cls).items():
+                if isinstance(value, np.ndarray | float | list | dict) and not name.startswith("__"):
+                    held.__dict__.setdefault(name, copy.deepcopy(value))
+        inner = [value for _, value in _held(held) if not _is_leaf(value) and id(value) not in seen]
+        seen.update(map(id, inner))
+        waiting += inner[: LARGEST - len(seen)]
 
 
 def movers(thing: Any, run: Callable[[Any], Array], known: Callable[[Leaf], bool] = lambda leaf: False) -> list[Leaf]:
@@ -179,7 +207,7 @@ def pair(
     missing = []
     for leaf in parameters:
         shape = np.shape(leaf.value)
-        named = [c for c in candidates if any(_named(p, g) for p in leaf.paths for g in c.paths)]
+        named = [c for c in candidates if names_gradient(leaf, c)]
         named.sort(key=lambda c: np.shape(c.value) != shape)
         if not named and isinstance(returned, tuple):
             alike = [c for c in candidates if c.paths[0][0] == RETURNED and np.shape(c.value) == shape]
@@ -206,11 +234,16 @@ def _proved(leaf: Leaf, candidate: Leaf, slope: Callable[[Leaf, Array], float]) 
     return True
 
 
+def names_gradient(parameter: Leaf, gradient: Leaf) -> bool:
+    """Whether the second has the name of the gradient of the first."""
+    return any(_named(p, g) for p in parameter.paths for g in gradient.paths)
+
+
 def _named(parameter: Path, gradient: Path) -> bool:
     """Whether the second path is the name of the gradient of what stands at the first."""
     p, g = [key for _, key in parameter], [key for _, key in gradient]
     if gradient[0] == RETURNED:
-        g = ["grads", *g[1:]] if len(g) > 1 else []
+        g = ["grads", *(key for kind, key in gradient[1:] if isinstance(key, str))]  # a place in a tuple is no name
     if len(g) == len(p) + 1 and _plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]
         return all(a == b or _means(b, a) for a, b in zip(p, g[1:]))
     if len(g) != len(p) or g == p:
