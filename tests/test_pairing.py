@@ -697,3 +697,43 @@ def test_an_object_too_large_to_look_at_is_not_judged():
     heavy.history = [[{}] for _ in range(10_001)]
     report = check_layer(heavy, X)
     assert report.code == "not-judged" and "must hold 10,000 things at most" in report.why
+
+
+def test_a_list_is_tried_layer_by_layer():
+    """What comes out of one is the x with which the next is tried: a slope that is a float has no usual name."""
+    t = np.random.default_rng(2).integers(0, 2, 7)
+    for s in (1, 2):
+        report = check([STYLES["attributes W b dW db"](1), STYLES["Prelu"](s), Tanh()], X, t, SoftmaxCrossEntropy())
+        assert bool(report) == (s == 1), report
+        assert any(row.tensor == "dslope" for row in report.rows)
+
+
+def test_constants_in_a_network():
+    class Fixed(Base):
+        def setup(self):
+            self.W, self.b, self.scale, self.rate = numbers(D, H), np.zeros(H), numbers(H), 0.5
+            self.scale.flags.writeable = False
+
+        def get(self):
+            return self.W * self.scale * self.rate, self.b
+
+        def put(self, dW, db):
+            self.dW, self.db = dW * self.scale * self.rate, db
+
+    t = np.random.default_rng(2).integers(0, 2, 7)
+    report = check([Fixed(1), Tanh()], X, t, SoftmaxCrossEntropy())
+    assert report and "scale, rate of" in " ".join(report.notes), report
+    assert not check([Fixed(2), Tanh()], X, t, SoftmaxCrossEntropy())
+    Fixed.parameters = ("W", "b")
+    assert adapt(Fixed(1)).parameters == ("W", "b")  # declared, without a batch to try with
+
+
+def test_a_gradient_of_another_shape():
+    class NotSummed(STYLES["attributes W b dW db"]):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.db = dout
+            return dx
+
+    report = check_layer(NotSummed(1), X)
+    assert report.code not in ("ok", "not-judged", "raises", "unknown") and "db" in report.why, report

@@ -342,7 +342,7 @@ def test_a_class_of_ones_own_is_given_to_load(tmp_path):
 def test_a_matrix_that_fits_into_memory(monkeypatch):
     """The limit itself is no error."""
     monkeypatch.setattr(tinynn.initializers, "LARGEST", 12)
-    assert Affine(3, 4).n_out == 4
+    assert Affine(3, 4).n_out == 4 and tinynn.zeros((3, 4), np.random.default_rng(0)).size == 12
     with pytest.raises(ValueError, match=r"n_in and n_out must be sizes of a W that fits into memory, not \(13, 1\)"):
         Affine(13, 1)
 
@@ -360,3 +360,18 @@ def test_diagnose_in_threads_leaves_the_process_as_it_is():
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(8)))
     assert (list(warnings.filters), np.random.get_state()[1].tobytes(), random.getstate()) == before
+
+
+def test_minus_0_is_0():
+    """NumPy's generators would call it negative."""
+    assert np.copysign(1, tinynn.checks.number("a", -0.0)) == 1
+
+
+def test_an_affine_with_first_values_of_its_own(tmp_path):
+    class Doubled(Affine):
+        def initial_values(self, rng):
+            return {"W": rng.normal(size=(self.n_in, 2 * self.n_out)), "b": np.zeros(2 * self.n_out)}
+
+    model = Sequential(Doubled(3, 4), seed=0)
+    save(tmp_path / "a.npz", model)
+    assert np.array_equal(load(tmp_path / "a.npz", layers=[Doubled])[0].params, model.params)
