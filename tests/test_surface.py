@@ -375,3 +375,8 @@ def test_an_affine_with_first_values_of_its_own(tmp_path):
     model = Sequential(Doubled(3, 4), seed=0)
     save(tmp_path / "a.npz", model)
     assert np.array_equal(load(tmp_path / "a.npz", layers=[Doubled])[0].params, model.params)
+
+
+def test_a_text_is_cut_at_200():
+    assert tinynn.files.short("a" * 200) == "a" * 200
+    assert tinynn.files.short("a" * 201) == "a" * 197 + "..."
