@@ -115,7 +115,8 @@ class Report:
         for note in self.notes:
             lines += _wrapped("note  ", note)
         if self.finding and cause:
-            lines += ["", *_wrapped("what  ", self.code), *_wrapped("why   ", self.why)]
+            lines += [] if not lines[-1] else [""]  # one empty line, with a table above or without
+            lines += [*_wrapped("what  ", self.code), *_wrapped("why   ", self.why)]
             if self.fix:
                 lines += _wrapped("fix   ", self.fix)
         return "\n".join(lines)
