@@ -705,3 +705,33 @@ def test_what_is_left_out_says_why():
     assert report.lines["chance"].text == "left out: the targets do not fit" and report.sweep is None
     title = repr(diagnose(mlp(1, 1, dtype="float64", weight_init=constant(0.5)), MSE(), SIGNS, SIGNS)).splitlines()[0]
     assert title == "Sequential, MSE(), 12 rows"
+
+
+def test_a_bounded_output_of_means_and_variances():
+    """Its columns are no predictions of t's: they are not held against t's range."""
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(60, 3)).astype("float32"), 5 * rng.normal(size=(60, 1)).astype("float32")
+    model = Sequential(Affine(3, 8), ReLU(), Affine(8, 2), Sigmoid(), seed=0)
+    line = diagnose(model, GaussianNLL(), x, t).lines["output"]
+    assert line.code is None and "the targets lie" not in line.text
+    line = diagnose(model, MSE(), x, np.repeat(t, 2, axis=1)).lines["output"]
+    assert "the targets lie in" in line.text
+
+
+def test_dead_units_tell_of_the_affine_before_them():
+    """Of that one, with its numbers, and of no other."""
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(60, 3)).astype("float32"), rng.integers(0, 2, 60)
+    model = Sequential(Affine(3, 8), ReLU(), Affine(8, 6), ReLU(), Affine(6, 2), seed=0)
+    model[2].b = np.full(6, -100.0)
+    text = diagnose(model, SoftmaxCrossEntropy(), x, t).lines["dead ReLUs"].text
+    assert text.count("before it has biases of") == 1 and "Affine(8, 6) before it has biases of -1e+02" in text
+
+
+def test_equal_weights_are_shown():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(60, 3)).astype("float32"), rng.integers(0, 2, 60)
+    model = Sequential(Affine(3, 8, weight_init="normal"), ReLU(), Affine(8, 2), seed=0)
+    model[0].W = np.array([[0.25] * 8, [0.5] * 8, [0.75] * 8])
+    line = diagnose(model, SoftmaxCrossEntropy(), x, t).lines["first weights"]
+    assert line.code == "equal-weights" and line.figure == 0.25 and "with weights such as 0.25" in line.text
