@@ -775,6 +775,14 @@ def _(w, key):
     return Try(call, {"patience": 2, "min_delta": 0.02, "monitor": "loss", "mode": "auto"}, right)
 
 
+def power(lr, factor, n):
+    """lr factor^n, the largest float where that is beyond all of them."""
+    try:
+        return min(lr * float(factor) ** n, sys.float_info.max)
+    except OverflowError:
+        return sys.float_info.max if lr else 0.0
+
+
 def rates(schedule):
     return [schedule(epoch) for epoch in range(6)]
 
@@ -812,7 +820,7 @@ def _(w, key):
         )
         try:
             return rates({
-                "constant": lambda epoch: lr, "steps": lambda epoch: lr * factor ** (epoch // every), "exponential": lambda epoch: lr * factor**epoch,
+                "constant": lambda epoch: lr, "steps": lambda epoch: power(lr, factor, epoch // every), "exponential": lambda epoch: power(lr, factor, epoch),
                 "cosine": lambda epoch: least + (lr - least) * (1 + math.cos(math.pi * min(fractions.Fraction(epoch, epochs), 1))) / 2,
                 "warm_up": lambda epoch: function(schedule)(epoch) * min((epoch + 1) / (epochs + 1), 1),
             }[name])  # fmt: skip
