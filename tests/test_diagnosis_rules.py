@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 from test_diagnose import Softmax, constant, mlp
 
-from tinynn import MSE, SGD, Affine, GaussianNLL, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
+from tinynn import (
+    MSE,
+    SGD,
+    Affine,
+    GaussianNLL,
+    Layer,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    flatten,
+)
 from tinynn.diagnosis import CHECKS, diagnose
 from tinynn.diagnosis.algorithm import different
 from tinynn.diagnosis.case import RATES, Case, Columns
@@ -690,6 +702,8 @@ def test_the_report_in_words():
     several = "2 things are wrong. Correct the first, then call diagnose again: others may follow from it."
     assert repr(many).splitlines()[-1] == several
     lines = wrapped("head ", "word " * 50).splitlines()
+    assert len(wrapped("", "a" * 50 + " " + "b" * 49).splitlines()) == 1  # 100 columns
+    assert len(wrapped("", "a" * 50 + " " + "b" * 50).splitlines()) == 2
     assert max(map(len, lines)) == 99 and lines[0].startswith("head word") and lines[1].startswith("     word")
 
 
@@ -735,3 +749,105 @@ def test_equal_weights_are_shown():
     model[0].W = np.array([[0.25] * 8, [0.5] * 8, [0.75] * 8])
     line = diagnose(model, SoftmaxCrossEntropy(), x, t).lines["first weights"]
     assert line.code == "equal-weights" and line.figure == 0.25 and "with weights such as 0.25" in line.text
+
+
+def test_what_is_found_stays_as_it_is():
+    s = Sweep("SGD", 20, {0.1: 1.0}, {}, 1.0, None)
+    for frozen, name in ((Line("text"), "code"), (s, "own"), (Report("", {}, s), "lines")):
+        with pytest.raises(AttributeError, match="cannot assign"):
+            setattr(frozen, name, None)
+    assert (
+        max(map(len, wrapped("", "a" * 50 + " " + "b" * 49).splitlines())) == 100
+    )  # is one line, and the next is not:
+    assert len(wrapped("", "a" * 50 + " " + "b" * 50).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("losses", "top", "over"),
+    [
+        ({0.01: 4.0, 0.1: 2.0, 1.0: 3.5}, 8.0, []),  # half of the fall above the start, which is 6
+        ({0.01: 4.0, 0.1: 5.0, 1.0: 7.0}, 7.0, []),
+        ({0.01: 4.0, 0.1: 8.0, 1.0: math.nan}, 7.0, [0.1, 1.0]),
+        ({0.01: 6.0, 0.1: 11.0}, 12.0, []),  # no fall: twice the start
+        ({0.01: 7.0, 0.1: 12.5}, 12.0, [0.1]),
+    ],
+)
+@pytest.mark.parametrize("own", [None, 0.0, 0.1])
+def test_the_plot_shows_the_sweep(losses, top, over, own):
+    s = Sweep("SGD", 20, losses, {}, 6.0, own)
+    axes = Report("", {}, s).plot()
+    drawn = {line.get_label(): line.get_xydata() for line in axes.lines}
+    assert drawn["after 20 steps"].tolist() == [[rate, losses[rate]] for rate in losses if rate not in over]
+    assert drawn["at the start"][:, 1].tolist() == [6, 6] and axes.get_ylim()[1] == pytest.approx(top)
+    if over:
+        assert drawn["above, or no number"].tolist() == [[rate, top] for rate in over]
+    assert ("the optimizer's rate, 0.1" in drawn) == (own == 0.1) and len(drawn) == 2 + bool(over) + (own == 0.1)
+
+
+def test_figures_of_several_columns_and_layers():
+    """Where one column, one layer or a spread of 1 would not tell the mean from the sum."""
+    rng = np.random.default_rng(0)
+    x = 3 * rng.normal(size=(50, 4))
+    model = net(Affine(4, 2), Tanh(), Affine(2, 1))
+    line = line_of("signal", model, MSE(), x, x[:, :1])
+    model.forward(x)
+    spreads = [np.sqrt(layer.y.var(axis=0).mean()) for layer in model]
+    gains = np.array(spreads) / np.sqrt(x.var(axis=0).mean())
+    assert line.figure == pytest.approx(gains.max())
+    assert f"vary {gains.min():.2g} to {gains.max():.2g} times" in line.text
+    two = net(Affine(1, 1), Affine(1, 1), l0=([[1]], [0]), l1=([[4]], [0]))
+    dy = 2 * (4 * SIGNS - SIGNS) / 12
+    first, second = 0.02 * (4 * SIGNS * dy).sum(), 0.02 * (SIGNS * dy).sum() / 4  # changes of weights of 1 and 4
+    line = line_of("update", two, MSE(), SIGNS, SIGNS, SGD(two, 0.02))
+    assert line.figure == pytest.approx(first)
+    assert f"by {second:.1g} to {first:.1g} of" in line.text
+    zeros = net(Affine(1, 1), Affine(1, 1), Affine(1, 1), l1=([[0]], [0]), l2=([[1]], [0]))
+    assert line_of("gradients", zeros, MSE(), SIGNS, SIGNS).code is None  # one layer of zeros of the two is enough
+
+
+def test_the_weights_that_are_named():
+    model = net(Affine(2, 2), ReLU(), Affine(2, 1), l0=([[0.5, 0.5], [2, 2]], [0, 0]))
+    x = np.c_[SIGNS, np.roll(SIGNS, 1)]
+    assert (
+        "its 2 units are all equal, with weights such as 0.5" in line_of("first weights", model, MSE(), x, SIGNS).text
+    )
+
+
+@pytest.mark.parametrize(("off", "code"), [(0.9e-3, "softmax-before-loss"), (1.4e-3, None)])
+def test_sums_that_are_nearly_1(off, code):
+    model = net(Affine(1, 2), l0=([[0, 0]], [0.5, 0.5 + off]))
+    line = line_of("output", model, SoftmaxCrossEntropy(), SIGNS, np.arange(12) % 2)
+    assert line.code == code
+
+
+def test_a_variance_to_learn_takes_twice_the_rows():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(800, 2))
+    few, many = (line_of("chance", net(Affine(2, 2)), GaussianNLL(), x[:n], x[:n, :1].copy()) for n in (799, 800))
+    assert " 799 rows " in few.text and " 400 new rows " in many.text
+
+
+def test_the_exact_limit_is_healthy():
+    """Nine of ten units dead are at the limit: then the worst layer is named, and nothing is wrong."""
+    model = net(Affine(1, 10), ReLU(), Affine(10, 10), ReLU(), Affine(10, 1))
+    for place in (0, 2):
+        model[place].W, model[place].b = 0 * model[place].W, np.array([-1.0] * 9 + [1.0])
+    line = line_of("dead ReLUs", model, MSE(), SIGNS, SIGNS)
+    assert (line.figure, line.code, line.place) == (0.9, None, 2)
+
+
+def test_a_model_that_makes_its_layers_in_another_order():
+    class Own:
+        def __init__(self):
+            self.last, self.first = Affine(2, 1), Affine(1, 2)
+            self.params, self.grads = flatten(self.first, self.last, backend="numpy", seed=0)
+
+        def forward(self, x):
+            return self.last.forward(self.first.forward(x))
+
+        def backward(self, dy):
+            self.first.backward(self.last.backward(dy))
+
+    model = Own()
+    case = case_of(model, MSE(), SIGNS.astype("f"), SIGNS.astype("f"))
+    assert [repr(layer) for layer in case.layers] == ["Affine(1, 2)", "Affine(2, 1)"]
