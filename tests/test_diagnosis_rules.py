@@ -15,6 +15,7 @@ from tinynn import (
     Affine,
     GaussianNLL,
     Layer,
+    Loss,
     ReLU,
     Sequential,
     Sigmoid,
@@ -851,3 +852,23 @@ def test_a_model_that_makes_its_layers_in_another_order():
     model = Own()
     case = case_of(model, MSE(), SIGNS.astype("f"), SIGNS.astype("f"))
     assert [repr(layer) for layer in case.layers] == ["Affine(1, 2)", "Affine(2, 1)"]
+
+
+def test_a_gradient_that_is_no_number():
+    class Steep(Loss):
+        def compute(self, y, t):
+            return 1.0, np.full_like(y, np.inf)
+
+    line = line_of("gradients", net(Affine(1, 1), Affine(1, 1)), Steep(), SIGNS, SIGNS)
+    assert line.code == "gradient-not-finite" and line.place in (1, 2) and math.isnan(line.figure)
+
+
+def test_the_affine_layer_before_the_dead_units_is_the_one_that_is_named():
+    model = net(Affine(1, 3), Tanh(), Affine(3, 2), ReLU(), Affine(2, 1), l2=(np.full((3, 2), 0.5), [-9, -9]))
+    text = line_of("dead ReLUs", model, MSE(), SIGNS, SIGNS).text
+    assert text.endswith("in every row; Affine(3, 2) before it has biases of -9 and weights of 0.5")
+
+
+def test_x_without_columns():
+    with pytest.raises(ValueError, match=r"x must have at least one column, not shape \(12, 0\)"):
+        diagnose(net(Affine(1, 1)), MSE(), np.ones((12, 0)), SIGNS)
