@@ -872,3 +872,14 @@ def test_the_affine_layer_before_the_dead_units_is_the_one_that_is_named():
 def test_x_without_columns():
     with pytest.raises(ValueError, match=r"x must have at least one column, not shape \(12, 0\)"):
         diagnose(net(Affine(1, 1)), MSE(), np.ones((12, 0)), SIGNS)
+
+
+def test_a_loss_whose_chance_is_not_known():
+    """Nothing is said of chance for a variance that is learned."""
+    y = net(Affine(1, 2), l0=([[0, 0]], [0, 0]))
+    line = line_of("loss at start", y, GaussianNLL(), SIGNS, SIGNS)
+    assert line.text == f"{(math.log(2 * math.pi) + 1) / 2:.3g}" and line.code is None
+
+
+def test_where_nothing_is_learned_the_rate_is_not_to_blame():
+    assert sweep(1.0, {0.1: 0.991, 1.0: 0.999}, peak=9.0, of_chance=0.5).code is None
