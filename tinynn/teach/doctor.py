@@ -53,7 +53,7 @@ def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
     except Exception as error:
         return squared(part, x, y, rng) or raised(part.where, "backward", error)
     patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
-    for name in (*part.names, "x"):
+    for name in part.tensors:
         if patient.is_wrong(name) and not patient.right_nearby(name):
             found = patient.name_it(name)
             found.tensor, found.example = "dx" if name == "x" else "d" + name, patient.worked(name)
@@ -477,6 +477,9 @@ class Patient:
             if value.ndim == 0 and same(value, self.dy.sum()):
                 why = f"{name} is one number, the sum over everything; each unit needs the sum over its rows"
                 return Finding("bias-total", self.part.where, why, f"{name} = dy.sum(axis=0)")
+            if value.size == n.size and same(value.ravel(), n.ravel()):
+                why = f"{right}. Its numbers are right, but an update with it would give {name[1:]} another shape"
+                return Finding("wrong-shape", self.part.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
         return Finding("raises", self.part.where, right)
 
 

@@ -24,12 +24,12 @@ from ..checks import Array
 from ..layer import Layer
 from ..process import chance_left_alone
 from . import measure
-from .adapted import adapt, as_model, is_model
+from .adapted import Adapted, adapt, as_model, is_model
 from .doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
 from .pairing import Unpaired
-from .parts import COMPLEX, REAL, LossPart, Network, Part, private
+from .parts import COMPLEX, REAL, LossPart, Network, Part, private, quiet
 from .report import Finding, Report, Row, Sweep
 from .step import Step, first_broken_layer, first_not_finite, unpaired
 
@@ -66,7 +66,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         return _not_judged(_short(layer), str(error), notes)
     part = Part(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
-    report.finding = examine(part, x, rng) or unpaired(part, x)
+    report.finding = _without_dx(part, x)
+    report.finding = examine(part, x, rng) or unpaired(part, x) or report.finding
     if report.code == "not-finite":
         return report
     try:
@@ -77,12 +78,12 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         return report
     patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
     report.method = _method(patient.exact)
-    for name in (*part.names, "x"):
+    for name in part.tensors:
         report.rows.append(_row_of(patient, name))
     if report.finding:
         report.finding.agree_with(report.rows)
-    wrong = [name for name, row in zip((*part.names, "x"), report.rows) if row.verdict == "wrong"]
-    swept = wrong[0] if wrong else "x"
+    wrong = [name for name, row in zip(part.tensors, report.rows) if row.verdict == "wrong"]
+    swept = [*wrong, *part.tensors[::-1]][0]
     slope = measure.slope(patient.analytic[swept])
     report.sweeper = functools.partial(_sweep_layer, part.original, x, dy, swept, slope)
     for row in report.rows:
@@ -90,6 +91,22 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
             index = tuple(map(int, row.entry.strip("[]").split(",")))
             report.notes.append(f"not a bug: {unit_at(index)} (x{row.entry} = {x[index]:.1g}) sits at a kink")
     return report
+
+
+def _without_dx(part: Part, x: Array) -> Finding | None:
+    """Where backward returns no dx, as that of a whole network may, the parameters alone can be looked at."""
+    layer = part.fresh()
+    layer.needs_dx = False
+    try:
+        with quiet():
+            dx = layer.backward(np.ones_like(layer.forward(x.copy())))
+    except Exception:  # the examination says so
+        return None
+    if dx is not None or not isinstance(layer, Adapted):
+        return None
+    part.without_dx()
+    why = "backward returns no dx. A network, or its first layer, needs none; any other layer does"
+    return Finding("not-judged", part.where, why, "return dx")
 
 
 def _constants(layer: Layer) -> list[str]:

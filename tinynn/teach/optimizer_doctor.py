@@ -2,7 +2,7 @@
 
 The rule is known by what an optimizer holds: two betas are Adam's, a momentum is momentum's, else it is plain descent.
 A path that is none of the right ones is compared with those of the classic slips, and named if it is the same to 1e-9.
-What an optimizer does with another rule of its own cannot be judged; its manners can.
+What an optimizer does with another rule of its own cannot be judged: then the report is "not-judged".
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again, {})
         return
     if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(driver)):
-        report.notes.append("its rule is none that is known here: only its manners were checked")
-        report.rows, report.judged = [], False
+        report.rows, why = [], "its rule is none that is known here: only its manners were looked at, and nothing found"
+        report.finding = Finding("not-judged", where, why)
         return
     why = f"this is not the path of {right[0][0]}, nor that of a known slip. {_worked(path, expected)}"
     report.finding = Finding("unknown", where, why)

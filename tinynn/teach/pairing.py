@@ -21,7 +21,7 @@ from ..checks import Array
 Path = tuple[tuple[str, Any], ...]  # steps such as ("attribute", "W"), ("item", "W1") or ("item", 0)
 RETURNED = ("returned", None)  # the first step to what backward has returned
 BEFORE = ("d", "g", "grad", "grads", "gradient", "delta", "dl", "dld", "dj", "djd", "de", "ded", "nabla", "deriv")
-BEHIND = ("grad", "grads", "gradient", "delta", "deriv")
+BEHIND = ("grad", "grads", "gradient", "gradients", "delta", "deriv")
 OF_ALL = ("grads", "grad", "gradients", "gradient", "dparams", "deltas")  # a container of gradients, or a .grad
 VALUES = ("data", "value", "val")  # an array that has its gradient beside it as .grad
 USUAL = ("w", "b", "weight", "weights", "bias", "biases", "gamma", "beta", "kernel", "theta")
@@ -192,6 +192,13 @@ def usual(leaf: Leaf) -> bool:
     return bool(names) and _plain(names[-1]).rstrip("0123456789") in USUAL
 
 
+def idle(thing: Any, moving: list[Leaf]) -> list[Leaf]:
+    """Arrays with the name of a parameter that do not move y: this x, or dead units, may hide that they should."""
+    names, arrays = {leaf.name for leaf in moving}, [leaf for leaf in leaves(thing) if np.ndim(leaf.value)]
+    found = [leaf for leaf in arrays if usual(leaf) and leaf.name not in names and not constant(leaf, thing)]
+    return [leaf for leaf in found if not any(names_gradient(other, leaf) for other in arrays)]  # grads["W"]
+
+
 def pair(
     parameters: list[Leaf], after: Any, returned: Any, slope: Callable[[Leaf, Array], float] | None = None
 ) -> list[str]:
@@ -256,11 +263,12 @@ def _named(parameter: Path, gradient: Path) -> bool:
 
 
 def _means(gradient: Any, parameter: Any) -> bool:
-    """dW, grad_W, W_grad and the like, for W."""
+    """dW, grad_W, W_grad and the like, for W; weight_gradients for weights."""
     if not isinstance(gradient, str) or not isinstance(parameter, str):
         return False
     g, p = _plain(gradient), _plain(parameter)
-    return g in {word + p for word in BEFORE} or g in {p + word for word in BEHIND}
+    forms = {p, p.removesuffix("s"), p.removesuffix("es")}  # weights, biases
+    return g in {word + form for word in BEFORE for form in forms} | {form + word for word in BEHIND for form in forms}
 
 
 def _plain(key: Any) -> str:

@@ -62,6 +62,12 @@ class Part:
         self.twin = copy.deepcopy(self.original)
         precise(self.twin, COMPLEX)
         self.names = self.original.parameters
+        self.tensors = (*self.names, "x")  # whose gradients are to be looked at
+
+    def without_dx(self) -> None:
+        """A network of other courses whose backward returns no dx: nothing stands before it that needs one."""
+        self.tensors = self.names
+        self.original.returns_dx = self.twin.returns_dx = False
 
     def fresh(self) -> Layer:
         """A copy that has seen nothing yet."""

@@ -68,7 +68,6 @@ class Report:
     sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
     plotter: Callable[[Any], Any] | None = field(default=None, repr=False)
     columns: tuple[str, str] = ("analytic", "numeric")
-    judged: bool = True  # False where the rule is not known, so that nothing found says little
 
     def __bool__(self) -> bool:
         return self.finding is None
@@ -95,9 +94,9 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """ "right", "wrong in ...", "not judged", or "nothing found" where the rule itself is not known."""
+        """ "right", "wrong in ..." or "not judged"."""
         if self:
-            return "right" if self.judged else "nothing found"
+            return "right"
         return "not judged" if self.code == "not-judged" else f"wrong in {self.where}"
 
     def text(self, cause: bool = True) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import checks
 from ..checks import Array
-from .adapted import run
+from .adapted import Adapted, run
 from .doctor import examine, raised
 from .finite import not_finite, of_a_layer
 from .pairing import constant, movers
@@ -94,6 +94,9 @@ class Step:
         index = next(k for k, other in enumerate(self.network.layers) if other is layer)
         part = Part(self.untouched[index], layer.where)
         part.original.needs_dx = part.twin.needs_dx = True
+        returned = [dx for method, other, _, dx in self.calls if method == "backward" and other is layer]
+        if isinstance(layer, Adapted) and not layer.needs_dx and returned and returned[0] is None:
+            part.without_dx()
         return part
 
     def _listen(self, layer: Any) -> None:
