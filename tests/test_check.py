@@ -38,7 +38,7 @@ from tinynn import (
     check_optimizer,
 )
 from tinynn.teach import adapt, measure
-from tinynn.teach.report import WIDTH
+from tinynn.teach.report import WIDTH, Finding, Report, Row
 
 
 def batch(D, C, N=7, seed=0):
@@ -686,6 +686,34 @@ def test_reports_fit_100_columns(depth, width, N, seed, wrong):
     assert max(map(len, str(report).splitlines())) <= WIDTH == 100
     assert report.code not in report.text(cause=False) or report
     assert "<table>" in report._repr_html_() and "<script" not in report._repr_html_()
+
+
+def test_a_report_in_every_form():
+    rows = [Row("layer 1, Affine(2, 1)", "dW", "[0, 1]", 1.0, 2.0, 0.5, "wrong")]
+    wrong = Report("check of it", "eye", rows, Finding("factor", "layer 1", "A & B.", ""), ["look"])
+    right, unknown = Report("check of it"), Report("check of it", finding=Finding("not-judged", "it", "hidden"))
+    table = """\
+place                           tensor   worst entry       analytic      numeric rel. error
+--------------------------------------------------------------------------------------------------
+layer 1, Affine(2, 1)           dW       [0, 1]                   1            2      5e-01  wrong
+
+measured by eye
+note  look"""
+    assert str(wrong) == f"check of it: wrong in layer 1\n\n{table}\n\nwhat  factor\nwhy   A & B."
+    assert wrong.text(cause=False) == f"check of it: wrong\n\n{table}"  # where, and why, is the riddle
+    assert str(right).strip() == right.text(cause=False).strip() == "check of it: right"
+    assert str(unknown) == "check of it: not judged\n\nwhat  not-judged\nwhy   hidden"
+    assert unknown.text(cause=False).strip() == "check of it: not judged"
+    page = wrong._repr_html_()
+    assert page.endswith("</table><p><b>why</b> A &amp; B.</p><p><b>note</b> look</p>")  # and no empty "fix"
+    assert "<td>[0, 1]</td><td>1</td><td>2</td><td>5e-01</td><td>wrong</td>" in page
+    assert "<table>" not in right._repr_html_()
+
+
+@pytest.mark.parametrize(("length", "shown"), [(32, "a" * 32 + "dW"), (33, "a" * 29 + "...dW")], ids=["fits", "is cut"])
+def test_a_long_place_is_cut(length, shown):
+    row = Row("a" * length, "dW", "[0]", 1.0, 1.0, 0.0, "ok")
+    assert shown in str(Report("check of it", rows=[row]))
 
 
 def test_what_is_no_array_or_does_not_fit_is_said():

@@ -37,6 +37,8 @@ from tinynn import (
 )
 from tinynn.datasets import load_mnist
 from tinynn.teach.worksheet import layers
+from tinynn.teach.worksheet.formula import Formula
+from tinynn.teach.worksheet.parts import Quantity
 
 VALUES = {entry["id"]: entry for entry in json.loads(Path(__file__).with_name("published_values.json").read_text())}
 
@@ -848,3 +850,54 @@ def test_a_layer_without_weights_yet():
 
     with pytest.raises(ValueError, match="flatten"):
         explain(Loose(), np.ones((1, 2)), np.ones((1, 1)), MSE())
+
+
+def test_a_formula_agrees_to_the_size_of_its_terms():
+    """The difference of two numbers near 100 is known to 100 times their precision, and no better."""
+    formula = Formula([], result=1.0, scale=100.0)
+    assert formula.agrees(1 + 0.9e-6, 1e-8) and not formula.agrees(1 + 1.1e-6, 1e-8)
+    small = Formula([], result=1e-3, scale=1e-4)
+    assert small.agrees(1e-3 + 0.9e-11, 1e-8) and not small.agrees(1e-3 + 1.1e-11, 1e-8)
+    assert Formula([], result=math.nan).agrees(math.nan, 0) and not Formula([], result=math.nan).agrees(1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "largest", "few", "chosen"),
+    [
+        ((3, 4), (2, 3), 4, [(0, 0), (0, 1), (1, 0), (2, 3)]),
+        ((3, 4), (2, 3), 2, [(0, 0), (2, 3)]),
+        ((3, 4), (0, 1), 4, [(0, 0), (0, 1), (1, 0)]),
+        ((7,), (5,), 4, [(0,), (1,), (2,), (5,)]),
+        ((1, 7), (0, 5), 4, [(0, 0), (0, 1), (0, 5)]),
+    ],
+)
+def test_which_entries_of_a_large_array_have_a_line(shape, largest, few, chosen):
+    array = np.zeros(shape)
+    array[largest] = -1.0
+    for quantity in (
+        Quantity("W{}", "W", array, "", "", lambda index: Formula([])),
+        Quantity("W{}", "W", np.zeros(shape), "", "", lambda index: Formula([]), listens_to=array),
+    ):
+        quantity.choose(6, few)
+        assert list(quantity.indices) == chosen and not quantity.complete
+        quantity.choose(array.size, few)
+        assert list(quantity.indices) == list(np.ndindex(shape)) and quantity.complete
+
+
+def test_a_state_that_is_no_parameter_vector_is_one_array():
+    """A rule with one number for the whole model, kept as a vector of one, in place of the velocity."""
+
+    class Slower(SGD):
+        state = ("scale",)
+
+        def __init__(self, model):
+            super().__init__(model, lr=0.1)
+            self.scale = np.ones(1, model.dtype)
+
+        def step(self):
+            self.scale *= 0.5
+            self.model.params -= self.scale * self.model.grads
+
+    model = Sequential(Affine(2, 1), seed=0)
+    text = str(explain(model, np.ones((1, 2), "f"), np.ones((1, 1), "f"), MSE(), Slower(model)))
+    assert "new W[0,0] = W[0,0] + change" in text and "velocity" not in text

@@ -40,9 +40,10 @@ class Update:
 
     def quantities(self) -> list[Quantity]:
         """What the step computes, in order."""
-        if isinstance(self.optimizer, SGD):
+        kept = {state for state, arrays in self.record.old.items() if self.slot in arrays}
+        if isinstance(self.optimizer, SGD) and kept >= set(SGD.state):
             found = self.sgd()
-        elif isinstance(self.optimizer, Adam):
+        elif isinstance(self.optimizer, Adam) and kept >= set(Adam.state):
             found = self.adam()
         else:
             found = self.others()
