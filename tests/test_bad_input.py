@@ -50,6 +50,7 @@ from nonsense import Own, nonsense, raising
 import tinynn
 from tinynn import callbacks, metrics
 from tinynn.backends import load, numpy_ops
+from tinynn.checks import number
 
 PACKAGE = str(Path(tinynn.__file__).parent)
 CASES = 25 * hypothesis.settings().max_examples // 100  # of each entry
@@ -1623,3 +1624,10 @@ def test_count():
     if len(keys) == len(TABLE):  # not where only some were asked for
         assert total >= len(TABLE) * CASES / 2
         assert all(tried[key, "refused"] for key in keys if key != "History.__contains__")
+
+
+@pytest.mark.parametrize("value", [np.float32("nan"), np.float32("-inf"), np.float16("inf")])
+def test_small_floats_that_are_out_of_range_are_written(value):
+    """Comparing a float32 with 1e60 would make infinity of 1e60, with a warning."""
+    with pytest.raises(ValueError, match=rf"lr must be a number, 0 or more, not {value}$"):
+        number("lr", value, 0)

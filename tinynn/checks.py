@@ -76,7 +76,7 @@ def real(thing: str, value: Any) -> float:
 
 def _written(value: Any) -> str:
     """A number as it is written, unless that is very long."""
-    return f"{value}" if abs(value) < 1e60 else describe(value)
+    return f"{value}" if isinstance(value, np.floating) or abs(value) < 1e60 else describe(value)
 
 
 def flag(thing: str, value: Any) -> bool:
