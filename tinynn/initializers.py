@@ -69,7 +69,7 @@ def normal(shape: tuple[int, ...], rng: np.random.Generator, std: float = 0.01) 
 def uniform(shape: tuple[int, ...], rng: np.random.Generator, bound: float = 0.01) -> Array:
     """U(-bound, bound), bound >= 0."""
     ends("uniform", shape, rng)
-    bound = number("uniform: bound", bound, 0, 1e300)  # 2 bound must be a float, too
+    bound = number("uniform: bound", bound, 0, 8e307)  # 2 bound must be a float, too
     return rng.uniform(-bound, bound, shape)
 
 
