@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is loaded: the same bits on every machine
@@ -45,20 +46,21 @@ def real_gpu() -> bool:
 def load_backend(name: str):
     """The backend's module; "stand-in" is the CuPy backend on the strict stand-in for CuPy (fake_cupy.py)."""
     if name != "stand-in":
-        return importlib.import_module(f"tinynn.backends.{name}_ops")
+        return importlib.import_module(f"tinynn.backends.{name}")
     import fake_cupy
 
-    real = {key: sys.modules.pop(key) for key in list(sys.modules) if key.partition(".")[0] == "cupy"}
-    own = sys.modules.pop("tinynn.backends.cupy_ops", None)
+    real = _forget_cupy()
     sys.modules["cupy"] = fake_cupy.module
     try:
-        return importlib.import_module("tinynn.backends.cupy_ops")
+        return importlib.import_module("tinynn.backends.cupy")
     finally:
-        for name in ("cupy", "tinynn.backends.cupy_ops"):
-            sys.modules.pop(name, None)
+        _forget_cupy()
         sys.modules.update(real)
-        if own is not None:
-            sys.modules["tinynn.backends.cupy_ops"] = own
+
+
+def _forget_cupy():
+    """Take CuPy and the backend on it out of the loaded modules; gives them."""
+    return {key: sys.modules.pop(key) for key in list(sys.modules) if re.match(r"(tinynn\.backends\.)?cupy\b", key)}
 
 
 CPU = ["numpy", "numba"]
@@ -79,8 +81,8 @@ def posing_as_cupy():
     """Meanwhile backend="cupy" is the CuPy backend on the stand-in; gives its module."""
     with pytest.MonkeyPatch.context() as patch:
         module = load_backend("stand-in")
-        patch.setitem(sys.modules, "tinynn.backends.cupy_ops", module)
-        patch.setattr(tinynn.backends, "cupy_ops", module, raising=False)
+        patch.setitem(sys.modules, "tinynn.backends.cupy", module)
+        patch.setattr(tinynn.backends, "cupy", module, raising=False)
         yield module
 
 

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinynn import MSE, Affine, Layer, Sequential, backends, flatten
-from tinynn.backends import numba_kernel, numpy_ops
+from tinynn.backends import numpy as numpy_ops
+from tinynn.backends.numba import compile as numba_compile
+from tinynn.backends.numba import elementary
 
 OPS = [name for name, f in vars(numpy_ops).items() if inspect.isfunction(f) and not name.startswith("_")]
 OPS.remove("asarray")
@@ -234,14 +236,14 @@ def ulps(a, exact):
 
 
 def test_exp_inside_kernels_is_accurate_over_the_whole_range():
-    """What numba_ops.py states, at one in 211 of all float32 numbers, of both signs, and around where e^x becomes 0."""
+    """What numba/elementary.py states, at one in 211 of all float32 numbers, of both signs, and around where e^x becomes 0."""
     ops = load_backend("numba")
-    jit = numba.njit(**numba_kernel.OPTIONS)
+    jit = numba.njit(**numba_compile.OPTIONS)
 
     @jit
     def exp_neg(x, y):
         for i in range(x.size):
-            y[i] = ops.exp_neg(x[i])
+            y[i] = elementary.exp_neg(x[i])
 
     near = np.nextafter(np.float32(-87.33654), np.float32([0, -100]))
     size = np.arange(0, 0x7F800000, 211, dtype=np.uint32).view(np.float32)
@@ -415,7 +417,8 @@ def test_what_a_kernel_takes_does_not_go_the_textbook_s_way(op, dtype, rng, monk
     given, _, rest = right(op, 3, 4, 5, rng, dtype) if op in FITTED else ({"x": np.ones((3, 4), dtype)}, {}, [])
     arguments = [*given.values(), *rest]
     expected = getattr(ops, name)(*(a.copy() if isinstance(a, np.ndarray) else a for a in arguments))
-    monkeypatch.setattr(ops, "numpy_ops", None)
+    for chapter in ("activations", "affine", "losses", "optimizers"):
+        monkeypatch.setattr(sys.modules[f"tinynn.backends.numba.{chapter}"], "textbook", None)
     for i, a in enumerate(arguments):
         if isinstance(a, np.ndarray):
             arguments[i] = pickle.loads(pickle.dumps(a))
@@ -499,7 +502,8 @@ def test_backend_of_a_model(monkeypatch):
 
 def test_missing_cupy_names_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)  # makes `import cupy` fail
-    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy_ops", raising=False)
+    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy", raising=False)
+    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy.device", raising=False)
     with pytest.raises(ImportError, match=r"needs the package CuPy: pip install 'cupy-cuda13x\[ctk\]'"):
         Sequential(Affine(2, 2), backend="cupy")
 

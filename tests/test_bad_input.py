@@ -48,8 +48,10 @@ from hypothesis import strategies as st
 from nonsense import Own, nonsense, raising
 
 import tinynn
-from tinynn import callbacks, checks, metrics
-from tinynn.backends import load, numpy_ops
+from tinynn import checks, metrics
+from tinynn.backends import load
+from tinynn.backends import numpy as numpy_ops
+from tinynn.training import callbacks
 
 PACKAGE = str(Path(tinynn.__file__).parent)
 CASES = 25 * hypothesis.settings().max_examples // 100  # of each entry
@@ -1373,7 +1375,7 @@ def _(w, key):
 @entry("backends.load")
 def _(w, key):
     def right(name):
-        return f"tinynn.backends.{backend_name(name)}_ops"
+        return f"tinynn.backends.{backend_name(name)}"
 
     return Try(
         lambda name: load(name).__name__, {"name": w.backend}, right, also=(ImportError,), named={"name": "backend"}

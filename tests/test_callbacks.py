@@ -24,8 +24,8 @@ from tinynn import (
     Sequential,
     SoftmaxCrossEntropy,
 )
-from tinynn.callbacks import Run, constant, cosine, exponential, steps, warm_up
-from tinynn.snapshot import Snapshot
+from tinynn.training.callbacks import Run, constant, cosine, exponential, steps, warm_up
+from tinynn.training.snapshot import Snapshot
 
 
 def train(callbacks, epochs=6, model=None, lr=1e-2, **options):

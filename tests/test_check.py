@@ -37,8 +37,9 @@ from tinynn import (
     check_loss,
     check_optimizer,
 )
-from tinynn.teach import adapt, measure
-from tinynn.teach.report import WIDTH, Finding, Report, Row
+from tinynn.teach import adapt
+from tinynn.teach.checking import measure
+from tinynn.teach.checking.report import WIDTH, Finding, Report, Row
 
 
 def batch(D, C, N=7, seed=0):

@@ -30,9 +30,9 @@ from test_training import blobs, network
 import tinynn
 from tinynn import SGD, Adam, Affine, History, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
 from tinynn import initializers as init
-from tinynn.archive import LARGEST_HEADER
-from tinynn.checkpoint import CheckpointError, load, load_into, load_weights, save, save_weights
-from tinynn.files import ABANDONED
+from tinynn.saving.archive import LARGEST_HEADER
+from tinynn.saving.checkpoint import CheckpointError, load, load_into, load_weights, save, save_weights
+from tinynn.saving.files import ABANDONED
 
 MIB = 2**20
 OPTIMIZERS = {

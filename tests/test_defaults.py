@@ -29,13 +29,13 @@ from tinynn import (
     Sequential,
     SoftmaxCrossEntropy,
     Watch,
-    callbacks,
     initializers,
     metrics,
     minibatches,
     plots,
     teach,
 )
+from tinynn.training import callbacks
 
 # --- defaults --------------------------------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ metrics=None, transform=None, callbacks=(), seed=None, progress=True)
 flatten(backend=None, dtype='float32', seed=None)
 load(backend=None, layers=())
 load_into(optimizer=None)
-minibatches(shuffle=True, seed=None, ops=tinynn.backends.numpy_ops)
+minibatches(shuffle=True, seed=None, ops=tinynn.backends.numpy)
 normal(std=0.01)
 save(optimizer=None, history=None)
 uniform(bound=0.01)
@@ -108,7 +108,7 @@ worksheet.Sheet.text(width=100)
 worksheet.Sheet.to_html(path=None)
 """
 PLACES = (
-    "", "callbacks", "datasets", "initializers", "metrics", "plots", "diagnosis", "teach", "teach.worksheet",
+    "", "training.callbacks", "datasets", "initializers", "metrics", "plots", "diagnosis", "teach", "teach.worksheet",
 )  # fmt: skip
 REPORTS = ("Report", "Line", "Sweep")  # made by tinynn alone
 
@@ -142,9 +142,10 @@ def test_the_defaults_of_all_public_names():
         module = importlib.import_module(f"tinynn.{place}".rstrip("."))
         prefix = place.rpartition(".")[2] + "." if place else ""
         for name, value in public(module):
-            if "." in name or value not in seen:  # each once, where it comes first
+            key = (name, value) if "." in name else value
+            if key not in seen:  # each once, where it comes first
                 found.append(written(prefix + name, value))
-                seen |= set() if "." in name else {value}
+                seen.add(key)
     assert sorted(filter(None, found)) == sorted(DEFAULTS.split("\n")[1:-1])
 
 

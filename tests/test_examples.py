@@ -173,7 +173,8 @@ def test_own_model(tmp_path):
 def test_bad_options(load, monkeypatch, tmp_path, capsys, letters, options, sentence):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "cupy", None)  # as where it is not installed
-    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy_ops", raising=False)
+    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy", raising=False)
+    monkeypatch.delitem(sys.modules, "tinynn.backends.cupy.device", raising=False)
     Path("file").touch()
     Path("damaged").mkdir()
     for name in letters.iterdir():

@@ -38,7 +38,7 @@ from tinynn import (
 from tinynn.datasets import load_mnist
 from tinynn.teach.worksheet import layers
 from tinynn.teach.worksheet.formula import Formula
-from tinynn.teach.worksheet.parts import Quantity
+from tinynn.teach.worksheet.lines import Quantity
 
 VALUES = {entry["id"]: entry for entry in json.loads(Path(__file__).with_name("published_values.json").read_text())}
 

@@ -12,7 +12,7 @@ import pytest
 
 from tinynn import SGD, Adam, Affine, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
-from tinynn.teach.parts import LossPart
+from tinynn.teach.checking.copies import LossPart
 from tinynn.teach.zoo import cases, rights
 
 MANY = int(os.environ.get("TINYNN_RIGHT", 200))

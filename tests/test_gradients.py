@@ -23,7 +23,8 @@ from oracles import (
 
 import tinynn
 from tinynn import Affine, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
-from tinynn.backends import load, numpy_ops
+from tinynn.backends import load
+from tinynn.backends import numpy as numpy_ops
 
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)

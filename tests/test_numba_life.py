@@ -21,12 +21,12 @@ from numba.core.dispatcher import Dispatcher
 
 import tinynn
 from tinynn import SGD, Adam, Affine, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
-from tinynn.backends import numba_kernel, numba_ops, numba_product
+from tinynn.backends.numba import compile as numba_compile
+from tinynn.backends.numba import elementary
 
 PACKAGE = Path(tinynn.__file__).parent
-KERNELS = [
-    f for m in (numba_ops, numba_product) for f in vars(m).values() if isinstance(f, Dispatcher)
-]  # none under NUMBA_DISABLE_JIT=1
+CHAPTERS = [module for name, module in sys.modules.items() if name.startswith("tinynn.backends.numba.")]
+KERNELS = [f for m in CHAPTERS for f in vars(m).values() if isinstance(f, Dispatcher)]  # none under NUMBA_DISABLE_JIT=1
 needs_kernels = pytest.mark.skipif(not KERNELS, reason="kernels are not compiled here")
 
 TRAIN = """
@@ -45,7 +45,8 @@ with warnings.catch_warnings(record=True) as caught:
 kernels = []
 if "numba" in sys.modules:
     from numba.core.dispatcher import Dispatcher
-    modules = [sys.modules[f"tinynn.backends.numba_{name}"] for name in ("ops", "product")]
+    names = ("activations", "affine", "losses", "optimizers", "product")
+    modules = [sys.modules[f"tinynn.backends.numba.{name}"] for name in names]
     functions = [f for module in modules for f in vars(module).values()]
     kernels = [f for f in functions if isinstance(f, Dispatcher) and f.stats.cache_path]
 print(json.dumps({
@@ -144,7 +145,7 @@ def test_the_textbook_alone_never_loads_numba(race, tmp_path):
 def test_no_folder_for_the_cache(right, tmp_path):
     """Files stand where numba would make its folders: the one it is told, the package's, the user's."""
     copy = copy_of_the_package(tmp_path)
-    blocked = copy / "backends" / "__pycache__"
+    blocked = copy / "backends" / "numba" / "__pycache__"
     blocked.write_text("")
     seen = train(tmp_path, blocked / "cache", HOME=str(blocked), XDG_CACHE_HOME=str(blocked))
     assert Path(seen["source"]).parent == copy
@@ -195,15 +196,15 @@ def test_damaged_cache(cache, right, tmp_path):
 def test_changed_source_is_seen(cache, tmp_path):
     """Constants that kernels use are changed in a copy of the package that has a full cache, on a line they had."""
     copy = copy_of_the_package(tmp_path)
-    own = copy / "backends" / "__pycache__"  # where numba keeps its cache if no folder is named
+    own = copy / "backends" / "numba" / "__pycache__"  # where numba keeps its cache if no folder is named
     own.mkdir()
     for path in files(cache):
         shutil.copy2(path, own)
     before = train(tmp_path, "")
     assert Path(before["source"]).parent == copy and before["compiled"] == 0
-    source = copy / "backends" / "numba_ops.py"
+    source = copy / "backends" / "numba" / "elementary.py"
     lines = source.read_text().splitlines()
-    constants = [name for name, value in vars(numba_ops).items() if isinstance(value, np.float32)]
+    constants = [name for name, value in vars(elementary).items() if isinstance(value, np.float32)]
     last = max(i for i, line in enumerate(lines) if line.startswith(tuple(constants)) and " = " in line)
     lines[last] = "; ".join([lines[last].split("#")[0], *(f"{name} = np.float32(1.01 * {name})" for name in constants)])
     source.write_text("\n".join(lines) + "\n")
@@ -219,10 +220,10 @@ def test_changed_options_are_seen(tmp_path, monkeypatch):
     zero, y = np.zeros(1, np.float32), np.ones(1, np.float32)
 
     def compiled(**options):
-        monkeypatch.setattr(numba_kernel, "OPTIONS", {**numba_kernel.OPTIONS, **options})
+        monkeypatch.setattr(numba_compile, "OPTIONS", {**numba_compile.OPTIONS, **options})
         sys.modules.pop("inverse", None)
         function = importlib.import_module("inverse").inverse
-        kernel = numba_kernel.kernel(lambda T: (numba_kernel.read(T), numba_kernel.write(T)))(function)
+        kernel = numba_compile.kernel(lambda T: (numba_compile.read(T), numba_compile.write(T)))(function)
         return kernel, sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())
 
     first, *counts = compiled()

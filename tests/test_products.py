@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinynn.backends import numba_ops, numba_product, numpy_ops
+from tinynn.backends import numba as numba_ops
+from tinynn.backends import numpy as numpy_ops
+from tinynn.backends.numba import product as numba_product
 
 EPS = np.finfo(np.float32).eps
 

@@ -35,11 +35,11 @@ from tinynn import (
     explain,
     flatten,
     load,
-    recipes,
     save,
     save_weights,
 )
 from tinynn.datasets import load_mnist
+from tinynn.saving import arguments as recipes
 
 
 def python(code, **options):
@@ -378,5 +378,5 @@ def test_an_affine_with_first_values_of_its_own(tmp_path):
 
 
 def test_a_text_is_cut_at_200():
-    assert tinynn.files.short("a" * 200) == "a" * 200
-    assert tinynn.files.short("a" * 201) == "a" * 197 + "..."
+    assert tinynn.saving.files.short("a" * 200) == "a" * 200
+    assert tinynn.saving.files.short("a" * 201) == "a" * 197 + "..."

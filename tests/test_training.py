@@ -29,11 +29,11 @@ from tinynn import (
     Tanh,
     Watch,
     accuracy,
-    demands,
     evaluate,
     fit,
     minibatches,
 )
+from tinynn.training import demands
 
 
 def blobs(N=200, C=3, seed=0):
@@ -433,7 +433,7 @@ def test_a_fixed_backend_of_a_loss_is_kept(cpu):
     model, loss = network(cpu), SoftmaxCrossEntropy(backend="numpy")
     x, t = blobs()
     model.fit(x, t, loss=loss, optimizer=Adam(model), progress=False)
-    assert loss.ops.__name__.endswith("numpy_ops")
+    assert loss.ops.__name__.endswith("backends.numpy")
 
 
 @pytest.mark.parametrize("seed, error", [("a", TypeError), (-1, ValueError), (1.5, TypeError)])
@@ -498,7 +498,7 @@ def test_a_loss_that_is_no_number_warns_once(backend):
 def test_the_bar_shows_loss_and_metric(terminal, monkeypatch, capsys):
     """On a terminal, in 80 columns; elsewhere a line for each epoch and nothing else."""
     clock = iter(range(10**6))
-    monkeypatch.setattr("tinynn.training.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("tinynn.training.loop.time.perf_counter", lambda: next(clock))
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     x, t = blobs()
     model = network("numpy")
@@ -515,7 +515,7 @@ def test_the_bar_shows_loss_and_metric(terminal, monkeypatch, capsys):
 def test_the_bar_shows_the_means_so_far(monkeypatch, capsys):
     """Every fifth of a second, over the rows until then; by a clock that moves 0.15 s whenever it is looked at."""
     looks, marks, values = itertools.count(), itertools.count(1), []
-    monkeypatch.setattr("tinynn.training.time.perf_counter", lambda: 0.15 * next(looks))
+    monkeypatch.setattr("tinynn.training.loop.time.perf_counter", lambda: 0.15 * next(looks))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
 
     class Record:

@@ -11,7 +11,7 @@ from conftest import posing_as_cupy
 from test_diagnose import Own, Scale
 
 from tinynn import MSE, SGD, Adam, Affine, Layer, Loss, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
-from tinynn.watch import Watch
+from tinynn.diagnosis.watch import Watch
 
 ROWS, BATCH = 120, 10
 

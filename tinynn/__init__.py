@@ -8,18 +8,14 @@
     model.backward(loss.backward())
     optimizer.step()
 
-Where to read: layers.py and losses.py for the mathematics, backends/numpy_ops.py for every op with its derivation,
-training.py for the loop.
+Where to read: layers/ and losses.py for the mathematics, backends/numpy/ for every op with its derivation,
+training/loop.py for the loop.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import backends, callbacks, datasets, initializers, metrics
-from .batches import minibatches
-from .callbacks import EarlyStopping, LearningRate
-from .checkpoint import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
-from .history import History
+from . import backends, datasets, initializers, metrics
 from .initializers import (
     constant,
     kaiming_normal,
@@ -30,18 +26,17 @@ from .initializers import (
     xavier_uniform,
     zeros,
 )
-from .layer import Layer
-from .layers import Activation, Affine, ReLU, Sigmoid, Tanh
+from .layers import Activation, Affine, Layer, ReLU, Sigmoid, Tanh
 from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from .metrics import accuracy
+from .model import Sequential, flatten
 from .optimizers import SGD, Adam, Optimizer
-from .sequential import Sequential, flatten
-from .training import evaluate, fit
-from .watch import Watch
+from .saving import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
+from .training import EarlyStopping, History, LearningRate, callbacks, evaluate, fit, minibatches
 
 if TYPE_CHECKING:
     from . import plots, teach
-    from .diagnosis import diagnose
+    from .diagnosis import Watch, diagnose
     from .teach import check, check_layer, check_loss, check_optimizer, explain
 
 __all__ = [
@@ -59,7 +54,8 @@ def __getattr__(name: str) -> Any:
     if name in ("diagnosis", "plots", "teach"):
         return importlib.import_module(f".{name}", __name__)
     if name in __all__:
-        return getattr(importlib.import_module(".diagnosis" if name == "diagnose" else ".teach", __name__), name)
+        room = ".diagnosis" if name in ("Watch", "diagnose") else ".teach"
+        return getattr(importlib.import_module(room, __name__), name)
     raise AttributeError(f"module 'tinynn' has no attribute {name!r}")
 
 

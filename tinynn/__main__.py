@@ -18,6 +18,7 @@ import numpy as np
 
 import tinynn
 from tinynn import teach
+from tinynn.teach.checking import adapted, copies, pairing
 
 USAGE = """NAME is a layer, loss, model or optimizer, or a class of one. A class is made with no arguments, or with the
 sizes 5 and 4. What the file calls x, t, y and loss is used; what it does not define is drawn: 7 rows of normal numbers,
@@ -120,7 +121,7 @@ def kind_of(thing: Any) -> str | None:
         return "loss"
     if issubclass(cls, tinynn.Layer):
         return "layer"
-    return "model" if teach.adapted.is_model(thing) else "layer"
+    return "model" if adapted.is_model(thing) else "layer"
 
 
 def made(cls: type) -> Any:
@@ -138,9 +139,9 @@ def made(cls: type) -> Any:
 def rows_for(thing: Any, rng: np.random.Generator) -> Any:
     """Seven rows of the first width that it takes: as it says itself, or as its matrices have it."""
     first = next(iter(thing)) if isinstance(thing, tinynn.Sequential) else thing
-    held = [first, *teach.parts.layers_in(thing)]
+    held = [first, *copies.layers_in(thing)]
     widths: list[Any] = [layer.n_in for layer in held if getattr(layer, "n_in", None)][:1]
-    widths += [n for leaf in teach.pairing.leaves(thing) for n in np.shape(leaf.value)] if not widths else []
+    widths += [n for leaf in pairing.leaves(thing) for n in np.shape(leaf.value)] if not widths else []
     for width in dict.fromkeys([*widths, 5]):
         x = rng.normal(size=(7, width))
         try:
@@ -153,7 +154,7 @@ def rows_for(thing: Any, rng: np.random.Generator) -> Any:
 
 def outputs(model: Any, x: Any) -> Any:
     """y for x, from a copy."""
-    network = teach.parts.Network(teach.adapted.as_model(model, np.array(x, float)), tinynn.MSE(), teach.parts.REAL)
+    network = copies.Network(adapted.as_model(model, np.array(x, float)), tinynn.MSE(), copies.REAL)
     return network.model.forward(np.array(x, float))
 
 

@@ -1,8 +1,10 @@
-"""The array backends: modules of plain functions with equal names and equal arguments.
+"""The array backends: packages of plain functions with equal names and equal arguments.
 
-    numpy   numpy_ops.py   the textbook: every op once, in plain NumPy, with its derivation
-    numba   numba_ops.py   the CPU hot path: the same ops, jitted where that is faster (products: numba_product.py)
-    cupy    cupy_ops.py    the GPU: the same ops on CuPy arrays
+    numpy/   the textbook: every op once, in plain NumPy, with its derivation
+    numba/   the CPU hot path: the same ops, jitted where that is faster
+    cupy/    the GPU: the same ops on CuPy arrays
+
+The files in them have the same names, those of the chapters: affine.py, activations.py, losses.py, optimizers.py.
 
 A model picks its backend once, `Sequential(..., backend="numba")`, and its layers then call `self.ops.relu(x)`. There
 is no class to derive from, no registry and no global switch. A backend is imported when it is first asked for, so that
@@ -38,7 +40,7 @@ def load(name: str | None = None) -> ModuleType:
     name = default() if name is None else name
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {checks.describe(name)}")
-    return importlib.import_module(f".{name}_ops", __name__)
+    return importlib.import_module(f".{name}", __name__)
 
 
 def of(model: Any) -> ModuleType:
@@ -48,7 +50,7 @@ def of(model: Any) -> ModuleType:
 
 def _of_layers(model: Any) -> ModuleType | None:
     """The backend of the first layer among a model's attributes, alone or in lists and dicts, that is built."""
-    from ..layer import Layer
+    from ..layers.layer import Layer
 
     held = list(getattr(model, "__dict__", {}).values())
     for value in held[:]:
@@ -78,7 +80,7 @@ def float_type(thing: str, dtype: Any, ops: ModuleType) -> np.dtype[Any]:
 
 def name_of(ops: ModuleType) -> str:
     """The name that `load` knows the module `ops` by."""
-    return ops.__name__.rpartition(".")[2].removesuffix("_ops")
+    return ops.__name__.rpartition(".")[2]
 
 
 class ByName:

@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import demands
-from ..batches import minibatches
 from ..checks import Array
 from ..process import chance_left_alone
+from ..training import demands
+from ..training.batches import minibatches
 from .case import Case
 from .causes import CHECKS
 from .report import LeftOut, Line, Report, Sweep
+from .watch import Watch
 
-__all__ = ["CHECKS", "Line", "Report", "Sweep", "diagnose"]
+__all__ = ["CHECKS", "Line", "Report", "Sweep", "Watch", "diagnose"]
 
 
 def diagnose(

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends, checks, demands
+from .. import backends, checks
 from ..checks import Array
-from ..layer import Layer
 from ..layers import Affine, Sigmoid
+from ..layers.layer import Layer
 from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
+from ..model.sequential import bind
 from ..optimizers import Adam
-from ..sequential import bind
+from ..training import demands
 from .report import LeftOut, Sweep
 
 ROWS = 1000  # of x, drawn at random, for all that goes through the model

@@ -13,10 +13,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from .. import checks
-from ..backends import numpy_ops
-from ..callbacks import Run
+from ..backends import numpy as numpy_ops
 from ..checks import Array
-from ..history import History
+from ..training.callbacks import Run
+from ..training.history import History
 from .inputs import LARGEST, layers_of, named, numbers, real_array
 from .style import BLUE, COLOURS, GREY, LINES, MARKERS, VERMILLION, bare, figure_of, one_axes, plain, some_axes
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..checks import Array
-from ..layer import Layer
+from ..layers.layer import Layer
 from .style import COLOURS
 
 LARGEST = 1e30  # matplotlib's own arithmetic overflows far above

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from .. import checks
-from ..backends import numpy_ops
+from ..backends import numpy as numpy_ops
 from ..checks import Array
-from ..layer import Layer
 from ..layers import Activation
+from ..layers.layer import Layer
 from .inputs import image_shape, layers_of, matrix
 from .style import BLUE, GREY, VERMILLION, bare, figure_of, mosaic, one_axes, some_axes
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...layers import Activation, Affine
 from .formula import fmt
-from .parts import Index, Line, Quantity
+from .lines import Index, Line, Quantity
 from .text import statistics
 
 MOST_UNITS = 6  # of a layer that are drawn one by one

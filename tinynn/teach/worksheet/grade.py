@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import checks
 from ...optimizers import Adam
-from .parts import Index, Quantity, bracket
+from .lines import Index, Quantity, bracket
 from .slips import slips
 
 LOOSEST = 5e-3  # relative: an answer of few digits is right only if it is this near

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .parts import Line, Step
+from .lines import Line, Step
 
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 NEEDS = r"\usepackage{amsmath}; \allowdisplaybreaks lets long steps go over pages"

@@ -14,7 +14,7 @@ import numpy as np
 from ...checks import Array
 from ...layers import Activation, Affine, ReLU, Sigmoid, Tanh
 from .formula import Formula, Number, Tokens, joined, total
-from .parts import Index, Quantity, bracket, shape
+from .lines import Index, Quantity, bracket, shape
 from .record import Call
 
 

@@ -13,7 +13,7 @@ from ...checks import Array
 from ...losses import MSE, GaussianNLL, SoftmaxCrossEntropy
 from .formula import Formula, Number, Tokens, total
 from .layers import at, wide
-from .parts import Index, Quantity, shape
+from .lines import Index, Quantity, shape
 from .record import Record
 
 LOG_2_PI = math.log(2 * math.pi)

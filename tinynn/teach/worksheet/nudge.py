@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import checks
-from ..parts import REAL, Network
-from .parts import bracket
+from ..checking.copies import REAL, Network
+from .lines import bracket
 from .record import Case, copied, layers_of
 
 

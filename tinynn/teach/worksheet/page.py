@@ -14,8 +14,8 @@ from typing import Any
 
 from .drawing import Drawing, summary
 from .formula import Number, Tokens, written
+from .lines import Index, Line, Quantity, Step
 from .nudge import nudge
-from .parts import Index, Line, Quantity, Step
 from .text import corner
 
 MOST_NUDGES = 60  # gradients that are measured, too

@@ -9,7 +9,7 @@ from typing import Any
 from ... import checks
 from .formula import Number
 from .grade import Grade
-from .parts import Line
+from .lines import Line
 from .text import WIDTH, array_lines, wrapped
 
 BLANK = "________"

@@ -18,9 +18,9 @@ import numpy as np
 
 from ... import backends
 from ...checks import Array
-from ...layer import Layer
+from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...sequential import bind
+from ...model.sequential import bind
 
 
 @dataclass

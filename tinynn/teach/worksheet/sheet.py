@@ -13,9 +13,9 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from ...layer import Layer
+from ...layers.layer import Layer
 from ...losses import Loss
-from .parts import Index, Line, Quantity, Step, bracket
+from .lines import Index, Line, Quantity, Step, bracket
 from .record import Case, Record, layers_of
 from .steps import steps_of
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import layers, losses
 from .formula import Formula
-from .parts import Index, Quantity, Step, shape
+from .lines import Index, Quantity, Step, shape
 from .record import Case, Record
 from .updates import Update
 
@@ -105,6 +105,6 @@ def name_of(layer: Any) -> str:
 def about(thing: Any) -> str:
     """What the docstring of a layer or loss that is not tinynn's says first."""
     kind = type(thing)
-    if kind.__module__ in ("tinynn.layers", "tinynn.losses") or not kind.__doc__:
+    if kind.__module__.startswith(("tinynn.layers.", "tinynn.losses")) or not kind.__doc__:
         return ""
     return " ".join(kind.__doc__.strip().partition("\n\n")[0].split())

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...checks import Array
 from .formula import fmt
-from .parts import Line, Quantity, Step
+from .lines import Line, Quantity, Step
 
 WIDTH = 100
 ROWS, COLUMNS = 3, 4  # of a corner

@@ -12,7 +12,7 @@ from ...checks import Array
 from ...optimizers import SGD, Adam
 from .formula import Formula, Number, Tokens
 from .layers import at
-from .parts import Index, Quantity, shape
+from .lines import Index, Quantity, shape
 from .record import Record
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...layer import Layer
 from ...layers import Affine
+from ...layers.layer import Layer
 from .slip import slip
 
 # --- y = x W + b, as a layer of tinynn -------------------------------------------------------------------------------

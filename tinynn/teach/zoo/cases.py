@@ -9,14 +9,14 @@ import numpy as np
 
 from ... import checks, teach
 from ...checks import Array
-from ...layer import Layer
 from ...layers import Affine, ReLU, Sigmoid, Tanh
+from ...layers.layer import Layer
 from ...losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
-from ...sequential import Sequential
+from ...model.sequential import Sequential
 from . import rights
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..checking.report import Report
     from .slip import Slip
 
 Case = tuple[str, tuple[Any, ...]]  # the name of a check of tinynn.teach, and its arguments

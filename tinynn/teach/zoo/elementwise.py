@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...layer import Layer
 from ...layers import Activation
+from ...layers.layer import Layer
 from .slip import slip
 
 # --- sigmoid ---------------------------------------------------------------------------------------------------------

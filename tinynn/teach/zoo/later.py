@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...layer import Layer
 from ...layers import Activation, Affine, Sigmoid, Tanh
+from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...sequential import flatten
+from ...model.sequential import flatten
 from .slip import slip, slips
 
 # --- layers with weights ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ...layers import Affine, ReLU, Sigmoid, Tanh
-from ...sequential import flatten
+from ...model.sequential import flatten
 from .slip import slip
 
 

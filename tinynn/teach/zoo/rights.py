@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...layer import Layer
 from ...layers import Activation, Affine, ReLU, Tanh
+from ...layers.layer import Layer
 from ...losses import Loss
+from ...model.sequential import flatten
 from ...optimizers import Optimizer
-from ...sequential import flatten
 
 # --- layers of tinynn ------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from ... import checks
 from . import cases
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..checking.report import Report
 
 KINDS = ("layer", "activation", "loss", "optimizer", "network")
 

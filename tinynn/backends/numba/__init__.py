@@ -1,0 +1,26 @@
+"""The CPU hot path: the textbook's ops (backends/numpy), same names and arguments, with jitted kernels where those win.
+
+Matrix products go to BLAS, or past their zeros (product.py). Everything around them is a loop over memory: there
+a kernel does in one pass, without temporaries, what NumPy does in several. An op is a plain function, which allocates
+its result, above the kernel, which fills it. How kernels are compiled, and why so: compile.py.
+
+A kernel checks no bounds: it would read, and write, beyond arrays that are too short. So an op looks first whether its
+arguments fit one another and the kernel, and gives those that do not to the textbook, which says what is wrong.
+"""
+
+from __future__ import annotations
+
+from ..numpy import asarray, gaussian_nll, mse, sigmoid_backward, softmax, tanh_backward, to_numpy, xp
+from .activations import relu, relu_backward, sigmoid, tanh
+from .affine import affine, affine_backward
+from .compile import report
+from .losses import softmax_cross_entropy
+from .optimizers import adam_step, sgd_step
+
+__all__ = [
+    "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
+    "relu_backward", "sgd_step", "sigmoid", "sigmoid_backward", "softmax", "softmax_cross_entropy", "tanh",
+    "tanh_backward", "to_numpy", "xp",
+]  # fmt: skip
+
+report()

@@ -1,0 +1,37 @@
+"""The textbook: every op of tinynn once, in plain NumPy, with its derivation. Tests hold the other backends to it.
+
+Conventions. x has one example per row: (N, D), batch first. d<name> is the gradient of the loss L with respect to
+<name> and has its shape. A forward op returns fresh arrays. A backward op gets dy = dL/dy and returns dx = dL/dx by the
+chain rule, dL/dx = dL/dy * dy/dx; gradients of parameters it writes into arrays of the caller's ("Writes"). Nothing
+else is ever written to. Arrays of shapes that do not fit one another are refused (shapes.py): nothing broadcasts.
+
+Every op takes float32, float64 and complex128. The last is for the complex-step derivative, f'(x) = Im f(x + ih) / h,
+which has no cancellation and so is exact to the last digit (Squire & Trapp 1998, SIAM Review 40). Therefore decisions
+(a ReLU's sign, the maximum inside a softmax) look at the real part alone.
+"""
+
+from __future__ import annotations
+
+import numpy as xp  # the array module of this backend: NumPy here, CuPy on the GPU
+
+from ...checks import Array
+from .activations import relu, relu_backward, sigmoid, sigmoid_backward, tanh, tanh_backward
+from .affine import affine, affine_backward
+from .losses import gaussian_nll, mse, softmax, softmax_cross_entropy
+from .optimizers import adam_step, sgd_step
+
+__all__ = [
+    "adam_step", "affine", "affine_backward", "asarray", "gaussian_nll", "mse", "relu",
+    "relu_backward", "sgd_step", "sigmoid", "sigmoid_backward", "softmax", "softmax_cross_entropy", "tanh",
+    "tanh_backward", "to_numpy", "xp",
+]  # fmt: skip
+
+
+def asarray(a: Array) -> Array:
+    """`a`, a NumPy array, as an array of this backend."""
+    return a
+
+
+def to_numpy(a: Array) -> Array:
+    """`a`, an array of this backend, as a NumPy array."""
+    return a

@@ -1,0 +1,62 @@
+"""The affine map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import checks, initializers
+from ..checks import Array
+from .layer import Layer
+
+
+class Affine(Layer):
+    """y = x W + b: each of the n_out units weighs all n_in inputs and adds a bias. x (N, n_in) -> y (N, n_out).
+
+    W (n_in, n_out) and b (n_out,) start as `weight_init` and `bias_init` say: a name from tinynn.initializers or a
+    function (shape, rng) -> array. dW and db are their gradients, of the same shapes.
+
+    Raises TypeError or ValueError for sizes below 1 or an unknown initializer, and later for x that is not (N, n_in).
+    """
+
+    parameters = ("W", "b")
+    n_in: int
+    n_out: int
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        weight_init: str | initializers.Initializer = "kaiming_normal",
+        bias_init: str | initializers.Initializer = "zeros",
+    ) -> None:
+        self.n_in = checks.integer("Affine: n_in", n_in, 1)
+        self.n_out = checks.integer("Affine: n_out", n_out, 1)
+        if self.n_in * self.n_out > initializers.LARGEST:
+            got = checks.describe((n_in, n_out))
+            raise ValueError(f"Affine: n_in and n_out must be sizes of a W that fits into memory, not {got}")
+        self.weight_init, self.bias_init = weight_init, bias_init
+        initializers.find("Affine: weight_init", weight_init)
+        initializers.find("Affine: bias_init", bias_init)
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.affine(x, self.W, self.b)
+
+    def backward(self, dy: Array) -> Array | None:
+        return self.ops.affine_backward(dy, self.x, self.W, self.dW, self.db, self.needs_dx)
+
+    def initial_values(self, rng: np.random.Generator) -> dict[str, Array]:
+        W = initializers.draw(f"{self.where}: weight_init", self.weight_init, (self.n_in, self.n_out), rng)
+        b = initializers.draw(f"{self.where}: bias_init", self.bias_init, (self.n_out,), rng)
+        return {"W": W, "b": b}
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__}({self.n_in}, {self.n_out}"
+        for name, default in (("weight_init", "kaiming_normal"), ("bias_init", "zeros")):
+            value = getattr(self, name)
+            if value != default:
+                text += f", {name}={getattr(value, '__name__', repr(value)) if callable(value) else repr(value)}"
+        return text + ")"

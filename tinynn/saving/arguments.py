@@ -1,0 +1,151 @@
+"""Recipes: a layer or an optimizer as JSON can say it, and made again of that.
+
+    entry = recipe("layer 1", Affine(2, 3))     {"class": "Affine", "arguments": {"n_in": 2, "n_out": 3, ...}}
+    make("layer 1", entry, LAYERS)              Affine(2, 3), without weights yet
+
+The arguments are the constructor's, read from the attributes of the same names. What is made must have taken them as
+they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import numbers
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import checks, initializers, layers, optimizers
+from ..checks import Array
+from ..layers import Affine
+from ..layers.layer import Layer
+from ..model.sequential import Sequential
+from ..optimizers import Optimizer
+from .files import CheckpointError, short
+
+
+def _defined_in(module: ModuleType, base: type, method: str) -> dict[str, Any]:
+    """Name -> class for each that a chapter defines in full: a new one is saved and loaded without being listed."""
+    known = {name: c for name, c in vars(module).items() if isinstance(c, type) and issubclass(c, base)}
+    return {name: c for name, c in known.items() if getattr(c, method) is not getattr(base, method)}
+
+
+LAYERS = dict(sorted(_defined_in(layers, Layer, "forward").items()))
+OPTIMIZERS = _defined_in(optimizers, Optimizer, "step")
+
+
+def demand_parts(model: Any, optimizer: Any = None) -> None:
+    """Raise where the two are not what checkpoints are made of."""
+    if not isinstance(model, Sequential):
+        raise TypeError(f"model must be a Sequential, not {checks.describe(model)}")
+    if optimizer is not None and type(optimizer) not in OPTIMIZERS.values():
+        raise TypeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {checks.describe(optimizer)}")
+    if optimizer is not None and optimizer.model is not model:
+        raise ValueError("optimizer must be one of this model, not one made for another")
+
+
+def recipe(thing: str, made: Any) -> dict[str, Any]:
+    """The class and the arguments of a layer or an optimizer. Raises TypeError where one cannot be saved."""
+    return {"class": type(made).__name__, "arguments": _arguments(thing, made)}
+
+
+def _arguments(thing: str, made: Any) -> dict[str, Any]:
+    """What the constructor was given, read from the attributes of the same names."""
+    arguments = {}
+    for name, option in inspect.signature(type(made)).parameters.items():
+        if name == "model" and isinstance(made, Optimizer):
+            continue
+        if not hasattr(made, name) or option.kind not in (option.POSITIONAL_OR_KEYWORD, option.KEYWORD_ONLY):
+            raise TypeError(f"{thing}: argument {name} must be kept as self.{name} to be saved, not dropped")
+        arguments[name] = plain(f"{thing}: {name}", getattr(made, name))
+    return arguments
+
+
+def plain(thing: str, value: Any) -> Any:
+    """`value` as JSON can say it; initializers go by their names."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, numbers.Real):
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    function = value.func if isinstance(value, functools.partial) and not value.args else value
+    name = getattr(function, "__name__", "")
+    if initializers.BY_NAME.get(name) is function:
+        if function is value:
+            return name
+        return {"initializer": name, **{key: plain(f"{thing}: {key}", of) for key, of in value.keywords.items()}}
+    expected = "a number, a text, True, False, None, or an initializer of tinynn's or functools.partial of one"
+    raise TypeError(f"{thing} must be {expected} to be saved, not {checks.describe(value)}")
+
+
+def _from_plain(value: Any) -> Any:
+    """The argument that `plain` has made `value` of."""
+    if not isinstance(value, dict):
+        return value
+    options = {name: option for name, option in value.items() if name != "initializer"}
+    return functools.partial(initializers.BY_NAME[value["initializer"]], **options)
+
+
+def make(thing: str, entry: dict[str, Any], classes: Mapping[str, type], *first: Any) -> Any:
+    """A layer or an optimizer by its class's name; the constructor must have taken the arguments as they are."""
+    name, arguments = entry["class"], entry["arguments"]
+    if name not in classes:
+        hint = "give its class to load(..., layers=[...]) if it is yours"
+        raise CheckpointError(f"{thing} must be one of {', '.join(classes)}, not {checks.describe(name)}: {hint}")
+    try:
+        made = classes[name](*first, **{key: _from_plain(value) for key, value in arguments.items()})
+        kept = _arguments(thing, made)
+    except Exception as error:  # a class of one's own may raise anything
+        raise CheckpointError(f"{thing} must be made of what {name} takes, not fail: {short(error)}") from error
+    if kept != arguments:
+        raise CheckpointError(f"{thing} must keep the arguments {short(arguments)}, not change them to {short(kept)}")
+    return made
+
+
+def make_layers(header: dict[str, Any], classes: Mapping[str, type]) -> list[Layer]:
+    """New layers by the header, without weights yet."""
+    return [make(f"layer {place}", entry, classes) for place, entry in enumerate(header["layers"], 1)]
+
+
+def shapes(layer: Layer) -> list[tuple[int, ...]]:
+    """The shape of each parameter. Affine's are known without drawing weights: in a file they may be absurd."""
+    if isinstance(layer, Affine) and type(layer).initial_values is Affine.initial_values:
+        return [(layer.n_in, layer.n_out), (layer.n_out,)]
+    drawn = layer.initial_values(np.random.default_rng(0)) if layer.parameters else {}
+    return [np.shape({**drawn, **layer.arrays}[name]) for name in layer.parameters]
+
+
+def make_optimizer(header: dict[str, Any], model: Any, vectors: Mapping[str, Array] | None = None) -> Optimizer | None:
+    """A new optimizer by the header, with its state from the vectors; without them it is 0."""
+    entry = header["optimizer"]
+    if entry is None:
+        return None
+    made = make("optimizer", entry, OPTIMIZERS, model)
+    if (entry["t"] is None) == hasattr(made, "t") or (entry["t"] or 0) >= 2**63:
+        raise CheckpointError(f"optimizer: t must be a count where {entry['class']} has one, not {entry['t']}")
+    made.epochs, made.seed = entry["epochs"], entry["seed"]
+    if entry["t"] is not None:
+        made.t = entry["t"]
+    if vectors is not None:
+        vars(made).update({name: made.ops.asarray(vectors[f"optimizer.{name}"]) for name in made.state})
+    return made
+
+
+def demand_same(header: dict[str, Any], model: Sequential) -> None:
+    """Raise where the model is not of the file's architecture, naming the first layer that differs."""
+
+    def functional(arguments: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in arguments.items() if not name.endswith("_init")}
+
+    if header["dtype"] != str(model.dtype):
+        raise CheckpointError(f"dtype must be the model's, {model.dtype}, not {header['dtype']}")
+    for place, (layer, entry) in enumerate(itertools.zip_longest(model, header["layers"]), 1):
+        mine = None if layer is None else (type(layer).__name__, functional(_arguments(layer.where, layer)))
+        saved = None if entry is None else (entry["class"], functional(entry["arguments"]))
+        if mine != saved:
+            here = layer.where if mine else f"layer {place}: the model has none"
+            there = f"{saved[0]}({', '.join(map(repr, saved[1].values()))})" if saved else "none"
+            raise CheckpointError(f"{here}, but the file has {short(there)}")

@@ -1,0 +1,183 @@
+"""Checkpoints: a model, its optimizer and its history in one file, from which training goes on to the last bit.
+
+    save("run.npz", model, optimizer, history)
+    model, optimizer, history = load("run.npz")
+
+The file is NumPy's .npz: `params`, `optimizer.m` and the like are the flat vectors, `header` is JSON as bytes and says
+what they belong to. np.load("run.npz")["params"] reads without tinynn. Not in the file: the backend, which is the
+reader's choice, and a seed that was a Generator.
+
+Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading that believes nothing, files.py for
+writing that never leaves half a file, weights.py for the parameters alone.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import zipfile
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import backends, checks
+from ..layers import ReLU
+from ..layers.layer import Layer
+from ..model.sequential import Sequential
+from ..optimizers import Optimizer
+from ..training.callbacks import Run
+from ..training.history import History
+from .archive import VERSION, in_file, parse, read_header, read_vectors
+from .arguments import LAYERS, demand_parts, demand_same, make_layers, make_optimizer, plain, recipe, shapes
+from .files import CheckpointError, place, reading, replace
+from .weights import load_weights, save_weights
+
+__all__ = ["Checkpoint", "CheckpointError", "Loaded", "load", "load_into", "load_weights", "save", "save_weights"]
+
+
+class Loaded(NamedTuple):
+    """What `load` gives; None for what was not saved."""
+
+    model: Sequential
+    optimizer: Optimizer | None
+    history: History | None
+
+
+def save(path: Any, model: Sequential, optimizer: Optimizer | None = None, history: History | None = None) -> None:
+    """Write a checkpoint at `path`, exactly that name. What was there is replaced, whole or, on an error, not at all.
+
+    A layer of one's own must keep each argument of its constructor as an attribute of the same name.
+
+    Raises TypeError or ValueError for what cannot be saved, OSError where the file cannot be written.
+    """
+    demand_parts(model, optimizer)
+    if history is not None and not isinstance(history, History):
+        raise TypeError(f"history must be a History, not {checks.describe(history)}")
+    known = dict(LAYERS)
+    for layer in model:
+        if known.setdefault(type(layer).__name__, type(layer)) is not type(layer):
+            raise ValueError(f"{layer.where}: class must have a name of its own to be saved, not another class's")
+    header = {
+        "format": "tinynn checkpoint",
+        "version": VERSION,
+        "written by": {"tinynn": _version(), "numpy": np.__version__, "python": platform.python_version()},
+        "dtype": str(model.dtype),
+        "seed": None if isinstance(model.seed, np.random.Generator) else plain("seed", model.seed),
+        "layers": [recipe(layer.where, layer) for layer in model],
+        "optimizer": optimizer and {
+            **recipe("optimizer", optimizer),
+            **{name: plain(f"optimizer: {name}", getattr(optimizer, name, None)) for name in ("epochs", "seed", "t")},
+        },
+        "history": None if history is None else {
+            "first": plain("history: first", history.first),
+            "stopped": history.stopped,
+            "rows": [{name: plain(f"history: {name}", value) for name, value in row.items()} for row in history.rows],
+        },
+    }  # fmt: skip
+    text = json.dumps(header).encode()
+    make_layers(parse(text), known)  # what `load` would refuse is refused now
+    make_optimizer(header, Sequential(ReLU(), backend="numpy"))
+    vectors = {"header": np.frombuffer(text, "uint8"), "params": model.ops.to_numpy(model.params)}
+    if optimizer is not None:
+        vectors |= {f"optimizer.{name}": optimizer.ops.to_numpy(getattr(optimizer, name)) for name in optimizer.state}
+    stored: Any = {name: vector.astype(in_file(vector.dtype), copy=False) for name, vector in vectors.items()}
+    replace(path, lambda file: np.savez(file, **stored))
+
+
+def load(
+    path: Any, backend: str | None = None, layers: Mapping[str, type[Layer]] | Iterable[type[Layer]] = ()
+) -> Loaded:
+    """Model, optimizer and history as they were saved; the model works with `backend`.
+
+    `layers` are the classes of one's own layers, [Scale] or {"Scale": Scale}. A file is free to choose the arguments
+    that they are called with.
+
+    Raises CheckpointError for a file that is not a whole checkpoint, OSError (FileNotFoundError, PermissionError, ...)
+    where it cannot be opened.
+    """
+    ops = backends.load(backend)
+    own = _own_classes(layers)
+    with reading(path) as file, zipfile.ZipFile(file) as archive:
+        header = read_header(archive, os.fstat(file.fileno()).st_size)
+        new = make_layers(header, {**LAYERS, **own})
+        vectors = read_vectors(archive, header, sum(math.prod(shape) for layer in new for shape in shapes(layer)))
+        model = Sequential(*new, backend=backend, dtype=header["dtype"], seed=0)
+        model.params, model.seed = ops.asarray(vectors["params"]), header["seed"]
+        return Loaded(model, make_optimizer(header, model, vectors), _history(header))
+
+
+def _own_classes(layers: Any) -> dict[str, type[Layer]]:
+    """Name -> class of the layers that are not tinynn's. Raises TypeError."""
+    if isinstance(layers, list | tuple):
+        layers = {getattr(layer, "__name__", None): layer for layer in layers}
+    right = isinstance(layers, Mapping) and all(
+        isinstance(name, str) and isinstance(cls, type) and issubclass(cls, Layer) for name, cls in layers.items()
+    )
+    if not right:
+        expected = 'a list of layer classes, or a dict such as {"Scale": Scale}'
+        raise TypeError(f"layers must be {expected}, not {checks.describe(layers)}")
+    return dict(layers)
+
+
+def load_into(path: Any, model: Sequential, optimizer: Optimizer | None = None) -> Loaded:
+    """The same into a model that is there already, of the same architecture, and an optimizer of the same class.
+
+    Backend and initializers may differ, and layers of one's own need not be named. On an error nothing is changed.
+
+    Raises CheckpointError, which names the first layer that differs, and as `load` does.
+    """
+    demand_parts(model, optimizer)
+    with reading(path) as file, zipfile.ZipFile(file) as archive:
+        header = read_header(archive, os.fstat(file.fileno()).st_size)
+        demand_same(header, model)
+        vectors = read_vectors(archive, header, model.params.size)
+        restored, history = optimizer and make_optimizer(header, model, vectors), _history(header)
+        if optimizer is not None and type(restored) is not type(optimizer):
+            raise CheckpointError(f"optimizer must be the file's, {restored!r}, not {optimizer!r}")
+        params = model.ops.asarray(vectors["params"])
+    model.params = params
+    if optimizer is not None:
+        vars(optimizer).update(vars(restored))
+    return Loaded(model, optimizer, history)
+
+
+class Checkpoint:
+    """A callback: save to `path` after every so many epochs. `fit(..., callbacks=[Checkpoint("run.npz", every=5)])`.
+
+    The history in the file is that of the running `fit`. A killed process leaves the last whole file. Raises OSError,
+    before the first step, where there can be no such file.
+    """
+
+    def __init__(self, path: Any, every: int = 1) -> None:
+        self.path = checks.path("Checkpoint: path", path)
+        self.every = checks.integer("Checkpoint: every", every, 1)
+
+    def start(self, run: Run) -> None:
+        """See whether there can be such a file: not only after the first epochs."""
+        place(self.path)
+
+    def __call__(self, run: Run) -> None:
+        if run.epoch % self.every == 0:
+            save(self.path, run.model, run.optimizer, run.history)
+
+
+def _version() -> str:
+    """tinynn's version, where it is installed."""
+    try:
+        return importlib.metadata.version("tinynn")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _history(header: dict[str, Any]) -> History | None:
+    """The history by the header."""
+    entry = header["history"]
+    if entry is None:
+        return None
+    history = History(entry["first"])
+    history.stopped, history.rows = entry["stopped"], entry["rows"]
+    return history

@@ -1,0 +1,299 @@
+"""Gradient checks: `check` a model with its loss, or `check_layer`, `check_loss` alone.
+
+    report = tinynn.check(model, x, t, loss)
+    print(report)                       # what is right, what is wrong, why, and what to change
+    assert report
+
+The backward pass runs once, as it is in training, on a private copy in double precision. Then the loss is measured
+along random directions of each parameter tensor (measure.py): one forward pass checks all its numbers at once, and one
+wrong weight among 200,000 is seen. Thresholds are relative to each tensor's own length: a sign in a gradient of 1e-9 is
+found. Where something is wrong, the doctor looks at the loss, then at the layers from the loss to the input, and names
+the first cause. Checked are the formulas; that the fast backends compute what the textbook does is held by tests.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ... import checks
+from ...checks import Array
+from ...layers.layer import Layer
+from ...process import chance_left_alone
+from . import measure
+from .adapted import Adapted, adapt, as_model, is_model
+from .copies import COMPLEX, REAL, LossPart, Network, Part, private, quiet
+from .layer_doctor import Patient, examine, whole_numbers
+from .loss_doctor import examine_loss
+from .network_doctor import Whole, place_of, unit_at
+from .pairing import Unpaired
+from .report import Finding, Report, Row, Sweep
+from .step import Step, first_broken_layer, first_not_finite, unpaired
+
+ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _leaving_chance_alone(function: Function) -> Function:
+    """Nothing of the process's is changed by a check; what is not finite is a finding, not an error of NumPy's."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        with chance_left_alone(), np.errstate(all="ignore"):
+            return function(*args, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@_leaving_chance_alone
+def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
+    """Check backward of one layer at input x (N, D): dx and the gradient of each parameter.
+
+    `layer` is a tinynn Layer or any object with forward(x), backward(dout) and its gradients in attributes. It is not
+    changed. The gradient is that of L = sum of dy y with a random dy, drawn from `seed`. Where numbers move y that have
+    no gradient, the report is "not-judged".
+    """
+    x, notes = _rows("x", x)
+    rng = _generator(seed)
+    try:
+        layer = adapt(layer, x)
+    except Unpaired as error:
+        return _not_judged(_short(layer), str(error), notes)
+    part = Part(layer, layer.where)
+    report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
+    report.finding = _without_dx(part, x)
+    report.finding = examine(part, x, rng) or unpaired(part, x) or report.finding
+    if report.code == "not-finite":
+        return report
+    try:
+        y = part.forward(x)
+        dy = measure.normal(rng, y)
+        analytic, dx = part.gradients(x, dy)
+    except Exception:  # the finding says so
+        return report
+    patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
+    report.method = _method(patient.exact)
+    for name in part.tensors:
+        report.rows.append(_row_of(patient, name))
+    if report.finding:
+        report.finding.agree_with(report.rows)
+    wrong = [name for name, row in zip(part.tensors, report.rows) if row.verdict == "wrong"]
+    swept = [*wrong, *part.tensors[::-1]][0]
+    slope = measure.slope(patient.analytic[swept])
+    report.sweeper = functools.partial(_sweep_layer, part.original, x, dy, swept, slope)
+    for row in report.rows:
+        if row.verdict == "kink":
+            index = tuple(map(int, row.entry.strip("[]").split(",")))
+            report.notes.append(f"not a bug: {unit_at(index)} (x{row.entry} = {x[index]:.1g}) sits at a kink")
+    return report
+
+
+def _without_dx(part: Part, x: Array) -> Finding | None:
+    """Where backward returns no dx, as that of a whole network may, the parameters alone can be looked at."""
+    layer = part.fresh()
+    layer.needs_dx = False
+    try:
+        with quiet():
+            dx = layer.backward(np.ones_like(layer.forward(x.copy())))
+    except Exception:  # the examination says so
+        return None
+    if dx is not None or not isinstance(layer, Adapted):
+        return None
+    part.without_dx()
+    why = "backward returns no dx. A network, or its first layer, needs none; any other layer does"
+    return Finding("not-judged", part.where, why, "return dx")
+
+
+def _constants(layer: Layer) -> list[str]:
+    """Numbers that were not looked at, since they are not learned."""
+    names = getattr(layer, "constants", [])
+    return [f"taken as constant, not learned: {', '.join(names)} of {layer.where}"] if names else []
+
+
+def _not_judged(name: str, why: str, notes: list[str]) -> Report:
+    return Report(f"check of {name}", finding=Finding("not-judged", name, why), notes=notes)
+
+
+def _row_of(patient: Patient, name: str) -> Row:
+    """The row of a layer's tensor: entry by entry where it is small, its largest entries where it is not."""
+    a = patient.analytic[name]
+    wrong = patient.is_wrong(name)
+    n = patient.numeric(name)
+    scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(a).max(initial=0)), patient.floor) or 1.0
+    index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape) if a.size else (0,) * a.ndim
+    error = abs(float(a[index] - n[index])) / scale
+    verdict = "wrong" if wrong else "ok" if error < 100 * measure.TOLERANCE[patient.exact] else "kink"
+    label = "dx" if name == "x" else "d" + name
+    return Row(patient.part.where, label, place_of(index), float(a[index]), float(n[index]), error, verdict)
+
+
+@_leaving_chance_alone
+def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
+    """Check a loss at predictions y and targets t: its gradient dy, and that it computes what it should.
+
+    `loss` is a tinynn Loss, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward(). A
+    cross-entropy is compared with the right one, too: a loss can be wrong and its gradient that of the wrong loss.
+    """
+    part = LossPart(loss)
+    y, t, notes = _pair("y", y, t)
+    row, finding, exact = examine_loss(part, y, t, _generator(seed))
+    report = Report(f"check of {part.where}", _method(exact), [] if row is None else [row], finding, notes)
+    report.notes += _notes_on(part, y, t)
+    if row is not None:
+        dy = np.array(part.both(y.copy(), t)[1], float)
+        report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, measure.slope(dy)))
+    return report
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    """The numbers that a check draws: not those of default_rng(seed), which may be the learner's x itself."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng([checks.integer("seed", seed, 0), 2])
+
+
+def _notes_on(loss: LossPart, y: Array, t: Array) -> list[str]:
+    """A sum over the rows is no bug, but good to know."""
+    try:
+        once, twice = (float(loss.value(np.concatenate([y] * k), np.concatenate([t] * k))) for k in (1, 2))
+    except Exception:
+        return []
+    summed = once != 0 and abs(twice - 2 * once) < 1e-9 * abs(once)
+    return ["the loss is a sum over the rows: its gradient grows with the batch"] if summed else []
+
+
+@_leaving_chance_alone
+def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report:
+    """Check every gradient of `model` with `loss` at rows x (N, D) and targets t.
+
+    `model` is a Sequential, a class of your own over `flatten`, a layer, or a list of layers; layers may be any objects
+    with forward and backward. Nothing is changed: not parameters, caches, warning filters, the random state (but in a
+    thread beside the main one, what forward itself takes from NumPy's or Python's global generator stays drawn). At
+    most 32 rows are used.
+    Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
+    """
+    x, t, notes = _pair("x", x, t)
+    rng = _generator(seed)
+    report = Report(f"check of {_short(model)}", notes=notes)
+    integers = _integers(model)
+    if integers:
+        report.finding = integers
+        return report
+    try:
+        model = as_model(model, x)
+    except Unpaired as error:
+        return _not_judged(_short(model), str(error), notes)
+    network = Network(model, loss, REAL)
+    untouched = Network(model, loss, REAL).layers  # the step leaves its traces in the others
+    step = Step(network, untouched, x, t)
+    report.finding = step.failed
+    if step.dy is None:
+        return report
+    if step.failed is None and report.finding is None:
+        report.finding = first_not_finite(step)
+        if report.finding:
+            return report
+    row, finding, exact = examine_loss(network.loss, step.y, t, rng)
+    report.notes += _notes_on(network.loss, step.y, t)
+    if step.failed is None:
+        report.finding = finding
+    twin = Network(model, loss, COMPLEX)
+    whole = Whole(network, twin, x, t)
+    whole.exact = whole.exact and exact
+    report.rows = [*([row] if row else []), *whole.rows(step, rng)]
+    report.method = _method(whole.exact)
+    copies = private("model and loss", (model, loss))
+    report.sweeper = functools.partial(_sweep, copies, x, t, measure.slope(step.grads))
+    wrong = [r for r in report.rows if r.verdict == "wrong"]
+    if wrong and finding is None and _right_nearby(model, loss, x, t, rng):
+        report.notes.append(
+            "not a bug: a unit sits at its kink, where left and right slope differ; beside it all is right"
+        )
+        for row in wrong:
+            row.verdict = "kink"
+        wrong = []
+    if report.finding is None:
+        report.finding = first_broken_layer(step, rng) or whole.diagnose(step, wrong)
+    if report.finding:
+        report.finding.agree_with(report.rows)
+    report.notes += [note for layer in network.layers for note in _constants(layer)]
+    if report.finding is None:
+        report.finding = step.unpaired()
+    if report.finding and report.where != network.layers[0].where:
+        report.notes.append("what comes before it, towards the input, is not judged until this is right")
+    return report
+
+
+def _sweep(parts: tuple[Any, Any], x: Array, t: Array, slope: float) -> Sweep:
+    """The sweep of a model; a report holds no more for it than a copy of the model."""
+    return Whole(Network(*parts, REAL), Network(*parts, COMPLEX), x, t).sweep(slope)
+
+
+def _sweep_layer(layer: Layer, x: Array, dy: Array, name: str, slope: float) -> Sweep:
+    """The sweep of one tensor of a layer."""
+    patient = Patient(Part(layer, layer.where), x, dy, dy, {}, np.random.default_rng(0))
+    return Sweep(*measure.sweep(patient.scalar(name), patient.at(name), slope))
+
+
+def _right_nearby(model: Any, loss: Any, x: Array, t: Array, rng: np.random.Generator) -> bool:
+    """Whether all gradients are right at parameters a little to the side, away from kinks."""
+    network, untouched = Network(model, loss, REAL), Network(model, loss, REAL).layers
+    network.params += 1e-3 * (1 + np.abs(network.params)) * measure.normal(rng, network.params)
+    moved, its_loss = network.model, network.loss.loss
+    whole = Whole(Network(moved, its_loss, REAL), Network(moved, its_loss, COMPLEX), x, t)
+    return all(row.verdict == "ok" for row in whole.rows(Step(network, untouched, x, t), rng))
+
+
+def _integers(model: Any) -> Finding | None:
+    """Whole numbers for parameters, in a layer that is not tinynn's (which makes floats of them)."""
+    for layer in model if isinstance(model, list | tuple) else [model]:
+        if not isinstance(layer, Layer) and not is_model(layer) and hasattr(layer, "forward"):
+            found = whole_numbers(layer)
+            if found:
+                return found
+    return None
+
+
+def _method(exact: bool) -> str:
+    return "the complex step" if exact else "central differences (forward is not made for complex numbers)"
+
+
+def _short(thing: Any) -> str:
+    own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
+    text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+def _rows(name: str, a: Any) -> tuple[Array, list[str]]:
+    """At most ROWS rows of x or y, as float64."""
+    if not isinstance(a, np.ndarray) or a.ndim != 2 or a.dtype.kind not in "fiu" or a.size == 0:
+        expected = "a numpy array of numbers, (N, D) with N > 0 and D > 0"
+        raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
+    if not np.isfinite(a).all():
+        raise ValueError(f"{name} must hold numbers, not NaN or infinity")
+    notes = []
+    if a.dtype.kind in "iu":
+        notes.append(f"{name} is {a.dtype}: whole numbers lose small steps (3 + 1e-5 is 3); it is checked as float64")
+    if len(a) > ROWS:
+        notes.append(f"the first {ROWS} of {len(a):,} rows are looked at")
+    return a[:ROWS].astype(REAL), notes
+
+
+def _pair(name: str, a: Any, t: Any) -> tuple[Array, Array, list[str]]:
+    N = len(a) if isinstance(a, np.ndarray) and a.ndim else 0
+    a, notes = _rows(name, a)
+    if not isinstance(t, np.ndarray) or t.ndim == 0 or t.dtype.kind not in "fiub":
+        raise TypeError(f"t must be a numpy array with a row for each of {name}, not {checks.describe(t)}")
+    if len(t) != N:
+        raise ValueError(f"t must have as many rows as {name}, {N}, not {len(t)}")
+    t = t[:ROWS]
+    if t.dtype.kind == "f":
+        t = t.astype(REAL)
+        if t.ndim == 2 and np.allclose(t.sum(axis=1), 1, rtol=0, atol=1e-3) and (t >= 0).all():
+            t /= t.sum(axis=1, keepdims=True)  # probabilities from float32 sum to 1 again
+    return a, t, notes

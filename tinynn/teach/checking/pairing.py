@@ -1,0 +1,275 @@
+"""Which numbers of an object its output depends on, and where their gradients are.
+
+Nothing is taken for right that was not looked at. So every array that can be reached from the object is nudged: does y
+change? What moves y must have a gradient: one that is named after it (W and dW, params["W1"] and grads["W1"],
+weights[0] and dweights[0], layers[0].W and layers[0].dW), one that backward returns, or one whose numbers prove it.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+
+Path = tuple[tuple[str, Any], ...]  # steps such as ("attribute", "W"), ("item", "W1") or ("item", 0)
+RETURNED = ("returned", None)  # the first step to what backward has returned
+BEFORE = ("d", "g", "grad", "grads", "gradient", "delta", "dl", "dld", "dj", "djd", "de", "ded", "nabla", "deriv")
+BEHIND = ("grad", "grads", "gradient", "gradients", "delta", "deriv")
+OF_ALL = ("grads", "grad", "gradients", "gradient", "dparams", "deltas")  # a container of gradients, or a .grad
+VALUES = ("data", "value", "val")  # an array that has its gradient beside it as .grad
+USUAL = ("w", "b", "weight", "weights", "bias", "biases", "gamma", "beta", "kernel", "theta")
+NOT_LOOKED_INTO = (type, types.ModuleType, types.FunctionType, types.MethodType, np.random.Generator)
+NO_NUMBERS = (str, bytes, int, type(None))
+LARGEST = 10_000  # objects, lists and dicts in an object that are looked into
+
+
+class Unpaired(TypeError):
+    """Arrays move y, and no gradient of theirs was found."""
+
+
+@dataclass
+class Leaf:
+    """Numbers in an object: an array, a float, or nested lists of floats; with all places that hold the same array."""
+
+    paths: list[Path]
+    value: Any
+    gradient: Path | None = None
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = written(self.paths[0])
+
+    def read(self, thing: Any) -> Any:
+        return at(thing, self.paths[0])
+
+    def write(self, thing: Any, array: Array) -> None:
+        """Put numbers in its place, in the form that it has there: array, float or lists."""
+        value = array if isinstance(self.value, np.ndarray) else array.tolist()
+        for path in self.paths:
+            holder, (kind, key) = at(thing, path[:-1]), path[-1]
+            if kind == "attribute":
+                setattr(holder, key, value)
+            elif isinstance(holder, tuple):  # cannot be given another member: its numbers are changed
+                holder[key][...] = value
+            else:
+                holder[key] = value
+
+
+def written(path: Path) -> str:
+    """A path as in Python: layers[0].W."""
+    text = ""
+    for kind, key in path:
+        text += f".{key}" if kind == "attribute" else f"[{key!r}]" if kind == "item" else "what backward returns"
+    return text.removeprefix(".")
+
+
+def at(thing: Any, path: Path, returned: Any = None) -> Any:
+    """What stands at a path."""
+    for kind, key in path:
+        thing = returned if kind == "returned" else getattr(thing, key) if kind == "attribute" else thing[key]
+    return thing
+
+
+def leaves(thing: Any, start: Path = ()) -> list[Leaf]:
+    """All numbers in an object, each array once."""
+    found: list[Leaf] = []
+    arrays: dict[int, Leaf] = {}
+    for path, value in _walk(thing, start):
+        if isinstance(value, np.ndarray) and id(value) in arrays:
+            arrays[id(value)].paths.append(path)
+            continue
+        found.append(Leaf([path], value))
+        arrays[id(value)] = found[-1]
+    return found
+
+
+def _walk(thing: Any, start: Path) -> Iterator[tuple[Path, Any]]:
+    seen: set[int] = set()
+    waiting = collections.deque([(start, thing)])
+    while waiting:
+        path, value = waiting.popleft()
+        if _is_leaf(value):
+            yield path, value
+            continue
+        held = [] if id(value) in seen else _held(value)
+        if held:
+            seen.add(id(value))
+        if len(seen) > LARGEST:
+            raise Unpaired(
+                f"{type(thing).__name__}() must hold {LARGEST:,} things at most, not more: too many to look at"
+            )
+        waiting.extendleft(((*path, step), inner) for step, inner in reversed(held))
+
+
+def _is_leaf(value: Any) -> bool:
+    if isinstance(value, np.ndarray | np.floating):
+        return value.dtype.kind in "fiuc" and value.size > 0
+    if isinstance(value, list | tuple) and value and isinstance(value[0], float | list | tuple):
+        try:
+            return np.asarray(value).dtype.kind == "f"  # else a list of arrays, of layers, or of sizes
+        except ValueError:
+            return False
+    return isinstance(value, float) or type(value) is int  # of whole numbers, _held gives those such as b = 0 alone
+
+
+def _held(value: Any) -> list[tuple[tuple[str, Any], Any]]:
+    kind, items = "item", ()  # type: tuple[str, Any]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    elif not isinstance(value, NOT_LOOKED_INTO) and not getattr(value, "paired", False):
+        kind, items = "attribute", {**_in_slots(value), **getattr(value, "__dict__", {})}.items()
+    return [((kind, key), held) for key, held in items if not isinstance(held, NO_NUMBERS) or _whole(key, held)]
+
+
+def _whole(key: Any, held: Any) -> bool:
+    """b = 0: a whole number by the name of a parameter, and no size or count."""
+    return type(held) is int and _plain(key).rstrip("0123456789") in USUAL
+
+
+def _in_slots(thing: Any) -> dict[str, Any]:
+    """The attributes of an object whose class names them in __slots__."""
+    names = [name for cls in type(thing).__mro__ for name in np.atleast_1d(vars(cls).get("__slots__", ())).tolist()]
+    return {name: getattr(thing, name) for name in names if name != "__dict__" and hasattr(thing, name)}
+
+
+def own_class_values(thing: Any) -> None:
+    """Give a private copy, and all objects in it, arrays, floats, lists and dicts of their own that their class holds.
+
+    A copy shares its class with the original: what is written into such an array would be written there, too.
+    """
+    waiting, seen = [thing], {id(thing)}
+    while waiting:
+        held = waiting.pop()
+        for cls in type(held).__mro__ if hasattr(held, "__dict__") and not getattr(held, "paired", False) else ():
+            for name, value in vars(cls).items():
+                if isinstance(value, np.ndarray | float | list | dict) and not name.startswith("__"):
+                    held.__dict__.setdefault(name, copy.deepcopy(value))
+        inner = [value for _, value in _held(held) if not _is_leaf(value) and id(value) not in seen]
+        seen.update(map(id, inner))
+        waiting += inner[: LARGEST - len(seen)]
+
+
+def movers(thing: Any, run: Callable[[Any], Array], known: Callable[[Leaf], bool] = lambda leaf: False) -> list[Leaf]:
+    """The leaves that y depends on: y = run(a copy) is another one when they are nudged. Those `known` are left out."""
+    waiting = [leaf for leaf in leaves(thing) if not known(leaf)]
+    y = run(copy.deepcopy(thing)) if waiting else np.zeros(0)
+    return [leaf for leaf in waiting if any(_moves(thing, leaf, run, y, seed) for seed in (1, 2))]
+
+
+def _moves(thing: Any, leaf: Leaf, run: Callable[[Any], Array], y: Array, seed: int) -> bool:
+    nudged, value = copy.deepcopy(thing), np.asarray(leaf.value)
+    size = 1 + np.abs(value)
+    try:
+        leaf.write(nudged, (value + size * np.random.default_rng(seed).normal(size=value.shape)).astype(float))
+        other = run(nudged)
+    except Exception:  # numbers that cannot be others, such as sizes: they are not learned
+        return False
+    return np.shape(other) != y.shape or not np.array_equal(other, y, equal_nan=True)
+
+
+def constant(leaf: Leaf, thing: Any) -> bool:
+    """Whether a leaf that moves y is not learned: it is read-only, not among `parameters`, or an unusual number."""
+    declared = getattr(thing, "parameters", None)
+    if isinstance(declared, list | tuple) and declared and all(isinstance(name, str) for name in declared):
+        return leaf.paths[0][0][1] not in declared and leaf.name not in declared
+    if isinstance(leaf.value, np.ndarray) and leaf.value.ndim:
+        return not leaf.value.flags.writeable or (leaf.value.dtype.kind in "iu" and not usual(leaf))
+    return not usual(leaf)
+
+
+def usual(leaf: Leaf) -> bool:
+    """Whether a name is one that parameters mostly have: W, b, W1, weights, gamma, also as params["W1"]."""
+    names = [str(key) for kind, key in leaf.paths[0] if isinstance(key, str)]
+    return bool(names) and _plain(names[-1]).rstrip("0123456789") in USUAL
+
+
+def idle(thing: Any, moving: list[Leaf]) -> list[Leaf]:
+    """Arrays with the name of a parameter that do not move y: this x, or dead units, may hide that they should."""
+    names, arrays = {leaf.name for leaf in moving}, [leaf for leaf in leaves(thing) if np.ndim(leaf.value)]
+    found = [leaf for leaf in arrays if usual(leaf) and leaf.name not in names and not constant(leaf, thing)]
+    return [leaf for leaf in found if not any(names_gradient(other, leaf) for other in arrays)]  # grads["W"]
+
+
+def pair(
+    parameters: list[Leaf], after: Any, returned: Any, slope: Callable[[Leaf, Array], float] | None = None
+) -> list[str]:
+    """Give each parameter the path of its gradient; the names of those for which none was found.
+
+    `after` is the object and `returned` what backward gave, after one step; slope(leaf, u) measures the derivative of L
+    along u. A gradient that has the right name is the gradient, right or wrong. Others must be proved by their numbers.
+    """
+    own = {path for leaf in parameters for path in leaf.paths}
+    candidates = [leaf for leaf in leaves(after) if leaf.paths[0] not in own]
+    if returned is not None:
+        candidates += leaves(returned, (RETURNED,))
+    missing = []
+    for leaf in parameters:
+        shape = np.shape(leaf.value)
+        named = [c for c in candidates if names_gradient(leaf, c)]
+        named.sort(key=lambda c: np.shape(c.value) != shape)
+        if not named and isinstance(returned, tuple):
+            alike = [c for c in candidates if c.paths[0][0] == RETURNED and np.shape(c.value) == shape]
+            named = alike if len(alike) == sum(np.shape(other.value) == shape for other in parameters) == 1 else []
+        proved = [c for c in named or candidates if slope and np.shape(c.value) == shape and _proved(leaf, c, slope)]
+        for choice in (proved, named):
+            if choice and leaf.gradient is None:
+                leaf.gradient = choice[0].paths[0]
+        if leaf.gradient is None:
+            missing.append(leaf.name)
+    return missing
+
+
+def _proved(leaf: Leaf, candidate: Leaf, slope: Callable[[Leaf, Array], float]) -> bool:
+    """Whether a candidate agrees with the measured derivative along two random directions."""
+    gradient, rng = np.asarray(candidate.value, float), np.random.default_rng(5)
+    length = np.linalg.norm(gradient)
+    if not length or not np.isfinite(length):
+        return False
+    for _ in range(2):
+        u = rng.normal(size=gradient.shape)
+        if not abs((u * gradient).sum() - slope(leaf, u)) <= 1e-5 * length:
+            return False
+    return True
+
+
+def names_gradient(parameter: Leaf, gradient: Leaf) -> bool:
+    """Whether the second has the name of the gradient of the first."""
+    return any(_named(p, g) for p in parameter.paths for g in gradient.paths)
+
+
+def _named(parameter: Path, gradient: Path) -> bool:
+    """Whether the second path is the name of the gradient of what stands at the first."""
+    p, g = [key for _, key in parameter], [key for _, key in gradient]
+    if gradient[0] == RETURNED:
+        g = ["grads", *(key for kind, key in gradient[1:] if isinstance(key, str))]  # a place in a tuple is no name
+    if len(g) == len(p) + 1 and _plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]
+        return all(a == b or _means(b, a) for a, b in zip(p, g[1:]))
+    if len(g) != len(p) or g == p:
+        return False
+    last = len(p) - 1
+    return all(
+        a == b or _means(b, a) or (_plain(b) in OF_ALL and (k < last or _plain(a) in VALUES))
+        for k, (a, b) in enumerate(zip(p, g))
+    )
+
+
+def _means(gradient: Any, parameter: Any) -> bool:
+    """dW, grad_W, W_grad and the like, for W; weight_gradients for weights."""
+    if not isinstance(gradient, str) or not isinstance(parameter, str):
+        return False
+    g, p = _plain(gradient), _plain(parameter)
+    forms = {p, p.removesuffix("s"), p.removesuffix("es")}  # weights, biases
+    return g in {word + form for word in BEFORE for form in forms} | {form + word for word in BEHIND for form in forms}
+
+
+def _plain(key: Any) -> str:
+    return str(key).replace("_", "").lower()

@@ -1,0 +1,213 @@
+"""What a check found: a Report is true or false, and prints as a text that fits 100 columns."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+
+WIDTH = 100
+
+
+@dataclass
+class Row:
+    """One tensor: what the code's backward gives at its worst entry, and what was measured there."""
+
+    where: str
+    tensor: str
+    entry: str
+    analytic: float
+    numeric: float
+    error: float
+    verdict: str  # "ok", "wrong", "kink" or "raises"
+
+
+@dataclass
+class Finding:
+    """The cause of what is wrong: a code for programs, sentences for people."""
+
+    code: str
+    where: str
+    why: str
+    fix: str = ""
+    tensor: str = ""  # whose worst entry `why` names, in the words of `example`
+    example: str = ""
+
+    def agree_with(self, rows: list[Row]) -> None:
+        """Say in `why` what the table says of that tensor: an examination of a layer alone has a dy of its own."""
+        for row in rows:
+            if self.example and (row.where, row.tensor, row.verdict) == (self.where, self.tensor, "wrong"):
+                self.why = self.why.replace(self.example, worked(row))
+                self.example = worked(row)
+
+
+def worked(row: Row) -> str:
+    """The worst entry with its two numbers."""
+    return f"At {row.tensor}{row.entry} the code gives {row.analytic:.6g}, measured is {row.numeric:.6g}."
+
+
+@dataclass
+class Report:
+    """True where every gradient was looked at and is right.
+
+    `code` is "ok", the name of the slip, "unknown", or "not-judged" where something could not be looked at.
+    """
+
+    title: str
+    method: str = ""
+    rows: list[Row] = field(default_factory=list)
+    finding: Finding | None = None
+    notes: list[str] = field(default_factory=list)
+    sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
+    plotter: Callable[[Any], Any] | None = field(default=None, repr=False)
+    columns: tuple[str, str] = ("analytic", "numeric")
+
+    def __bool__(self) -> bool:
+        return self.finding is None
+
+    @property
+    def code(self) -> str:
+        """ "ok", or the name of what is wrong."""
+        return self.finding.code if self.finding else "ok"
+
+    @property
+    def where(self) -> str:
+        """The layer or loss that is wrong; empty where none is."""
+        return self.finding.where if self.finding else ""
+
+    @property
+    def why(self) -> str:
+        """What the code does, and what it should; empty where nothing is wrong."""
+        return self.finding.why if self.finding else ""
+
+    @property
+    def fix(self) -> str:
+        """The change to make."""
+        return self.finding.fix if self.finding else ""
+
+    @property
+    def verdict(self) -> str:
+        """ "right", "wrong in ..." or "not judged"."""
+        if self:
+            return "right"
+        return "not judged" if self.code == "not-judged" else f"wrong in {self.where}"
+
+    def text(self, cause: bool = True) -> str:
+        """The report; without the cause it is a riddle."""
+        verdict = self.verdict if cause or self.code == "not-judged" else self.verdict.split(" in ")[0]
+        lines = [*_wrapped("", f"{self.title}: {verdict}"), ""]
+        if self.rows:
+            lines += [_line("place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
+            for row in self.rows:
+                numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.0e}"
+                lines.append(_line(row.where, row.tensor, row.entry, *numbers, row.verdict))
+            lines.append("")
+        if self.method:
+            lines += _wrapped("", f"measured by {self.method}")
+        for note in self.notes:
+            lines += _wrapped("note  ", note)
+        if self.finding and cause:
+            lines += [] if not lines[-1] else [""]  # one empty line, with a table above or without
+            lines += [*_wrapped("what  ", self.code), *_wrapped("why   ", self.why)]
+            if self.fix:
+                lines += _wrapped("fix   ", self.fix)
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same as a table."""
+        cells = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{html.escape(text)}</td>"
+                for text in (
+                    row.where, row.tensor, row.entry, f"{row.analytic:.6g}", f"{row.numeric:.6g}",
+                    f"{row.error:.0e}", row.verdict,
+                )
+            )
+            + "</tr>"
+            for row in self.rows
+        )  # fmt: skip
+        names = ("place", "tensor", "worst entry", *self.columns, "rel. error", "verdict")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        said = [f"<p><b>{html.escape(self.title)}: {html.escape(self.verdict)}</b></p>"]
+        said.append(f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>" if self.rows else "")
+        for name, text in (("why", self.why), ("fix", self.fix), *(("note", note) for note in self.notes)):
+            if text:
+                said.append(f"<p><b>{name}</b> {html.escape(text)}</p>")
+        return "".join(said)
+
+    def sweep(self) -> Sweep:
+        """The error of central differences against their step: a V, a plateau or a cliff."""
+        if self.sweeper is None:
+            raise ValueError(f"{self.title}: sweep needs a check that has computed gradients, and this one has not")
+        return self.sweeper()
+
+    def plot(self, axes: Any = None) -> Any:
+        """The sweep as a picture, of an optimizer the path; returns the axes."""
+        return self.sweep().plot(axes) if self.plotter is None else self.plotter(axes)
+
+
+@dataclass
+class Sweep:
+    """Error against step size, h = 1e-1 ... 1e-12, of a central difference along one direction.
+
+    A right gradient makes a V: too large a step truncates (slope 2), too small a one rounds off (slope -1). A bug of
+    relative size d is a plateau at d, which no step gets under. A kink within the step is a cliff.
+    """
+
+    h: Array
+    error: Array
+    kink: str = ""  # the unit that is nearest to its kink, at a cliff
+
+    @property
+    def shape(self) -> str:
+        """ "V", "plateau" or "cliff"."""
+        best = self.error.min()
+        if best > 1e-7:  # round-off and truncation meet below 1e-8
+            return "plateau"
+        jumps = np.log10(np.maximum(self.error[:-1], 1e-16) / np.maximum(self.error[1:], 1e-16))  # from large h down
+        return "cliff" if (jumps[self.error[:-1] > 1e-8] > 3.5).any() else "V"
+
+    def __str__(self) -> str:
+        said = {
+            "V": f"a V, down to {self.error.min():.0e}: the gradient is right",
+            "plateau": f"a plateau at {np.median(self.error):.0e}: a bug of that relative size, whatever the step",
+            "cliff": f"a cliff: not a bug, {self.kink or 'a kink'}; within smaller steps the gradient is right",
+        }[self.shape]
+        lines = ["     h      error"]
+        for h, error in zip(self.h, self.error):
+            bar = "#" * max(0, round(3 * (16 + math.log10(max(error, 1e-16)))))
+            lines.append(f"{h:8.0e}  {error:8.0e}  {bar}")
+        return "\n".join([*lines, *_wrapped("", said)])
+
+    __repr__ = __str__
+
+    def plot(self, axes: Any = None) -> Any:
+        """The same as a picture."""
+        from ... import plots
+
+        return plots.check_sweep({"this gradient": (self.h, self.error)}, axes=axes)
+
+
+def _line(*cells: str) -> str:
+    widths = 32, 9, 13, 13, 13, 11
+    cut = [cell if len(cell) <= width else cell[: width - 3] + "..." for cell, width in zip(cells, widths)]
+    left = [f"{cell:<{width}}" for cell, width in zip(cut[:3], widths)]
+    right = [f" {cell:>{width - 1}}" for cell, width in zip(cut[3:], widths[3:])]
+    return ("".join(left) + "".join(right) + "  " + cells[-1]).rstrip()
+
+
+def _wrapped(head: str, text: str) -> Sequence[str]:
+    return textwrap.wrap(text, WIDTH - 2, initial_indent=head, subsequent_indent=" " * len(head)) or [head]

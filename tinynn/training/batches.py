@@ -1,0 +1,48 @@
+"""Rows in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backends import numpy as numpy_ops
+from ..checks import Array
+
+
+def minibatches(
+    x: Array,
+    t: Array,
+    batch_size: int,
+    *,
+    shuffle: bool = True,
+    seed: int | np.random.Generator | None = None,
+    ops: ModuleType = numpy_ops,
+) -> Iterator[tuple[Array, Array]]:
+    """All rows of x and t once, as pairs of batches: shuffled copies, or with shuffle=False views in order.
+
+    The last batch takes what is left. `ops` is the backend that x and t belong to.
+    """
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    if not isinstance(ops, ModuleType) or not hasattr(ops, "xp"):
+        raise TypeError(f"ops must be the module of a backend, such as model.ops, not {checks.describe(ops)}")
+    for thing, a in (("x", x), ("t", t)):
+        if not isinstance(a, ops.xp.ndarray) or a.ndim == 0:
+            expected = f"a {ops.xp.__name__} array with a row for each example"
+            raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}")
+    if len(x) != len(t):
+        raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
+    order = checks.generator("seed", seed).permutation(len(x)) if checks.flag("shuffle", shuffle) else None
+    return in_batches((x, t), batch_size, order, ops)
+
+
+def in_batches(arrays: Sequence[Array], size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
+    """The same rows of each of the arrays, `size` at a time."""
+    if order is not None:
+        order = ops.asarray(order)  # the host draws it; to the GPU it goes once an epoch
+    for start in range(0, len(arrays[0]), size):
+        rows = slice(start, start + size) if order is None else order[start : start + size]
+        yield tuple(a[rows] for a in arrays)

@@ -1,0 +1,85 @@
+"""The record of a training, and how it shows itself: `fit` gives it back, and prints the same lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import checks
+
+
+class History:
+    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are the metrics, such as
+    accuracy, and the seconds, and with val_ before them those of the validation. Its repr is a table, `plot` draws the
+    curves. `first` epochs had been before."""
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = checks.integer("History: first", first, 0)
+        self.stopped: str | None = None  # why the training ended before its last epoch
+        self.rows: list[dict[str, float]] = []
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add an epoch: name -> number, the same names in every epoch. Raises TypeError, ValueError."""
+        if not isinstance(row, Mapping) or not row or not all(isinstance(name, str) for name in row):
+            raise TypeError(f"History: row must be a dict name -> number, not {checks.describe(row)}")
+        names = self.keys() or list(row)
+        if set(row) != set(names):
+            raise ValueError(
+                f"History: row must have the names of the rows before, {_listed(names)}, not {_listed(row)}"
+            )
+        self.rows.append({name: checks.real(f"History: row[{name!r}]", row[name]) for name in names})
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self:
+            raise KeyError(f"history has {_listed(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
+        return [row[name] for row in self.rows]
+
+    def __contains__(self, name: str) -> bool:
+        return isinstance(name, str) and name in self.keys()
+
+    def __len__(self) -> int:
+        """The number of epochs."""
+        return len(self.rows)
+
+    def keys(self) -> list[str]:
+        """The names of what was recorded."""
+        return list(self.rows[0]) if self.rows else []
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Name -> list with a number for each epoch."""
+        return {name: self[name] for name in self.keys()}
+
+    def plot(self, axes: Any = None) -> Any:
+        """The learning curves, an axes for each quantity (plots.learning_curves)."""
+        from .. import plots  # matplotlib takes longer to load than all of tinynn
+
+        return plots.learning_curves(self, axes)
+
+    def __repr__(self) -> str:
+        lines = [line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
+        stopped = [] if self.stopped is None else [f"stopped: {self.stopped}"]
+        return "\n".join([heading(self.keys()), *lines, *stopped])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def heading(names: Iterable[str]) -> str:
+    return "epoch" + "".join(f"{name:>{width(name)}}" for name in names)
+
+
+def line(epoch: int, row: dict[str, float]) -> str:
+    return f"{epoch:>5}" + "".join(f"{text(name, value):>{width(name)}}" for name, value in row.items())
+
+
+def width(name: str) -> int:
+    return max(len(name), 8) + 3
+
+
+def text(name: str, value: float) -> str:
+    if name.endswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"

@@ -1,0 +1,264 @@
+"""Training: the four-line step in a loop over shuffled batches, with its record.
+
+    y = model.forward(x)
+    value = loss.forward(y, t)
+    model.backward(loss.backward())
+    optimizer.step()
+
+`fit` runs exactly these. Its `model` is a Sequential or anything else with forward, backward, params and grads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import backends, checks
+from ..checks import Array
+from . import demands
+from .batches import in_batches, minibatches
+from .callbacks import Run
+from .demands import Metrics
+from .history import History, heading, line, text
+from .snapshot import Snapshot
+
+
+def fit(
+    model: Any,
+    x: Array,
+    t: Array,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: tuple[Array, Array] | None = None,
+    validation_split: float = 0.0,
+    sample_weight: Array | None = None,
+    class_weight: Mapping[int, float] | None = None,
+    metrics: Metrics | None = None,
+    transform: Callable[[Array], Array] | None = None,
+    callbacks: Sequence[Callable[[Run], None]] = (),
+    seed: int | None = None,
+    progress: bool = True,
+) -> History:
+    """Train `model` on rows x (N, D) with targets t, `epochs` times over all of them, and return the History.
+
+    An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
+    takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are
+    ten, to the last bit. The epoch's loss and metrics are means over its batches, while the parameters move; those on
+    `validation_data` are of the epoch's end; `validation_split` sets the last rows aside for that, such as 0.1 of all
+    (shuffle rows that are sorted before). The arrays are NumPy's; they are moved to the model's backend once, whole.
+    `metrics`, a dict name -> function (y, t) -> number, is {"accuracy": accuracy} where classes are learned, else {}.
+    `sample_weight`, a number of 0 or more for each row of x, lets rows count more or less in the loss; `class_weight`,
+    a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
+    `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
+    `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
+    shows a bar on a terminal and a line for each epoch. A loss that is no longer a number warns once.
+
+    Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
+    says why. A `fit` of the epochs that are left is then, to the last bit, as if nothing had been. Where an error ends
+    it, the epoch is undone, too.
+
+    Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
+    """
+    epochs = checks.integer("epochs", epochs, 1)
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    progress = checks.flag("progress", progress)
+    demands.parts(model=model, loss=loss, optimizer=optimizer)
+    demands.callbacks(callbacks)
+    ops = backends.of(model)
+    loss.follow(ops)
+    prepare = demands.transform(transform)
+    outputs = demands.data(model, x, t, loss, prepare)
+    metrics = demands.metrics(metrics, loss, outputs)
+    weight = demands.weights(t, sample_weight, class_weight)
+    trained, validation = demands.validation(x, t, validation_split, validation_data, loss.classifies)
+    if validation_data is not None and validation is not None:
+        demands.data(model, *validation, loss, prepare, "validation ")
+    x, t = x[:trained], t[:trained]
+    arrays = [x, t]
+    if weight is not None:
+        weight = demands.to_train_with(weight[:trained], model.params.dtype)
+        arrays = [a[weight > 0] for a in (x, t, weight)]  # a batch of nothing but zeros would have no mean
+    arrays, rows = [ops.asarray(a) for a in arrays], len(arrays[0])
+    if seed is None:
+        seed = getattr(optimizer, "seed", None)
+    seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
+    first, optimizer.seed = checks.integer("optimizer.epochs", getattr(optimizer, "epochs", 0), 0), seed
+    last = first + epochs
+    history = History(first)
+    columns = ["loss", *metrics, "seconds"]
+    columns += [f"val_{name}" for name in ("loss", *metrics)] if validation else []
+    run = Run(model, loss, optimizer, history, columns, last)
+    before: tuple[int, Snapshot] | None = None  # so many epochs, and what they left
+    with contextlib.ExitStack() as ends:
+        try:
+            for callback in callbacks:
+                getattr(callback, "start", _nothing)(run)
+                ends.callback(getattr(callback, "end", _nothing), run)
+            for epoch in range(first, last):
+                if history.stopped is not None:
+                    break
+                before = epoch, Snapshot(model, optimizer)
+                # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
+                order = np.random.default_rng([seed, epoch]).permutation(rows)
+                batches = in_batches(arrays, batch_size, order, ops)
+                bar = _bar(batches, rows, batch_size, epoch + 1, last) if progress else batches
+                row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
+                if history.stopped is not None:  # in the midst of the epoch
+                    break
+                if validation is not None:
+                    scores = _evaluate(model, *validation, loss, metrics, prepare)
+                    row |= {f"val_{name}": value for name, value in scores.items()}
+                history.append(row)  # with this line the epoch is done
+                optimizer.epochs = epoch + 1
+                _warn_of_nan(history, optimizer, x, weight, validation)
+                if progress:
+                    if epoch == first:
+                        _print(heading(row))
+                    _print(line(epoch + 1, row))
+                for callback in callbacks:
+                    callback(run)
+        except BaseException as error:
+            if before is not None:
+                if run.epoch == before[0]:
+                    before[1].restore()
+                optimizer.epochs = run.epoch
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            run.stop("Ctrl-C")
+    if progress and history.stopped is not None:
+        _print(f"stopped: {history.stopped}")
+    return history
+
+
+def _train(
+    run: Run,
+    metrics: Metrics,
+    prepare: Callable[[Array], Array],
+    batches: Iterable[tuple[Array, ...]],
+    after_step: Sequence[Callable[[Run], None]],
+) -> dict[str, float]:
+    """One epoch, a step for each batch: the row of the history."""
+    model, loss, optimizer = run.model, run.loss, run.optimizer
+    start, rows, shares, total = time.perf_counter(), 0, 0.0, 0.0
+    sums = dict.fromkeys(metrics, 0.0)
+    shown = start
+    with demands.quiet():
+        for x_batch, t_batch, *weight in batches:
+            y = model.forward(prepare(x_batch))
+            value = loss.forward(y, t_batch, *weight)
+            model.backward(loss.backward())
+            optimizer.step()
+            share = weight[0].sum(dtype="float64") if weight else len(x_batch)
+            rows += len(x_batch)
+            shares += share
+            total += demands.figure("what loss gives", value) * share
+            if metrics:
+                for name, figure in demands.measured(metrics, y, t_batch).items():
+                    sums[name] += figure * len(x_batch)
+            run.steps += 1
+            run.value = value
+            for look in after_step:
+                look(run)
+            if run.history.stopped is not None:
+                break
+            if isinstance(batches, tqdm) and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
+                shown = time.perf_counter()
+                means = {"loss": total / shares} | {name: sums[name] / rows for name in sums}
+                batches.set_postfix_str(", ".join(f"{name} {text(name, float(v))}" for name, v in means.items()))
+    row = {"loss": float(total) / float(shares)} | {name: float(sums[name]) / rows for name in sums}
+    row["seconds"] = time.perf_counter() - start
+    return row
+
+
+def _warn_of_nan(history: History, optimizer: Any, x: Array, weight: Array | None, validation: Any) -> None:
+    """One sentence, at the first epoch whose loss is no number, in place of a hundred from within."""
+    for name, x_name in (("loss", "x"), ("val_loss", "validation x")):
+        value = history.rows[-1].get(name, 0.0)
+        if math.isfinite(value):
+            continue
+        if all(map(math.isfinite, history[name][:-1])):
+            found = demands.not_finite(x, weight) if name == "loss" else demands.not_finite(validation[0], None)
+            if found:
+                why = f"{x_name} holds {found}: no learning rate helps, that row must be mended or left out"
+            else:
+                why = (
+                    f"with lr={getattr(optimizer, 'lr', None)}: a smaller one or clip_norm may help; "
+                    "diagnose(model, loss, x, t) before, or Watch() among the callbacks, names the cause"
+                )
+            text = f"the {name} is {value} since epoch {history.first + len(history)}, {why}"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+        return  # after NaN in the loss, one in val_loss is no news
+
+
+def _nothing(run: Run) -> None:
+    """The start and end of a callback that has none."""
+
+
+def evaluate(
+    model: Any,
+    x: Array,
+    t: Array,
+    *,
+    loss: Any,
+    batch_size: int = 1000,
+    metrics: Metrics | None = None,
+    transform: Callable[[Array], Array] | None = None,
+) -> dict[str, float]:
+    """{"loss": ...} of the model on rows x and targets t, with {"accuracy": ...} for classifiers. Changes nothing.
+
+    Works through `batch_size` rows at a time, so that of all rows only y is held. `metrics` and `transform` as in
+    `fit`; the metrics are of all rows at once, not means over batches.
+    """
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    demands.parts(model=model, loss=loss)
+    loss.follow(backends.of(model))
+    prepare = demands.transform(transform)
+    metrics = demands.metrics(metrics, loss, demands.data(model, x, t, loss, prepare))
+    return _evaluate(model, x, t, loss, metrics, prepare, batch_size)
+
+
+def _evaluate(
+    model: Any,
+    x: Array,
+    t: Array,
+    loss: Any,
+    metrics: Metrics,
+    prepare: Callable[[Array], Array],
+    batch_size: int = 1000,
+) -> dict[str, float]:
+    """`evaluate` of what has been checked before: `fit` does so once, not in every epoch."""
+    ops = backends.of(model)
+    total, ys = 0.0, []
+    with demands.quiet():
+        for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
+            y = demands.call(model, prepare(ops.asarray(x_batch)))
+            total += float(loss(y, ops.asarray(t_batch))) * len(x_batch)
+            ys.append(y)
+        figures = demands.measured(metrics, ops.xp.concatenate(ys), ops.asarray(t))
+    return {"loss": total / len(x)} | {name: float(figure) for name, figure in figures.items()}
+
+
+def _bar(batches: Iterator[Any], N: int, batch_size: int, epoch: int, last: int) -> Iterable[Any]:
+    """The batches, behind a progress bar where standard error is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return batches
+    form = "{desc} |{bar:10}| step {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # fits 80 columns
+    title = f"epoch {epoch}/{last}"
+    return tqdm(batches, title, -(-N // batch_size), leave=False, unit="", bar_format=form)
+
+
+def _print(text: str) -> None:
+    """A line on standard output, above the bar. Programs without a console have no standard output."""
+    if sys.stdout is not None:
+        tqdm.write(text, file=sys.stdout)
