@@ -7,8 +7,8 @@ The file is NumPy's .npz: `params`, `optimizer.m` and the like are the flat vect
 what they belong to. np.load("run.npz")["params"] reads without tinynn. Not in the file: the backend, which is the
 reader's choice, and a seed that was a Generator.
 
-Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading that believes nothing, files.py for
-writing that never leaves half a file, weights.py for the parameters alone.
+Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading that believes nothing, files.py
+for writing that never leaves half a file, weights.py for the parameters alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+"""The house: imports run one way, from the rooms above to those below, and no circle is among the files of a room."""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+import tinynn
+
+PACKAGE = Path(tinynn.__file__).parent
+FLOORS = [  # a room takes from those of the lines above it, and from its own
+    {"checks", "process"},
+    {"backends", "initializers"},
+    {"layers", "losses", "metrics"},
+    {"optimizers"},
+    {"training"},
+    {"model"},
+    {"saving", "datasets", "plots"},
+    {"diagnosis", "teach"},
+    {"__init__", "__main__"},
+]
+FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+
+
+def taken(name, everywhere):
+    """The files that a file imports when it is loaded; `everywhere`, also later, inside functions."""
+    tree = ast.parse(FILES[name].read_text())
+    nodes = ast.walk(tree) if everywhere else tree.body
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = name.split(".")[: -node.level] + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                yield from known([*base, alias.name]) or known(base) or ["__init__"]
+
+
+def known(parts):
+    """The file of a dotted name, as a list of one; empty where it is none."""
+    return [key for key in (".".join(parts), ".".join([*parts, "__init__"])) if key in FILES][:1]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_run_one_way(name):
+    floor = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+    own = name.split(".")[0]
+    for other in taken(name, everywhere=False):
+        room = other.split(".")[0]
+        assert room == own or floor[room] < floor[own] or own == "__main__", f"{name} imports {other}"
+
+
+def test_no_circle():
+    graph = {name: set(taken(name, everywhere=False)) - {name} for name in FILES}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
