@@ -23,7 +23,21 @@ from common import make_directory, parser, save, stoppable
 from matplotlib.figure import Figure
 
 import tinynn
-from tinynn import MSE, SGD, Adam, Affine, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh, plots
+from tinynn import (
+    MSE,
+    SGD,
+    Adam,
+    Affine,
+    Conv2D,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    plots,
+)
 
 # --- words: name -> (title, what to look for, what is to be seen) ----------------------------------------------------
 
@@ -95,6 +109,19 @@ WORDS = {
         "unit, ink on dark ones inhibits it. The speckled rim is where no digit has ink, so that nothing was "
         "learned.",
         "64 tiles in a square, each grey with light and dark patches and strokes.",
+    ),
+    "filters": (
+        "What convolutions look for",
+        "Each tile is one kernel of 5 x 5 weights, which slides over the whole image. Look for edges: a light side "
+        "and a dark side, in one direction or another.",
+        "Eight small squares of 5 x 5 patches in grey, light and dark, with a colour bar for the weight.",
+    ),
+    "feature_maps": (
+        "A digit on its way through convolutions",
+        "Each row is what one layer makes of the digit, channel by channel. The convolution finds edges in eight "
+        "directions; ReLU drops what is negative; pooling halves the image and keeps what is strong.",
+        "Rows of small grey images of a 7: the digit itself, its edges in eight directions, the same with a black "
+        "background, and coarser ones below.",
     ),
     "confusion_matrix": (
         "Which digits are taken for which",
@@ -305,11 +332,26 @@ def digits(page: Page, quick: bool) -> None:
     page.add("digits_network", plots.network(model))
     page.add("learning_curves", plots.learning_curves(history, names=("training", "test"))[0])
     page.add("first_layer_weights", plots.first_layer_weights(model))
+    convolutions(page, x[:1500], t[:1500], x_test[0])
     page.add("confusion_matrix", plots.confusion_matrix(t_test, predicted))
     rows = wrong[:32]
     axes = plots.predictions(x_test[rows], t_test[rows], predicted[rows])
     axes.set_title(f"The first {len(rows)} of {len(wrong):,} mistakes with {len(t_test):,} test images")
     page.add("mistakes", axes)
+
+
+def convolutions(page: Page, x: np.ndarray, t: np.ndarray, image: np.ndarray) -> None:
+    """A small convolutional network on a part of MNIST, and a digit that it has not seen."""
+    model = Sequential(
+        Conv2D(1, 8, 5, padding=2), ReLU(), MaxPool2D(2), Conv2D(8, 8, 3, padding=1), ReLU(), MaxPool2D(2), Flatten(),
+        Affine(392, 10), shape=(28, 28, 1), seed=0,
+    )  # fmt: skip
+    model.fit(
+        x.reshape(-1, 28, 28, 1), t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model, lr=3e-3), epochs=2,
+        batch_size=32, seed=0, progress=False,
+    )  # fmt: skip
+    page.add("filters", plots.filters(model))
+    page.add("feature_maps", plots.feature_maps(model, image.reshape(28, 28, 1))[0])
 
 
 def deep(page: Page, x: np.ndarray, t: np.ndarray, hidden: int, epochs: int) -> None:

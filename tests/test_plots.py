@@ -26,7 +26,7 @@ from matplotlib.text import Text
 from nonsense import Own, nonsense
 
 import tinynn
-from tinynn import SGD, Adam, Affine, ReLU, Sequential, Sigmoid, Tanh, plots
+from tinynn import SGD, Adam, Affine, Conv2D, ReLU, Sequential, Sigmoid, Tanh, plots
 
 
 def assert_fits(axes):
@@ -70,6 +70,9 @@ model.fit(points, t, loss=tinynn.SoftmaxCrossEntropy(), optimizer=tinynn.SGD(mod
 plots.histograms(recorder)
 plots.paths(lambda w: (float(w @ w), 2 * w), {"SGD": lambda m: tinynn.SGD(m, 0.1)}, x[1:], 2)
 plots.check_sweep({"error": (x + 1, x)})
+images = tinynn.Sequential(tinynn.Conv2D(1, 2, 1), backend="numpy")
+plots.filters(images)
+plots.feature_maps(images, np.ones((3, 3, 1), "float32"))
 assert "matplotlib.pyplot" not in sys.modules
 assert os.listdir() == []
 """
@@ -533,14 +536,14 @@ class Halves(tinynn.Layer):
     def forward(self, x):
         return x[:, ::2]
 
-    def output_size(self, n_in):
-        return None if n_in is None else (n_in + 1) // 2
+    def output_shape(self, shape):
+        return None if shape is None else (*shape[:-1], (shape[-1] + 1) // 2)
 
 
 class Silent(Halves):
     """The same, but does not say so."""
 
-    def output_size(self, n_in):
+    def output_shape(self, shape):
         return None
 
 
@@ -937,6 +940,8 @@ def right_calls():
         "folds": {"model": model, "x": x, "t": t, "after": [0, 2]},
         "line_fit": {"x": line, "t": line, "lines": {"y": line}},
         "confusion_matrix": {"t": t, "predicted": t, "labels": ["a", "b"]},
+        "filters": {"layer": Sequential(Conv2D(1, 3, 2), backend="numpy", seed=0), "columns": 2},
+        "feature_maps": {"model": Sequential(Conv2D(1, 3, 2), backend="numpy"), "image": np.ones((3, 4, 1), "float32"), "most": 2},
         "predictions": {"images": np.ones((4, 6)), "t": t, "predicted": t[::-1].copy(), "count": 3, "shape": (2, 3)},
     }  # fmt: skip
 

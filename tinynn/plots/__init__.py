@@ -5,6 +5,7 @@
     axes.figure.savefig("confusion_matrix.png", dpi=150)
 
     network, activations, first_layer_weights         what a network is made of (units.py)
+    filters, feature_maps                             what convolutions look for, and what they give (images.py)
     learning_curves, histograms, paths, check_sweep   how it trains, and whether its gradient is right (curves.py)
     decision_boundary, folds, line_fit                what it makes of inputs of one and two numbers (plane.py)
     confusion_matrix, predictions                     what a classifier gets wrong (classes.py)
@@ -24,12 +25,13 @@ Every function raises TypeError or ValueError, which names the argument, for wha
 
 from .classes import confusion_matrix, predictions
 from .curves import Histograms, check_sweep, histograms, learning_curves, paths
+from .images import feature_maps, filters
 from .plane import decision_boundary, folds, line_fit
 from .style import BLUE, COLOURS, GREEN, GREY, MARKERS, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 from .units import activations, first_layer_weights, network
 
 __all__ = [
     "BLUE", "COLOURS", "GREEN", "GREY", "MARKERS", "ORANGE", "PURPLE", "SKY", "VERMILLION", "YELLOW", "Histograms",
-    "activations", "check_sweep", "confusion_matrix", "decision_boundary", "first_layer_weights", "folds", "histograms",
-    "learning_curves", "line_fit", "network", "paths", "predictions",
+    "activations", "check_sweep", "confusion_matrix", "decision_boundary", "feature_maps", "filters",
+    "first_layer_weights", "folds", "histograms", "learning_curves", "line_fit", "network", "paths", "predictions",
 ]  # fmt: skip

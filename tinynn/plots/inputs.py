@@ -67,7 +67,7 @@ def named(thing: str, values: Any, value: str) -> dict[Any, Any]:
 
 def layers_of(model: Any) -> list[Layer]:
     """The layers of a model, of a list of layers, or the one layer that it is. Raises TypeError."""
-    layers = [model] if isinstance(model, Layer) else getattr(model, "layers", model)
+    layers = getattr(model, "layers", [model] if isinstance(model, Layer) else model)
     if not isinstance(layers, tuple | list) or not layers or not all(isinstance(layer, Layer) for layer in layers):
         raise TypeError(f"model must be a Sequential or a list of layers, not {checks.describe(model)}")
     return list(layers)

@@ -82,7 +82,8 @@ def _columns(layers: list[Layer]) -> tuple[list[int], list[Array | None], list[l
     names: list[list[str]] = [[]]
     for layer in layers:
         W = matrix(layer)
-        width = layer.output_size(widths[-1] if widths else None) if W is None else W.shape[1]
+        shape = layer.output_shape((widths[-1],)) if W is None and widths else None
+        width = W.shape[1] if W is not None else shape[-1] if shape else None
         if W is not None and (not widths or widths[-1] != W.shape[0]):
             if widths:  # a layer before, which does not say its width, has changed it
                 links.append(None)
