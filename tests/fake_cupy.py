@@ -25,6 +25,7 @@ import contextlib
 import functools
 import inspect
 import json
+import math
 import operator
 import re
 import types
@@ -206,6 +207,8 @@ class ndarray:
     itemsize = property(lambda self: self._a.itemsize)
     strides = property(lambda self: self._a.strides)
     T = property(lambda self: _wrap(self._a.T))
+    real = property(lambda self: _wrap(self._a.real))
+    imag = property(lambda self: _wrap(self._a.imag))
 
     def __init__(self, *_: Any, **__: Any):
         raise NotInStandIn("the stand-in does not implement cupy.ndarray(...) yet; cupy.empty(...) does the same")
@@ -486,6 +489,7 @@ TOKEN = re.compile(
 FLOAT = re.compile(r"((?:\d+\.\d*|\.\d+)(?:e[+-]?\d+)?|\d+e[+-]?\d+)(f?)", re.IGNORECASE)
 C_TYPES = {"float": np.float32, "double": np.float64, "bool": np.bool_, "int": np.int32, "long long": np.int64}
 C_FUNCTIONS = {f.__name__: f for f in (np.sqrt, np.exp, np.log, np.log1p, np.expm1, np.tanh, np.fabs)}
+C_FUNCTIONS |= {"erfc": np.vectorize(math.erfc, otypes=[float])}
 C_FUNCTIONS |= {"abs": np.abs, "isnan": np.isnan, "isfinite": np.isfinite, "isinf": np.isinf}
 LEVELS = {"?": 1, "||": 2, "&&": 3, "==": 4, "!=": 4, "<": 5, "<=": 5, ">": 5, ">=": 5, "+": 6, "-": 6, "*": 7, "/": 7}
 ARITHMETIC = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,

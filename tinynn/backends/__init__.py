@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..nesting import walk
 
 NAMES = ("numpy", "numba", "cupy")
 
@@ -45,17 +46,7 @@ def load(name: str | None = None) -> ModuleType:
 
 def of(model: Any) -> ModuleType:
     """The backend that a model works with: its `ops`, else that of the layers it holds, else the default."""
-    return getattr(model, "ops", None) or _of_layers(model) or load()
-
-
-def _of_layers(model: Any) -> ModuleType | None:
-    """The backend of the first layer among a model's attributes, alone or in lists and dicts, that is built."""
-    from ..layers.layer import Layer
-
-    held = list(getattr(model, "__dict__", {}).values())
-    for value in held[:]:
-        held += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return next((part.ops for part in held if isinstance(part, Layer) and part.ops), None)
+    return getattr(model, "ops", None) or next((layer.ops for _, layer in walk(model) if layer.ops), None) or load()
 
 
 def float_array(thing: str, a: Any, ops: ModuleType, ndim: int = 2) -> None:

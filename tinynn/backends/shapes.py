@@ -3,7 +3,8 @@
     demand("affine: x (N, D), W (D, H), b (H,)", x, W, b)
 
 A letter is a size: the first array that has it says how large it is, the others must agree; (...) is any shape, the
-same for all. So nothing broadcasts by accident: NumPy alone would repeat a b of one number, or a t of one column.
+same for all; an array with a ? may be None. So nothing broadcasts by accident: NumPy alone would repeat a b of one
+number, or a t of one column.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any
 
 from .. import checks
 
-ARRAY = re.compile(r"(labels )?(\w+) \(([^)]*)\)")
+ARRAY = re.compile(r"(labels )?(\w+)(\??) \(([^)]*)\)")
 
 
 def demand(what: str, *arrays: Any) -> None:
-    """Raise where the arrays are not what the line `what` says. A weight may be None.
+    """Raise where the arrays are not what the line `what` says.
 
     Floats must be of one dtype, float32 or float64, and may be complex beside float64, for the complex step; labels are
     whole numbers. Raises TypeError, ValueError.
@@ -36,8 +37,8 @@ def _look(what: str, kinds: tuple[Any, ...]) -> None:
     op = what.partition(":")[0]
     sizes: dict[str, Any] = {}
     first = ""  # the first array of floats, and its dtype
-    for (labels, name, letters), kind in zip(ARRAY.findall(what), kinds):
-        if kind is None and name == "weight":
+    for (labels, name, optional, letters), kind in zip(ARRAY.findall(what), kinds):
+        if kind is None and optional:
             continue
         shape, dtype, *_ = kind or (None, None)
         if shape is None or dtype is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...checks import Array
 from .. import shapes
 from .device import xp
@@ -40,3 +42,22 @@ def tanh(x: Array) -> Array:
 def tanh_backward(dy: Array, y: Array) -> Array:
     shapes.demand("tanh_backward: y (...), dy (...)", y, dy)
     return tanh_backward_kernel(dy, y)
+
+
+# erfc is C's; the textbook's way to it, Python's function for each number, is none for a GPU.
+gelu_kernel = xp.ElementwiseKernel("T x, T root_2", "T y", "T p = T(erfc(-x / root_2)) / T(2); y = x * p", "gelu")
+gelu_backward_kernel = xp.ElementwiseKernel(
+    "T dy, T x, T root_2, T root_2_pi",
+    "T dx",
+    "T p = T(erfc(-x / root_2)) / T(2); dx = dy * (p + x * exp(-x * x / T(2)) / root_2_pi)",
+    "gelu_backward",
+)
+
+
+def gelu(x: Array) -> Array:
+    return gelu_kernel(x, math.sqrt(2))
+
+
+def gelu_backward(dy: Array, x: Array) -> Array:
+    shapes.demand("gelu_backward: x (...), dy (...)", x, dy)
+    return gelu_backward_kernel(dy, x, math.sqrt(2), math.sqrt(2 * math.pi))

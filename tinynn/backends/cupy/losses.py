@@ -39,7 +39,7 @@ LOG_2PI = 1.8378770664093453
 
 
 def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
-    shapes.demand("mse: y (N, D), t (N, D), weight (N,)", y, t, weight)
+    shapes.demand("mse: y (N, D), t (N, D), weight? (N,)", y, t, weight)
     square, dy = mse_kernel(y, t, 2 / max(y.size, 1))
     return _average(square, dy, y.size, weight)
 
@@ -52,9 +52,9 @@ def softmax(y: Array) -> Array:
 
 def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
     if t.ndim == 1:
-        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight (N,)", y, t, weight)
+        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight? (N,)", y, t, weight)
     else:
-        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight (N,)", y, t, weight)
+        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight? (N,)", y, t, weight)
     N, C = y.shape
     z, e, total = _softmax_parts(y)
     if t.ndim == 1:
@@ -65,7 +65,7 @@ def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tu
 
 
 def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
-    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight (N,)", t, y, weight)
+    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight? (N,)", t, y, weight)
     D = t.shape[1]
     losses, dm, ds = gaussian_kernel(y[:, :D], y[:, D:], t, LOG_2PI, max(t.size, 1))
     return _average(losses, xp.concatenate([dm, ds], axis=1), t.size, weight)
@@ -76,6 +76,11 @@ def _softmax_parts(y: Array) -> tuple[Array, Array, Array]:
     z = y - y.max(axis=1, keepdims=True)
     e = xp.exp(z)
     return z, e, e.sum(axis=1, keepdims=True)
+
+
+def average_of_all(losses: Array, dy: Array, weight: Array | None) -> tuple[float, Array]:
+    """The mean of all numbers, for the losses that are the textbook's."""
+    return _average(losses, dy, losses.size, weight)
 
 
 def _average(losses: Array, dy: Array, count: int, weight: Array | None) -> tuple[float, Array]:

@@ -12,6 +12,7 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from .. import shapes
+from . import activations
 
 
 def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
@@ -19,7 +20,7 @@ def mse(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
 
     y, t (N, D) -> the value, dy (N, D).
     """
-    shapes.demand("mse: y (N, D), t (N, D), weight (N,)", y, t, weight)
+    shapes.demand("mse: y (N, D), t (N, D), weight? (N,)", y, t, weight)
     error = y - t
     return _average(error * error, error * (2 / max(y.size, 1)), weight)
 
@@ -47,9 +48,9 @@ def softmax_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tu
     Raises ValueError for a label out of range.
     """
     if np.ndim(t) == 1:
-        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight (N,)", y, t, weight)
+        shapes.demand("softmax_cross_entropy: y (N, C), labels t (N,), weight? (N,)", y, t, weight)
     else:
-        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight (N,)", y, t, weight)
+        shapes.demand("softmax_cross_entropy: y (N, C), t (N, C), weight? (N,)", y, t, weight)
     N, C = y.shape
     z = y - _row_max(y)
     e = np.exp(z)
@@ -76,7 +77,7 @@ def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float
 
     y (N, 2 D), t (N, D) -> the value, dy (N, 2 D). Source: Nix & Weigend 1994.
     """
-    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight (N,)", t, y, weight)
+    shapes.demand("gaussian_nll: t (N, D), y (N, 2 D), weight? (N,)", t, y, weight)
     D = t.shape[1]
     m, s = y[:, :D], y[:, D:]
     error = m - t
@@ -87,6 +88,43 @@ def gaussian_nll(y: Array, t: Array, weight: Array | None = None) -> tuple[float
     dy = np.concatenate([error * per_sigma, (1 - square) / 2], axis=1)
     dy /= max(t.size, 1)
     return _average((np.log(2 * np.pi) + s + square) / 2, dy, weight)
+
+
+def mae(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+    """L = mean over all N D elements of |y - t|;  dy = sign(y - t) / (N D), 0 where y = t, which has no derivative.
+
+    y, t (N, D) -> the value, dy (N, D).
+    """
+    shapes.demand("mae: y (N, D), t (N, D), weight? (N,)", y, t, weight)
+    error = y - t
+    sign = np.sign(error.real)
+    return _average(error * sign, sign / max(y.size, 1), weight)
+
+
+def huber(y: Array, t: Array, delta: float, weight: Array | None = None) -> tuple[float, Array]:
+    """L = mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = y - t.
+
+    dy = clip(e, -delta, delta) / (N D).
+
+    A parabola, continued by its tangents at -delta and delta: so an outlier pulls no harder than delta.
+    y, t (N, D) -> the value, dy (N, D). Source: Huber 1964.
+    """
+    shapes.demand("huber: y (N, D), t (N, D), weight? (N,)", y, t, weight)
+    error = y - t
+    inner = np.where(np.abs(error.real) <= delta, error, delta * np.sign(error.real))  # clipped
+    return _average(inner * (error - inner / 2), inner / max(y.size, 1), weight)
+
+
+def binary_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+    """L = mean of -t log p - (1 - t) log(1 - p), p = sigmoid(y);  dy = (p - t) / (N D).
+
+    With log p = y - softplus(y) and log(1 - p) = -softplus(y) this is softplus(y) - t y: no logarithm of a rounded 0
+    (1 - p *is* 0 from y = 17 on in float32). And softplus' is sigmoid, so dy is p - t.
+
+    y scores (logits), t probabilities, (N, D) -> the value, dy (N, D).
+    """
+    shapes.demand("binary_cross_entropy: y (N, D), t (N, D), weight? (N,)", y, t, weight)
+    return _average(activations.softplus(y) - t * y, (activations.sigmoid(y) - t) / max(y.size, 1), weight)
 
 
 def _row_max(y: Array) -> Array:

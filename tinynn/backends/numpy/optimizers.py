@@ -70,3 +70,17 @@ def adam_step(
     step /= np.sqrt(v / (1 - beta2**t)) + eps
     params *= 1 - lr * weight_decay
     params -= step
+
+
+def rmsprop_step(params: Array, grads: Array, v: Array, lr: float, rho: float, eps: float, weight_decay: float) -> None:
+    """v <- rho v + (1 - rho) g^2;  w <- w - lr g / (sqrt(v) + eps): each step as long as the gradient is unusual.
+
+    g is the gradient plus weight_decay w. v starts at 0, so the first steps are long: lr / sqrt(1 - rho) at first.
+    All arrays (P,). A v below 1e-37 is 0. Writes: params, v. Source: Hinton 2012, lecture 6e; eps as in PyTorch.
+    """
+    shapes.demand("rmsprop_step: params (P,), grads (P,), v (P,)", params, grads, v)
+    g = grads + weight_decay * params
+    v *= rho
+    v += (1 - rho) * g * g
+    v[np.abs(v) < TINY_SQUARE] = 0
+    params -= lr * g / (np.sqrt(v) + eps)

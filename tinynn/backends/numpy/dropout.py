@@ -1,0 +1,17 @@
+"""Dropout: what is multiplied by x, since a mask drawn once serves forward and backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+
+
+def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: Any) -> Array:
+    """0 with the probability `rate`, else 1 / (1 - rate): so the mean of mask x is x, and use needs no other scale.
+
+    The same numbers for every dtype. Source: Srivastava et al. 2014, with the scale in training ("inverted").
+    """
+    return (rng.random(shape, np.float32) >= rate).astype(dtype) / np.asarray(1 - rate, dtype)
