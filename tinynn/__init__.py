@@ -26,11 +26,32 @@ from .initializers import (
     xavier_uniform,
     zeros,
 )
-from .layers import Activation, Affine, Layer, ReLU, Sigmoid, Tanh
-from .losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
+from .layers import (
+    ELU,
+    GELU,
+    Activation,
+    Affine,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dropout,
+    Flatten,
+    GELUTanh,
+    GlobalAvgPool,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from .losses import MAE, MSE, BinaryCrossEntropy, GaussianNLL, Huber, Loss, SoftmaxCrossEntropy
 from .metrics import accuracy
-from .model import Sequential, flatten
-from .optimizers import SGD, Adam, Optimizer
+from .model import Model, Sequential, flatten
+from .optimizers import SGD, Adam, Optimizer, RMSProp
 from .saving import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
 from .training import EarlyStopping, History, LearningRate, callbacks, evaluate, fit, minibatches
 
@@ -40,12 +61,15 @@ if TYPE_CHECKING:
     from .teach import check, check_layer, check_loss, check_optimizer, explain
 
 __all__ = [
-    "MSE", "SGD", "Activation", "Adam", "Affine", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
-    "History", "Layer", "LearningRate", "Loss", "Optimizer", "ReLU", "Sequential", "Sigmoid", "SoftmaxCrossEntropy",
-    "Tanh", "Watch", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer",
-    "constant", "datasets", "diagnose", "evaluate", "explain", "fit", "flatten", "initializers", "kaiming_normal",
-    "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "plots",
-    "save", "save_weights", "teach", "uniform", "xavier_normal", "xavier_uniform", "zeros",
+    "ELU", "GELU", "MAE", "MSE", "SGD", "Activation", "Adam", "Affine", "AvgPool2D", "BatchNorm",
+    "BinaryCrossEntropy", "Checkpoint", "CheckpointError", "Conv2D", "Dropout", "EarlyStopping", "Flatten",
+    "GELUTanh", "GaussianNLL", "GlobalAvgPool", "History", "Huber", "Layer", "LeakyReLU", "LearningRate",
+    "Loss", "MaxPool2D", "Model", "Optimizer", "RMSProp", "ReLU", "Residual", "Sequential", "SiLU", "Sigmoid",
+    "SoftmaxCrossEntropy", "Softplus", "Tanh", "Watch", "accuracy", "backends", "callbacks", "check",
+    "check_layer", "check_loss", "check_optimizer", "constant", "datasets", "diagnose", "evaluate", "explain",
+    "fit", "flatten", "initializers", "kaiming_normal", "kaiming_uniform", "load", "load_into", "load_weights",
+    "metrics", "minibatches", "normal", "plots", "save", "save_weights", "teach", "uniform", "xavier_normal",
+    "xavier_uniform", "zeros",
 ]  # fmt: skip
 
 

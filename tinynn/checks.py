@@ -119,7 +119,7 @@ def generator(thing: str, seed: Any) -> np.random.Generator:
 
 
 def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
-    """Demand an array of the backend's own kind (`xp.ndarray`), of floats, with `ndim` dimensions.
+    """Demand an array of the backend's own kind (`xp.ndarray`), of floats, with `ndim` dimensions (2: or more).
 
     Subclasses are refused: a masked array would lose its mask. Raises TypeError, ValueError.
     """
@@ -129,8 +129,8 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     if a.dtype not in FLOATS:
         hint = f": convert it with .astype('{FLOATS[0]}')" if a.dtype.kind in "iubf" else ""
         raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}{hint}")
-    if ndim is not None and a.ndim != ndim:
-        example = " with one example in each row, (N, D)" if ndim == 2 else ""
+    if ndim is not None and (a.ndim < 2 if ndim == 2 else a.ndim != ndim):
+        example = " or more, with one example in each row, (N, D)" if ndim == 2 else ""
         raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}")
 
 
@@ -140,3 +140,17 @@ def labels(t: Array, C: int) -> None:
     if bad.size:
         hint = ": labels count from 0" if t[bad[0]] == C else ""
         raise ValueError(f"labels must be in 0..{C - 1} for {C} scores a row, not {t[bad[0]]} (in row {bad[0]}){hint}")
+
+
+def sizes(thing: str, value: Any) -> tuple[int, ...]:
+    """`value` as a tuple of whole numbers of 1 or more. Raises TypeError, ValueError."""
+    if not isinstance(value, tuple | list) or not value:
+        raise TypeError(f"{thing} must be a tuple of sizes, such as (28, 28, 1), not {describe(value)}")
+    return tuple(integer(f"{thing}: each", size, 1) for size in value)
+
+
+def shape_text(shape: tuple[int | None, ...] | None) -> str:
+    """A shape with "?" for what is not known: "(28, ?, 1)"."""
+    if shape is None:
+        return "an unknown shape"
+    return "(" + ", ".join("?" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"

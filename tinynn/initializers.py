@@ -19,8 +19,11 @@ LARGEST = 2**48  # numbers in an array: no memory holds more
 
 
 def ends(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int]:
-    """n_in and n_out: the first of the sizes and the last. Raises TypeError or ValueError where the arguments of the
-    initializer `name` are not what they are called."""
+    """How many numbers a unit takes, and how many units one goes to: n_in and n_out of W (n_in, n_out), times the
+    pixels of the kernel of a convolution (KH, KW, n_in, n_out).
+
+    Raises TypeError or ValueError where the arguments of the initializer `name` are not what they are called.
+    """
     if not isinstance(shape, tuple | list) or not shape:
         raise TypeError(f"{name}: shape must be a tuple of sizes, such as (784, 256), not {describe(shape)}")
     sizes = [integer(f"{name}: each size in shape", size, 1) for size in shape]
@@ -28,7 +31,8 @@ def ends(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[i
         raise ValueError(f"{name}: shape must be one that fits into memory, not {describe(shape)}")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{name}: rng must be a numpy.random.Generator, not {describe(rng)}")
-    return sizes[0], sizes[-1]
+    pixels = math.prod(sizes[:-2])
+    return pixels * sizes[-2 if len(sizes) > 1 else 0], pixels * sizes[-1]
 
 
 def kaiming_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

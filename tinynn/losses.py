@@ -8,7 +8,8 @@ Each takes a `weight` (N,) as well, a number of 0 or more for each row: then the
 a row of weight 2 counts as if it stood there twice.
 
 On the CPU the value is a Python float; on the GPU it stays there, an array without dimensions, until somebody reads it.
-Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error.
+Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error. y may be (N, ..., C), a sequence or an
+image of predictions: then the loss is the mean over all positions.
 """
 
 from __future__ import annotations
@@ -77,20 +78,23 @@ class Loss(backends.ByName):
     def _checked(self, y: Array, t: Array, weight: Array | None) -> tuple[float, Array]:
         if self.ops is None:
             self.ops = backends.load()
-        if type(y) is not self.ops.xp.ndarray or y.ndim != 2 or y.dtype not in checks.REALS:
+        if type(y) is not self.ops.xp.ndarray or y.ndim < 2 or y.dtype not in checks.REALS:
             backends.float_array(f"{self!r}: y", y, self.ops)  # says what is wrong (a message costs time to make)
         self.check(y, t)
         if y.size == 0:
             missing = "row" if len(y) == 0 else "column"
             raise ValueError(f"{self!r}: y must have at least one {missing}, not shape {y.shape}")
-        if weight is None:
-            value, dy = self.compute(y, t)
-        else:
+        if weight is not None:
             self._check_weight(y, weight)
-            value, dy = self.compute(y, t, weight)
+        shape = y.shape
+        if y.ndim > 2:  # a loss for each position: positions are rows
+            if weight is not None:
+                weight = self.ops.xp.repeat(weight, math.prod(shape[1:-1]))
+            y, t = y.reshape(-1, shape[-1]), t.reshape(-1, *t.shape[len(shape) - 1 :])
+        value, dy = self.compute(y, t) if weight is None else self.compute(y, t, weight)
         if isinstance(value, float) and not math.isfinite(value):
-            self.check_values(t, y.shape[1])  # are the targets to blame? (too slow to ask every time)
-        return value, dy
+            self.check_values(t, shape[-1])  # are the targets to blame? (too slow to ask every time)
+        return value, dy if len(shape) == 2 else dy.reshape(shape)
 
     def _check_weight(self, y: Array, weight: Array) -> None:
         if type(weight) is not type(y) or weight.shape != y.shape[:1] or weight.dtype != y.dtype:
@@ -130,22 +134,43 @@ class SoftmaxCrossEntropy(Loss):
     y (N, C) are scores (logits), p = softmax(y) the probabilities. t is either (N,) integer labels in 0..C-1, or (N, C)
     rows of probabilities that sum to 1 (one-hot or soft), and then L = -(1/N) sum_n sum_c t log p. dy = (p - t) / N.
     Scores that say nothing (all equal) give L = log C.
+
+    label_smoothing e in [0, 1): targets are mixed with equal probabilities, t <- (1 - e) t + e / C, so that no score is
+    driven to infinity (Szegedy et al. 2016, section 7).
     """
 
     classifies = True
 
+    def __init__(self, backend: str | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__(backend)
+        self.label_smoothing = checks.number("SoftmaxCrossEntropy: label_smoothing", label_smoothing, 0, 1)
+
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        if self.label_smoothing:
+            t = self.smoothed(y, t)
         return self.ops.softmax_cross_entropy(y, t, weight)
 
+    def smoothed(self, y: Array, t: Array) -> Array:
+        """Rows of probabilities, mixed with equal ones."""
+        C, xp = y.shape[1], self.ops.xp
+        if t.ndim == 1:
+            if xp is np:
+                checks.labels(t, C)
+            t = (t[:, None] == xp.arange(C)).astype(y.dtype)
+        mixed: Array = t * (1 - self.label_smoothing) + self.label_smoothing / C
+        return mixed
+
     def check(self, y: Array, t: Array) -> None:
-        N, C = y.shape
-        if type(t) is type(y) and t.ndim == 1:
+        rows, C = y.shape[:-1], y.shape[-1]
+        if type(t) is type(y) and t.ndim == y.ndim - 1:
             if t.dtype.kind not in "iu":
-                raise TypeError(f"{self!r}: labels t (N,) must be whole numbers, not of dtype {t.dtype}")
-            if len(t) != N:
-                raise ValueError(f"{self!r}: t must have a label for each of the {N} rows of y, not shape {t.shape}")
+                which = "labels t (N,)" if y.ndim == 2 else f"labels t of y {y.shape}"
+                raise TypeError(f"{self!r}: {which} must be whole numbers, not of dtype {t.dtype}")
+            if t.shape != rows:
+                expected = f"a label for each of the {' x '.join(map(str, rows))} rows of y"
+                raise ValueError(f"{self!r}: t must have {expected}, not shape {t.shape}")
             return
-        expected = f"labels ({N},) or rows of probabilities ({N}, {C}) for such y"
+        expected = f"labels {rows} or rows of probabilities {y.shape} for such y"
         if type(t) is not self.ops.xp.ndarray:
             raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
         if t.shape != y.shape:
@@ -155,16 +180,72 @@ class SoftmaxCrossEntropy(Loss):
             self.check_values(t, C)
 
     def check_values(self, t: Array, width: int) -> None:
-        if t.ndim == 1:
-            checks.labels(t, width)
+        if t.ndim == 1 or t.dtype.kind in "iu":
+            checks.labels(t.ravel(), width)
         else:
-            t = t.real
+            t = t.real.reshape(-1, width)
             sums = t.sum(axis=1)
             wrong = np.flatnonzero(~(np.abs(sums - 1) < 1e-3) | ~(t.min(axis=1, initial=0) >= 0))  # NaN is wrong, too
             if wrong.size:
                 row = wrong[0]
                 got = f"a sum of {sums[row]:.6g} and a minimum of {t[row].min():.6g} (in row {row})"
                 raise ValueError(f"{self!r}: rows of t must be probabilities, 0 or more, with the sum 1, not {got}")
+
+    def __repr__(self) -> str:
+        return f"SoftmaxCrossEntropy({f'label_smoothing={self.label_smoothing!r}' if self.label_smoothing else ''})"
+
+
+class BinaryCrossEntropy(Loss):
+    """Cross-entropy of sigmoid(y), for yes or no: L = mean over all elements of -t log p - (1 - t) log(1 - p).
+
+    y (N, D) are scores (logits), p = sigmoid(y) the probabilities of yes; t (N, D) is 1 for yes, 0 for no, or a
+    probability. dy = (p - t) / (N D). Scores of 0 give L = log 2. A yes-or-no network may have several outputs, each a
+    question of its own.
+    """
+
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        return self.ops.binary_cross_entropy(y, t, weight)
+
+    def check_values(self, t: Array, width: int) -> None:
+        super().check_values(t, width)
+        bad = np.argwhere((t < 0) | (t > 1))
+        if len(bad):
+            got = f"{t[tuple(bad[0])]} (in row {bad[0][0]})"
+            raise ValueError(f"{self!r}: t must hold probabilities, 0 to 1, not {got}")
+
+    def check(self, y: Array, t: Array) -> None:
+        super().check(y, t)
+        if self.ops.xp is np and not (t.real.min(initial=0) >= 0 and t.real.max(initial=1) <= 1):
+            self.check_values(t.real, y.shape[-1])
+
+
+class MAE(Loss):
+    """Mean absolute error: L = mean over all elements of |y - t|. Its best constant answer is the median.
+
+    y, t (N, D); dy = sign(y - t) / (N D): an outlier pulls no harder than any other row.
+    """
+
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        return self.ops.mae(y, t, weight)
+
+
+class Huber(Loss):
+    """Squared for small errors, absolute for large ones: e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2).
+
+    y, t (N, D), e = y - t, delta > 0; dy = clip(e, -delta, delta) / (N D). Source: Huber 1964.
+    """
+
+    def __init__(self, delta: float = 1.0, backend: str | None = None) -> None:
+        super().__init__(backend)
+        self.delta = checks.number("Huber: delta", delta, 0)
+        if self.delta == 0:
+            raise ValueError("Huber: delta must be more than 0, not 0")
+
+    def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
+        return self.ops.huber(y, t, self.delta, weight)
+
+    def __repr__(self) -> str:
+        return f"Huber({'' if self.delta == 1 else f'delta={self.delta!r}'})"
 
 
 class GaussianNLL(Loss):
@@ -193,8 +274,8 @@ class GaussianNLL(Loss):
             super().check(y, t)
             return
         checks.float_array(f"{self!r}: t", t, self.ops.xp)
-        if y.shape != (t.shape[0], 2 * t.shape[1]):
-            expected = f"means and log variances of t {t.shape}, so of shape {(t.shape[0], 2 * t.shape[1])}"
+        if y.shape != (*t.shape[:-1], 2 * t.shape[-1]):
+            expected = f"means and log variances of t {t.shape}, so of shape {(*t.shape[:-1], 2 * t.shape[-1])}"
             raise ValueError(f"{self!r}: y must hold {expected}, not {y.shape}")
         self._check_dtype(y, t)
 

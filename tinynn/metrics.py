@@ -28,12 +28,16 @@ from .checks import Array
 def accuracy(y: Array, t: Array) -> float:
     """The share of rows whose largest score y (N, C) stands at the label t (N,), or at the largest of t (N, C).
 
-    y may be predicted labels (N,), too. Values are not looked at: a label that no column has is a wrong one, and a NaN
-    counts as the largest. On the GPU an array without dimensions, which stays there until it is read.
+    y may be predicted labels (N,), too, or (N, ..., C), with a label for each position. Values are not looked at: a
+    label that no column has is a wrong one, and a NaN counts as the largest. On the GPU an array without dimensions,
+    which stays there until it is read.
 
     Raises TypeError or ValueError where y and t do not fit each other, or y has one column, which is always the largest
     and says nothing.
     """
+    several = not isinstance(y, type) and getattr(y, "ndim", 0) > 2
+    if several and getattr(t, "shape", None) in (y.shape, y.shape[:-1]):  # each position is a row
+        y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1, *t.shape[y.ndim - 1 :])
     _check_classes(y, t)
     return (_labels(y) == _labels(t)).mean()
 

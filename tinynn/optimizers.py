@@ -10,6 +10,7 @@ import numpy as np
 
 from . import backends, checks
 from .checks import Array
+from .nesting import walk
 
 
 def _above_0_or_none(thing: str, value: Any) -> float | None:
@@ -92,7 +93,7 @@ class Optimizer(backends.ByName):
 
     def _demand_together(self, settings: dict[str, Any]) -> None:
         """Raise where settings, each of them right, are wrong together."""
-        if not settings.get("decay_biases", True) and not hasattr(settings["model"], "layers"):
+        if not settings.get("decay_biases", True) and next(walk(settings["model"]), None) is None:
             thing, model = type(self).__name__, checks.describe(settings["model"])
             raise TypeError(f"{thing}: model must have layers with decay_biases=False, not {model}")
 
@@ -111,7 +112,7 @@ class Optimizer(backends.ByName):
             clip(grads, self.clip_norm, self.ops.xp)
         if self.decay_biases or not self.weight_decay:
             return self.weight_decay
-        for layer in self.model.layers:
+        for _, layer in walk(self.model):
             for name in layer.parameters:
                 if layer.arrays[name].ndim > 1:
                     self.decay(layer.arrays[name], layer.arrays["d" + name])
@@ -231,3 +232,38 @@ class Adam(Optimizer):
 
     def decay(self, W: Array, dW: Array) -> None:
         W *= 1 - self.lr * self.weight_decay
+
+
+class RMSProp(Optimizer):
+    """Each number's step is divided by the usual size of its gradient: w <- w - lr g / (sqrt(v) + eps).
+
+    v is a running mean of g^2, v <- rho v + (1 - rho) g^2, from 0 on; so the first steps are long, lr / sqrt(1 - rho).
+    Weight decay adds weight_decay w to the gradient g. (eps stands outside the root, as in PyTorch; in Keras inside.)
+    Source: Hinton 2012, lecture 6e.
+
+    lr >= 0; 0 <= rho < 1; eps >= 0; weight_decay >= 0.
+    """
+
+    settings = Optimizer.settings | {"rho": (checks.number, 0, 1), "eps": (checks.number, 0)}
+    state = ("v",)
+    v: Array
+
+    def __init__(
+        self,
+        model: Any,
+        lr: float = 1e-3,
+        rho: float = 0.9,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decay_biases: bool = True,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(model, lr, weight_decay, decay_biases, clip_norm)
+        self.rho, self.eps = rho, eps
+
+    def step(self) -> None:
+        decay, (params, grads) = self.prepare(), self.vectors
+        self.ops.rmsprop_step(params, grads, self.v, self.lr, self.rho, self.eps, decay)
+
+    def decay(self, W: Array, dW: Array) -> None:
+        dW += self.weight_decay * W

@@ -8,8 +8,16 @@ What all layers share keeps x and y as self.x and self.y (layer.py). The arithme
 backends/numpy has each with its derivation.
 """
 
-from .activations import Activation, ReLU, Sigmoid, Tanh
+from .activations import ELU, GELU, Activation, GELUTanh, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .affine import Affine
+from .convolution import Conv2D
+from .dropout import Dropout
 from .layer import Layer
+from .normalization import BatchNorm
+from .pooling import AvgPool2D, Flatten, GlobalAvgPool, MaxPool2D
+from .residual import Residual
 
-__all__ = ["Activation", "Affine", "Layer", "ReLU", "Sigmoid", "Tanh"]
+__all__ = [
+    "ELU", "GELU", "Activation", "Affine", "AvgPool2D", "BatchNorm", "Conv2D", "Dropout", "Flatten", "GELUTanh",
+    "GlobalAvgPool", "Layer", "LeakyReLU", "MaxPool2D", "ReLU", "Residual", "SiLU", "Sigmoid", "Softplus", "Tanh",
+]  # fmt: skip

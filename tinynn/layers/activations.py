@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from .. import checks
 from ..checks import Array
-from .layer import Layer
+from .layer import Layer, Shape
 
 
 class Activation(Layer):
     """A layer that works element by element, y = f(x): any width, the same out as in."""
 
-    def output_size(self, n_in: int | None) -> int | None:
-        return n_in
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return shape
 
 
 class ReLU(Activation):
@@ -41,3 +42,78 @@ class Tanh(Activation):
 
     def backward(self, dy: Array) -> Array:
         return self.ops.tanh_backward(dy, self.y)
+
+
+class LeakyReLU(Activation):
+    """y = x where x > 0, else slope x: a unit that is off still learns a little (Maas et al. 2013). 0 <= slope."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = checks.number("LeakyReLU: slope", slope, 0)
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.leaky_relu(x, self.slope)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.leaky_relu_backward(dy, self.x, self.slope)
+
+    def __repr__(self) -> str:
+        return f"LeakyReLU({'' if self.slope == 0.01 else f'slope={self.slope!r}'})"
+
+
+class ELU(Activation):
+    """y = x where x > 0, else alpha (e^x - 1), in (-alpha, inf) (Clevert et al. 2016). 0 <= alpha."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = checks.number("ELU: alpha", alpha, 0)
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.elu(x, self.alpha)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.elu_backward(dy, self.x, self.alpha)
+
+    def __repr__(self) -> str:
+        return f"ELU({'' if self.alpha == 1 else f'alpha={self.alpha!r}'})"
+
+
+class GELU(Activation):
+    """y = x Phi(x), Phi(x) = P(normal number <= x): a smooth ReLU with a dip below 0 (Hendrycks & Gimpel 2016)."""
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.gelu(x)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.gelu_backward(dy, self.x)
+
+
+class GELUTanh(Activation):
+    """GELU with Phi by a tanh, as in GPT-2: another function, off by up to 0.00047. y = x (1 + tanh u) / 2.
+
+    u = sqrt(2 / pi) (x + 0.044715 x^3).
+    """
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.gelu_tanh(x)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.gelu_tanh_backward(dy, self.x)
+
+
+class SiLU(Activation):
+    """y = x sigmoid(x), also called swish (Elfwing et al. 2018)."""
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.silu(x)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.silu_backward(dy, self.x)
+
+
+class Softplus(Activation):
+    """y = log(1 + e^x), in (0, inf): a smooth ReLU; its slope is sigmoid(x) (Dugas et al. 2001)."""
+
+    def forward(self, x: Array) -> Array:
+        return self.ops.softplus(x)
+
+    def backward(self, dy: Array) -> Array:
+        return self.ops.softplus_backward(dy, self.x)

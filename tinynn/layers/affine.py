@@ -10,8 +10,9 @@ from .layer import Layer
 
 
 class Affine(Layer):
-    """y = x W + b: each of the n_out units weighs all n_in inputs and adds a bias. x (N, n_in) -> y (N, n_out).
+    """y = x W + b: each of the n_out units weighs all n_in inputs and adds a bias.
 
+    x (N, ..., n_in) -> y (N, ..., n_out): each position of a sequence or an image is a row.
     W (n_in, n_out) and b (n_out,) start as `weight_init` and `bias_init` say: a name from tinynn.initializers or a
     function (shape, rng) -> array. dW and db are their gradients, of the same shapes.
 
@@ -43,10 +44,20 @@ class Affine(Layer):
         initializers.find("Affine: bias_init", bias_init)
 
     def forward(self, x: Array) -> Array:
-        return self.ops.affine(x, self.W, self.b)
+        if x.ndim == 2:
+            return self.ops.affine(x, self.W, self.b)
+        return self.ops.affine(x.reshape(-1, self.n_in), self.W, self.b).reshape(*x.shape[:-1], self.n_out)
 
     def backward(self, dy: Array) -> Array | None:
-        return self.ops.affine_backward(dy, self.x, self.W, self.dW, self.db, self.needs_dx)
+        x = self.x
+        if x.ndim == 2:
+            return self.ops.affine_backward(dy, x, self.W, self.dW, self.db, self.needs_dx)
+        x, dy = x.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)  # each position is a row
+        dx = self.ops.affine_backward(dy, x, self.W, self.dW, self.db, self.needs_dx)
+        return None if dx is None else dx.reshape(self.x.shape)
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
 
     def initial_values(self, rng: np.random.Generator) -> dict[str, Array]:
         W = initializers.draw(f"{self.where}: weight_init", self.weight_init, (self.n_in, self.n_out), rng)

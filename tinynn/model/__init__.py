@@ -1,5 +1,7 @@
-"""Models: layers put together, over one flat vector of parameters."""
+"""Models: layers put together, over flat vectors."""
 
-from .sequential import Sequential, flatten
+from .model import Model
+from .sequential import Sequential
+from .vectors import flatten
 
-__all__ = ["Sequential", "flatten"]
+__all__ = ["Model", "Sequential", "flatten"]

@@ -1,0 +1,162 @@
+"""The flat vectors of a model: all parameters in one, their gradients in another, what is kept in a third.
+
+`layer.W`, `layer.dW` and so on are views into them, so that an optimizer's step, clipping, a checkpoint or the mean
+over processes is one op on one array.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import backends, checks
+from ..checks import Array
+from ..layers import Layer
+from ..nesting import held, walk
+
+
+def flatten(
+    *layers: Layer, backend: str | None = None, dtype: str = "float32", seed: int | np.random.Generator | None = None
+) -> tuple[Array, Array]:
+    """Build the layers; lay their parameters into one vector, the gradients into another: (params, grads), each (P,).
+
+    For a model class that wants no base: with the two as attributes it can be given to an optimizer. (`Model` does this
+    and more.) Weights are drawn layer by layer from `seed`, so the same seed gives the same weights.
+
+    Raises ValueError for a layer that is used twice or belongs to another model.
+    """
+    ops = backends.load(backend)
+    float_type = backends.float_type("dtype", dtype, ops)
+    demand_new(layers)
+    rng = checks.generator("seed", seed)
+    for layer in layers:
+        layer.build(rng, float_type, ops)
+    vectors = lay_out(numbered(layers), float_type, ops)
+    if vectors[2].size:
+        inner = next(layer for _, layer in numbered(layers) if layer.buffers)
+        raise TypeError(f"{inner.where}: a layer with buffers must be in a Model or a Sequential, not given to flatten")
+    return vectors[:2]
+
+
+def numbered(layers: Iterable[Layer]) -> list[tuple[int | str, Layer]]:
+    """Path and layer of these layers, 1, 2, 3, ..., and of those within them."""
+    found: list[tuple[int | str, Layer]] = []
+    for path, layer in walk(_Holder(layers)):
+        found.append((int(path) if path.isdigit() else path, layer))
+    return found
+
+
+class _Holder:
+    """What has these layers."""
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self.layers = tuple(layers)
+
+
+def demand_new(layers: tuple[Layer, ...]) -> None:
+    """Raise where one of the layers is not a layer, stands there twice, or belongs to another model."""
+    if len(layers) == 1 and isinstance(layers[0], Iterable) and not isinstance(layers[0], Layer | str | bytes):
+        raise TypeError(f"layers must be given one by one, Sequential(*layers), not as {checks.describe(layers[0])}")
+    for number, layer in enumerate(layers, 1):
+        if not isinstance(layer, Layer):
+            hint = " (a class: add parentheses)" if isinstance(layer, type) else ""
+            raise TypeError(f"layer {number} must be a Layer, not {checks.describe(layer)}{hint}")
+        if any(layer is other for other in layers[: number - 1]):
+            raise ValueError(
+                f"layer {number}, {layer!r}, must be a layer of its own, not one used before in this model"
+            )
+        if layer.place is not None:
+            raise ValueError(
+                f"layer {number}, {layer!r}, must be a new layer, not one of another model (copy.deepcopy makes one)"
+            )
+
+
+Vectors = tuple[Array, Array, Array]  # params, grads, buffers
+
+
+def lay_out(layers: list[tuple[int | str, Layer]], dtype: np.dtype[Any], ops: ModuleType) -> Vectors:
+    """The three vectors with the layers' arrays in them, in their order; the arrays become views into the vectors."""
+    sizes = [sum(layer.arrays[n].size for _, layer in layers for n in names(layer)) for names in (_learned, _kept)]
+    params, grads, buffers = (ops.asarray(np.zeros(size, dtype)) for size in (sizes[0], *sizes))
+    for view, name, layer in views([layer for _, layer in layers], params, grads, buffers):
+        view[...] = layer.arrays[name]
+    bind(layers, params, grads, buffers)
+    return params, grads, buffers
+
+
+def _learned(layer: Layer) -> tuple[str, ...]:
+    return layer.parameters
+
+
+def _kept(layer: Layer) -> tuple[str, ...]:
+    return layer.buffers
+
+
+def views(
+    layers: Iterable[Layer], params: Array, grads: Array, buffers: Array | None = None
+) -> Iterator[tuple[Array, str, Layer]]:
+    """The piece of the flat vectors that belongs to each array of each layer, in the shape of that array."""
+    start = kept = 0
+    for layer in layers:
+        for name in layer.parameters:
+            shape, end = layer.arrays[name].shape, start + layer.arrays[name].size
+            yield params[start:end].reshape(shape), name, layer
+            yield grads[start:end].reshape(shape), "d" + name, layer
+            start = end
+        if buffers is None:
+            continue
+        for name in layer.buffers:
+            shape, end = layer.arrays[name].shape, kept + layer.arrays[name].size
+            yield buffers[kept:end].reshape(shape), name, layer
+            kept = end
+
+
+def bind(layers: list[tuple[int | str, Layer]], params: Array, grads: Array, buffers: Array) -> None:
+    """Make the layers those of one model: their arrays views into its vectors, their places its paths."""
+    for view, name, layer in list(views([layer for _, layer in layers], params, grads, buffers)):
+        layer.arrays[name] = view
+    for path, layer in layers:
+        layer.place = path
+
+
+def layers_of(model: Any) -> list[Layer]:
+    """All layers of a model, at any depth, in the order of its vectors. (A layer given as a model is its own.)"""
+    found = [layer for _, layer in walk(model)]
+    if all(layer.place is not None for layer in found) and not hasattr(model, "assemble"):
+        found.sort(key=lambda layer: int(str(layer.place).partition(".")[0]))  # as `flatten` was given them
+    return found
+
+
+def in_order_of_use(model: Any) -> list[Layer]:
+    """The same, each after those within it, as their y are made; without models, which keep no y."""
+    found = layers_of(model)
+    nested = any(next(walk(layer), None) for layer in found)
+    return _inner_first(model) if nested else [layer for layer in found if layer.checked]
+
+
+def _inner_first(thing: Any) -> list[Layer]:
+    found: list[Layer] = []
+    for _, layer in held(thing):
+        found += [one for one in [*_inner_first(layer), layer] if one.checked and one not in found]
+    return found
+
+
+def copies(model: Any, *others: Any) -> tuple[Any, ...]:
+    """Deep copies of a model and of what belongs to it, such as its optimizer; they belong together as these do."""
+    held_by = [thing for part in (model, *others) for thing in getattr(part, "__dict__", {}).values()]
+    memo: dict[int, Any] = {id(thing): thing for thing in held_by if isinstance(thing, ModuleType)}
+    result = copy.deepcopy((model, *others), memo)
+    layers = layers_of(model)
+    twins = [memo[id(layer)] for layer in layers]
+    if not hasattr(model, "assemble"):  # a class over `flatten`: its layers live in its vectors, as before
+        params, grads = (getattr(result[0], name, None) for name in ("params", "grads"))
+        size = sum(layer.arrays[name].size for layer in twins for name in layer.parameters)
+        if twins and params is not None and grads is not None and params.size == grads.size == size:
+            bind([(layer.place or 0, twin) for layer, twin in zip(layers, twins)], params, grads, params[:0])
+    for layer, twin in zip(layers, twins):
+        twin.place, twin.needs_dx = layer.place, layer.needs_dx
+    return result
