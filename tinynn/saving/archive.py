@@ -25,7 +25,10 @@ HEADER: Any = {  # the form of the header: (None, form) is None or that form, [f
     "written by": {"tinynn": str, "numpy": str, "python": str},
     "dtype": str,
     "seed": (None, int),
+    "model": str,
+    "shape": (None, [int]),
     "layers": [{"class": str, "arguments": dict}],
+    "buffers": int,
     "optimizer": (None, {"class": str, "arguments": dict, "epochs": int, "seed": (None, int), "t": (None, int)}),
     "history": (None, {"first": int, "stopped": (None, str), "rows": [dict]}),
 }
@@ -49,9 +52,12 @@ def read_header(archive: zipfile.ZipFile, size: int) -> dict[str, Any]:
     return header
 
 
-def read_vectors(archive: zipfile.ZipFile, header: dict[str, Any], count: int) -> dict[str, Array]:
-    """All vectors, of `count` numbers each."""
-    return {name: _vector(archive, name, header["dtype"], count) for name in _names(header)}
+def read_vectors(archive: zipfile.ZipFile, header: dict[str, Any], count: int, buffers: int) -> dict[str, Array]:
+    """All vectors, of `count` numbers each, but for `buffers`, which has so many."""
+    if header["buffers"] != buffers:
+        raise CheckpointError(f"buffers must be {buffers} numbers, not {header['buffers']}")
+    sizes = {name: buffers if name == "buffers" else count for name in _names(header)}
+    return {name: _vector(archive, name, header["dtype"], size) for name, size in sizes.items()}
 
 
 def _vector(archive: zipfile.ZipFile, name: str, dtype: str, count: int | None = None) -> Array:
@@ -84,6 +90,8 @@ def parse(text: bytes) -> dict[str, Any]:
     if header.get("version") != VERSION:
         hint = "a newer tinynn may know that"
         raise CheckpointError(f"format version must be {VERSION}, not {checks.describe(header.get('version'))}: {hint}")
+    for name, value in (("model", "Sequential"), ("shape", None), ("buffers", 0)):  # a file from before there were such
+        header.setdefault(name, value)
     _demand_form("header", header, HEADER)
     if header["dtype"] not in ("float32", "float64"):
         raise CheckpointError(f"dtype must be float32 or float64, not {checks.describe(header['dtype'])}")
@@ -124,4 +132,5 @@ def _demand_form(thing: str, value: Any, form: Any) -> None:
 def _names(header: dict[str, Any]) -> list[str]:
     """The names of the file's vectors."""
     state = OPTIMIZERS[header["optimizer"]["class"]].state if header["optimizer"] else ()
-    return ["params", *(f"optimizer.{name}" for name in state)]
+    kept = ["buffers"] if header["buffers"] else []
+    return ["params", *kept, *(f"optimizer.{name}" for name in state)]

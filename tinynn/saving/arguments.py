@@ -12,18 +12,17 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from .. import checks, initializers, layers, optimizers
 from ..checks import Array
-from ..layers import Affine
 from ..layers.layer import Layer
-from ..model.sequential import Sequential
+from ..model import Model, Sequential
+from ..nesting import held, walk
 from ..optimizers import Optimizer
 from .files import CheckpointError, short
 
@@ -34,14 +33,14 @@ def _defined_in(module: ModuleType, base: type, method: str) -> dict[str, Any]:
     return {name: c for name, c in known.items() if getattr(c, method) is not getattr(base, method)}
 
 
-LAYERS = dict(sorted(_defined_in(layers, Layer, "forward").items()))
+LAYERS = dict(sorted((_defined_in(layers, Layer, "forward") | {"Sequential": Sequential}).items()))
 OPTIMIZERS = _defined_in(optimizers, Optimizer, "step")
 
 
 def demand_parts(model: Any, optimizer: Any = None) -> None:
     """Raise where the two are not what checkpoints are made of."""
-    if not isinstance(model, Sequential):
-        raise TypeError(f"model must be a Sequential, not {checks.describe(model)}")
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a Sequential or another Model, not {checks.describe(model)}")
     if optimizer is not None and type(optimizer) not in OPTIMIZERS.values():
         raise TypeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {checks.describe(optimizer)}")
     if optimizer is not None and optimizer.model is not model:
@@ -59,7 +58,15 @@ def _arguments(thing: str, made: Any) -> dict[str, Any]:
     for name, option in inspect.signature(type(made)).parameters.items():
         if name == "model" and isinstance(made, Optimizer):
             continue
-        if not hasattr(made, name) or option.kind not in (option.POSITIONAL_OR_KEYWORD, option.KEYWORD_ONLY):
+        if name in ("backend", "dtype", "seed") and isinstance(made, Sequential):  # those of the model that it is in
+            continue
+        if (name, option.kind) == ("layers", option.VAR_POSITIONAL) and not hasattr(made, name):
+            inner = [layer for _, layer in held(made) if isinstance(layer, Sequential)]
+            if len(inner) == 1:  # self.inner = Sequential(*layers)
+                arguments[name] = plain(f"{thing}: {name}", inner[0].layers)
+                continue
+        named = option.kind in (option.POSITIONAL_OR_KEYWORD, option.KEYWORD_ONLY)
+        if not hasattr(made, name) or not (named or (name, option.kind) == ("layers", option.VAR_POSITIONAL)):
             raise TypeError(f"{thing}: argument {name} must be kept as self.{name} to be saved, not dropped")
         arguments[name] = plain(f"{thing}: {name}", getattr(made, name))
     return arguments
@@ -69,6 +76,10 @@ def plain(thing: str, value: Any) -> Any:
     """`value` as JSON can say it; initializers go by their names."""
     if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, Layer):
+        return {"layer": recipe(thing, value)}
+    if isinstance(value, list | tuple):
+        return [plain(f"{thing}[{n}]", inner) for n, inner in enumerate(value)]
     if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
     function = value.func if isinstance(value, functools.partial) and not value.args else value
@@ -81,10 +92,14 @@ def plain(thing: str, value: Any) -> Any:
     raise TypeError(f"{thing} must be {expected} to be saved, not {checks.describe(value)}")
 
 
-def _from_plain(value: Any) -> Any:
+def _from_plain(thing: str, value: Any, classes: Mapping[str, type]) -> Any:
     """The argument that `plain` has made `value` of."""
+    if isinstance(value, list):
+        return [_from_plain(f"{thing}.{n}", inner, classes) for n, inner in enumerate(value, 1)]
     if not isinstance(value, dict):
         return value
+    if set(value) == {"layer"}:
+        return make(thing, _entry(thing, value["layer"]), classes)
     options = {name: option for name, option in value.items() if name != "initializer"}
     return functools.partial(initializers.BY_NAME[value["initializer"]], **options)
 
@@ -96,8 +111,15 @@ def make(thing: str, entry: dict[str, Any], classes: Mapping[str, type], *first:
         hint = "give its class to load(..., layers=[...]) if it is yours"
         raise CheckpointError(f"{thing} must be one of {', '.join(classes)}, not {checks.describe(name)}: {hint}")
     try:
-        made = classes[name](*first, **{key: _from_plain(value) for key, value in arguments.items()})
+        values = {key: _from_plain(thing, value, classes) for key, value in arguments.items()}
+        several = values.pop("layers", []) if issubclass(classes[name], Layer) else []
+        if classes[name] is Sequential:  # in another model, which builds it
+            made = Sequential.unbuilt(*several, **values)
+        else:
+            made = classes[name](*first, *several, **values)
         kept = _arguments(thing, made)
+    except CheckpointError:  # of a layer within it
+        raise
     except Exception as error:  # a class of one's own may raise anything
         raise CheckpointError(f"{thing} must be made of what {name} takes, not fail: {short(error)}") from error
     if kept != arguments:
@@ -105,17 +127,33 @@ def make(thing: str, entry: dict[str, Any], classes: Mapping[str, type], *first:
     return made
 
 
+def _entry(thing: str, entry: Any) -> dict[str, Any]:
+    """Class and arguments of a layer within another, of the right types."""
+    right = isinstance(entry, dict) and set(entry) == {"class", "arguments"}
+    if not right or type(entry["class"]) is not str or type(entry["arguments"]) is not dict:
+        raise CheckpointError(f"{thing} must be a class and its arguments, not {short(entry)}")
+    return entry
+
+
 def make_layers(header: dict[str, Any], classes: Mapping[str, type]) -> list[Layer]:
     """New layers by the header, without weights yet."""
     return [make(f"layer {place}", entry, classes) for place, entry in enumerate(header["layers"], 1)]
 
 
-def shapes(layer: Layer) -> list[tuple[int, ...]]:
-    """The shape of each parameter. Affine's are known without drawing weights: in a file they may be absurd."""
-    if isinstance(layer, Affine) and type(layer).initial_values is Affine.initial_values:
-        return [(layer.n_in, layer.n_out), (layer.n_out,)]
-    drawn = layer.initial_values(np.random.default_rng(0)) if layer.parameters else {}
-    return [np.shape({**drawn, **layer.arrays}[name]) for name in layer.parameters]
+def count(layers: Iterable[Layer], kind: str) -> int:
+    """How many numbers the "parameters" or "buffers" of new layers have, those within them included."""
+    total = 0
+    for outer in layers:
+        for layer in (outer, *(inner for _, inner in walk(outer))):
+            known = layer.sizes() if _says_its_sizes(type(layer)) else Layer.sizes(layer)
+            total += sum(math.prod(known[name]) for name in getattr(layer, kind))
+    return total
+
+
+def _says_its_sizes(kind: type[Layer]) -> bool:
+    """Whether what a class says of its sizes is of its own first values, and not those of a class derived from it."""
+    first = next(name for cls in kind.__mro__ for name in ("sizes", "initial_values") if name in vars(cls))
+    return first == "sizes"
 
 
 def make_optimizer(header: dict[str, Any], model: Any, vectors: Mapping[str, Array] | None = None) -> Optimizer | None:
@@ -134,15 +172,26 @@ def make_optimizer(header: dict[str, Any], model: Any, vectors: Mapping[str, Arr
     return made
 
 
-def demand_same(header: dict[str, Any], model: Sequential) -> None:
+def _without_starts(value: Any) -> Any:
+    """The same of layers within."""
+    if isinstance(value, list):
+        return [_without_starts(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _without_starts(inner) for name, inner in value.items() if not name.endswith("_init")}
+    return value
+
+
+def demand_same(header: dict[str, Any], model: Model) -> None:
     """Raise where the model is not of the file's architecture, naming the first layer that differs."""
 
     def functional(arguments: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in arguments.items() if not name.endswith("_init")}
+        """The arguments without those that only say where weights start."""
+        return {name: _without_starts(value) for name, value in arguments.items() if not name.endswith("_init")}
 
     if header["dtype"] != str(model.dtype):
         raise CheckpointError(f"dtype must be the model's, {model.dtype}, not {header['dtype']}")
-    for place, (layer, entry) in enumerate(itertools.zip_longest(model, header["layers"]), 1):
+    own = [layer for _, layer in held(model)]
+    for place, (layer, entry) in enumerate(itertools.zip_longest(own, header["layers"]), 1):
         mine = None if layer is None else (type(layer).__name__, functional(_arguments(layer.where, layer)))
         saved = None if entry is None else (entry["class"], functional(entry["arguments"]))
         if mine != saved:

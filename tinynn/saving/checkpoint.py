@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import zipfile
@@ -27,13 +26,14 @@ import numpy as np
 from .. import backends, checks
 from ..layers import ReLU
 from ..layers.layer import Layer
-from ..model.sequential import Sequential
+from ..model import Model, Sequential
+from ..nesting import held, walk
 from ..optimizers import Optimizer
 from ..training.callbacks import Run
 from ..training.history import History
 from .archive import VERSION, in_file, parse, read_header, read_vectors
-from .arguments import LAYERS, demand_parts, demand_same, make_layers, make_optimizer, plain, recipe, shapes
-from .files import CheckpointError, place, reading, replace
+from .arguments import LAYERS, count, demand_parts, demand_same, make_layers, make_optimizer, plain, recipe
+from .files import CheckpointError, place, reading, replace, short
 from .weights import load_weights, save_weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Loaded", "load", "load_into", "load_weights", "save", "save_weights"]
@@ -42,12 +42,12 @@ __all__ = ["Checkpoint", "CheckpointError", "Loaded", "load", "load_into", "load
 class Loaded(NamedTuple):
     """What `load` gives; None for what was not saved."""
 
-    model: Sequential
+    model: Any
     optimizer: Optimizer | None
     history: History | None
 
 
-def save(path: Any, model: Sequential, optimizer: Optimizer | None = None, history: History | None = None) -> None:
+def save(path: Any, model: Model, optimizer: Optimizer | None = None, history: History | None = None) -> None:
     """Write a checkpoint at `path`, exactly that name. What was there is replaced, whole or, on an error, not at all.
 
     A layer of one's own must keep each argument of its constructor as an attribute of the same name.
@@ -57,8 +57,8 @@ def save(path: Any, model: Sequential, optimizer: Optimizer | None = None, histo
     demand_parts(model, optimizer)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History, not {checks.describe(history)}")
-    known = dict(LAYERS)
-    for layer in model:
+    known: dict[str, Any] = dict(LAYERS)
+    for _, layer in walk(model):
         if known.setdefault(type(layer).__name__, type(layer)) is not type(layer):
             raise ValueError(f"{layer.where}: class must have a name of its own to be saved, not another class's")
     header = {
@@ -66,8 +66,11 @@ def save(path: Any, model: Sequential, optimizer: Optimizer | None = None, histo
         "version": VERSION,
         "written by": {"tinynn": _version(), "numpy": np.__version__, "python": platform.python_version()},
         "dtype": str(model.dtype),
+        "model": type(model).__name__,
+        "shape": plain("shape", getattr(model, "shape", None)),
         "seed": None if isinstance(model.seed, np.random.Generator) else plain("seed", model.seed),
-        "layers": [recipe(layer.where, layer) for layer in model],
+        "layers": [recipe(layer.where, layer) for _, layer in held(model)],
+        "buffers": int(model.flat_buffers.size),
         "optimizer": optimizer and {
             **recipe("optimizer", optimizer),
             **{name: plain(f"optimizer: {name}", getattr(optimizer, name, None)) for name in ("epochs", "seed", "t")},
@@ -82,6 +85,8 @@ def save(path: Any, model: Sequential, optimizer: Optimizer | None = None, histo
     make_layers(parse(text), known)  # what `load` would refuse is refused now
     make_optimizer(header, Sequential(ReLU(), backend="numpy"))
     vectors = {"header": np.frombuffer(text, "uint8"), "params": model.ops.to_numpy(model.params)}
+    if model.flat_buffers.size:
+        vectors["buffers"] = model.ops.to_numpy(model.flat_buffers)
     if optimizer is not None:
         vectors |= {f"optimizer.{name}": optimizer.ops.to_numpy(getattr(optimizer, name)) for name in optimizer.state}
     stored: Any = {name: vector.astype(in_file(vector.dtype), copy=False) for name, vector in vectors.items()}
@@ -103,10 +108,14 @@ def load(
     own = _own_classes(layers)
     with reading(path) as file, zipfile.ZipFile(file) as archive:
         header = read_header(archive, os.fstat(file.fileno()).st_size)
+        if header["model"] != "Sequential":
+            raise CheckpointError(f"model must be a Sequential, not {short(header['model'])}: make it, then load_into")
         new = make_layers(header, {**LAYERS, **own})
-        vectors = read_vectors(archive, header, sum(math.prod(shape) for layer in new for shape in shapes(layer)))
-        model = Sequential(*new, backend=backend, dtype=header["dtype"], seed=0)
+        vectors = read_vectors(archive, header, count(new, "parameters"), count(new, "buffers"))
+        model = Sequential(*new, backend=backend, dtype=header["dtype"], seed=0, shape=header["shape"])
         model.params, model.seed = ops.asarray(vectors["params"]), header["seed"]
+        if "buffers" in vectors:
+            model.flat_buffers = ops.asarray(vectors["buffers"])
         return Loaded(model, make_optimizer(header, model, vectors), _history(header))
 
 
@@ -123,7 +132,7 @@ def _own_classes(layers: Any) -> dict[str, type[Layer]]:
     return dict(layers)
 
 
-def load_into(path: Any, model: Sequential, optimizer: Optimizer | None = None) -> Loaded:
+def load_into(path: Any, model: Model, optimizer: Optimizer | None = None) -> Loaded:
     """The same into a model that is there already, of the same architecture, and an optimizer of the same class.
 
     Backend and initializers may differ, and layers of one's own need not be named. On an error nothing is changed.
@@ -134,12 +143,14 @@ def load_into(path: Any, model: Sequential, optimizer: Optimizer | None = None) 
     with reading(path) as file, zipfile.ZipFile(file) as archive:
         header = read_header(archive, os.fstat(file.fileno()).st_size)
         demand_same(header, model)
-        vectors = read_vectors(archive, header, model.params.size)
+        vectors = read_vectors(archive, header, model.params.size, model.flat_buffers.size)
         restored, history = optimizer and make_optimizer(header, model, vectors), _history(header)
         if optimizer is not None and type(restored) is not type(optimizer):
             raise CheckpointError(f"optimizer must be the file's, {restored!r}, not {optimizer!r}")
-        params = model.ops.asarray(vectors["params"])
+        params, buffers = model.ops.asarray(vectors["params"]), vectors.get("buffers")
     model.params = params
+    if buffers is not None:
+        model.flat_buffers = model.ops.asarray(buffers)
     if optimizer is not None:
         vars(optimizer).update(vars(restored))
     return Loaded(model, optimizer, history)

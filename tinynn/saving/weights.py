@@ -15,32 +15,33 @@ import numpy as np
 
 from .. import checks
 from ..checks import Array
-from ..model.sequential import Sequential
+from ..model import Model
+from ..model.vectors import layers_of
 from .arguments import demand_parts
 from .files import CheckpointError, listed, reading, replace
 
 
-def save_weights(path: Any, model: Sequential) -> None:
-    """The parameters alone, as safetensors, for other programs: "1.W", "1.b", "3.W", ... by the layers' places.
+def save_weights(path: Any, model: Model) -> None:
+    """Parameters and buffers, as safetensors, for other programs: "1.W", "1.b", "3.2.W", ... by the layers' places.
 
     W is (n_in, n_out), the transpose of PyTorch's Linear.weight. The format has no checksum.
     """
     safetensors = _safetensors()
     demand_parts(model)
     # contiguous, because safetensors writes the memory as it lies, without a look at strides
-    arrays = {name: np.ascontiguousarray(model.ops.to_numpy(array)) for name, array in _weights(model).items()}
+    arrays = {name: np.ascontiguousarray(model.ops.to_numpy(array)) for name, array in _both(model).items()}
     data = safetensors.save(arrays)
     replace(path, lambda file: file.write(data))
 
 
-def load_weights(path: Any, model: Sequential) -> None:
+def load_weights(path: Any, model: Model) -> None:
     """Parameters from safetensors into `model`: all of its arrays and no others. On an error nothing is changed.
 
     Raises CheckpointError for a file of other arrays or none, OSError where it cannot be opened.
     """
     safetensors = _safetensors()
     demand_parts(model)
-    expected = _weights(model)
+    expected = _both(model)
     with reading(path) as file:
         found = safetensors.load(file.read())
         if found.keys() != expected.keys():
@@ -49,8 +50,14 @@ def load_weights(path: Any, model: Sequential) -> None:
             if (found[name].shape, found[name].dtype) != (array.shape, model.dtype):
                 kind = f"{model.dtype} of shape {array.shape}"
                 raise CheckpointError(f"{name} must be {kind}, not {checks.describe(found[name])}")
-    if expected:
-        model.params = model.ops.asarray(np.concatenate([found[name].ravel() for name in expected]))
+    for names, vector in ((_weights(model), model.params), (_buffers(model), model.flat_buffers)):
+        if names:
+            vector[...] = model.ops.asarray(np.concatenate([found[name].ravel() for name in names]))
+
+
+def _both(model: Model) -> dict[str, Array]:
+    """Parameters and buffers by name."""
+    return {**_weights(model), **_buffers(model)}
 
 
 def _safetensors() -> Any:
@@ -61,6 +68,11 @@ def _safetensors() -> Any:
         raise ImportError("for weights as safetensors: pip install safetensors") from error
 
 
-def _weights(model: Sequential) -> dict[str, Array]:
+def _weights(model: Model) -> dict[str, Array]:
     """The parameters by name, in the order of the flat vector."""
-    return {f"{layer.place}.{name}": layer.arrays[name] for layer in model for name in layer.parameters}
+    return {f"{layer.place}.{name}": layer.arrays[name] for layer in layers_of(model) for name in layer.parameters}
+
+
+def _buffers(model: Model) -> dict[str, Array]:
+    """The buffers by name, in the order of their vector."""
+    return {f"{layer.place}.{name}": layer.arrays[name] for layer in layers_of(model) for name in layer.buffers}

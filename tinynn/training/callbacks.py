@@ -139,6 +139,45 @@ class LearningRate:
             run.optimizer.lr = checks.number(f"LearningRate: schedule({run.epoch})", self.schedule(run.epoch), 0)
 
 
+class OneCycle:
+    """Up and down once, step by step: lr rises to `peak` over the first 30 % of all steps, then falls to almost 0.
+
+    Up from peak / 25, down to peak / 250,000, both along half a wave of the cosine. `epochs` is how many there will be
+    in all, and `steps` how many steps an epoch has. A `fit` that goes on, goes on in the cycle; after its end the rate
+    stays. Source: Smith & Topin 2018; the shape is that of PyTorch's OneCycleLR.
+    """
+
+    def __init__(self, peak: float, epochs: int, steps: int) -> None:
+        self.peak = checks.number("OneCycle: peak", peak, 0)
+        self.epochs = checks.integer("OneCycle: epochs", epochs, 1)
+        self.steps = checks.integer("OneCycle: steps", steps, 1)
+
+    def rate(self, done: int) -> float:
+        """The learning rate of the step after so many."""
+        last = max(self.epochs * self.steps - 1, 1)
+        top = max(0.3 * last, 1e-9)
+        if done <= top:
+            return _half_wave(self.peak / 25, self.peak, done / top)
+        return _half_wave(self.peak, self.peak / 25 / 1e4, min((done - top) / (last - top), 1))
+
+    def start(self, run: Run) -> None:
+        """The rate of the first step."""
+        self.first = run.epoch * self.steps - run.steps
+        self.step(run)
+
+    def step(self, run: Run) -> None:
+        """The rate of the next step."""
+        run.optimizer.lr = self.rate(self.first + run.steps)
+
+    def __call__(self, run: Run) -> None:
+        """The epoch's end asks for nothing: the step before it has set the rate."""
+
+
+def _half_wave(start: float, end: float, share: float) -> float:
+    """From start to end along half a wave of the cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
 def constant(lr: float) -> Callable[[int], float]:
     """The same lr in each epoch."""
     lr = checks.number("constant: lr", lr, 0)

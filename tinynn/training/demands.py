@@ -110,8 +110,8 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
             if hasattr(loss, "check"):
                 loss.check(whole, _like_all(t_row, N, ops.xp))
             figure(f"what {loss!r} gives", loss(y, t_row))
-            loss.check_values(t, y.shape[1])
-    return int(y.shape[1])
+            loss.check_values(t, y.shape[-1])
+    return int(y.shape[-1])
 
 
 @contextlib.contextmanager

@@ -109,6 +109,8 @@ def fit(
                 if history.stopped is not None:
                     break
                 before = epoch, Snapshot(model, optimizer)
+                if isinstance(getattr(model, "rng", None), np.random.Generator):
+                    model.share_rng(np.random.default_rng([seed, epoch, 1]))
                 # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
                 order = np.random.default_rng([seed, epoch]).permutation(rows)
                 batches = in_batches(arrays, batch_size, order, ops)
