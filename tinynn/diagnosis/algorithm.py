@@ -8,8 +8,9 @@ import numpy as np
 
 from ..checks import Array
 from ..losses import GaussianNLL
+from ..model.vectors import copies, in_order_of_use
 from ..optimizers import Adam
-from .case import SWEEP_BATCH, TRAINED, Case, copies, labels_of, rms, step
+from .case import SWEEP_BATCH, TRAINED, Case, labels_of, rms, step
 from .report import Line
 
 NEW = 0.9  # the same: with more, it knows nothing yet
@@ -35,7 +36,7 @@ def few_rows(case: Case) -> Line:
     if math.isfinite(chance):
         goal = least + FEW_LEFT * (max(chance, first) - least)
     for lr in FEW_RATES:
-        (model, loss), _ = copies(case.model, case.loss)
+        model, loss = copies(case.model, case.loss)
         optimizer, steps = Adam(model, lr), 0
         while steps < FEW_STEPS and not best <= goal:
             value, steps = step(model, loss, optimizer, x, t), steps + 1
@@ -50,12 +51,12 @@ def few_rows(case: Case) -> Line:
 
 def different(case: Case) -> Array:
     """Rows that any model can learn: all different, of different classes, one more than x has columns at most."""
-    _, rows = np.unique(case.x[:100], axis=0, return_index=True)
+    _, rows = np.unique(case.x[:100].reshape(min(100, len(case.x)), -1), axis=0, return_index=True)
     rows.sort()
     if case.loss.classifies:
         _, first = np.unique(labels_of(case.t[rows]), return_index=True)
         rows = np.concatenate([rows[first], np.delete(rows, first)])
-    return rows[: min(FEW_ROWS, case.x.shape[1] + 1)]
+    return rows[: min(FEW_ROWS, case.x[0].size + 1)]
 
 
 def chance(case: Case) -> Line | None:
@@ -75,7 +76,7 @@ def chance(case: Case) -> Line | None:
     known_x, known_t = case.x[half:], case.t[half:]
     goal, best, rng = constant - BETTER * scale, float(case.loss(case.y[rows], t)), np.random.default_rng(2)
     for lr in FEW_RATES:
-        (model, loss), _ = copies(case.model, case.loss)
+        model, loss = copies(case.model, case.loss)
         optimizer, steps = Adam(model, lr), 0
         while steps < FEW_STEPS and not best <= goal:
             for _ in range(LOOK):
@@ -126,14 +127,15 @@ def update(case: Case) -> Line | None:
     if case.optimizer is None:
         return None
     untrained = not case.of_chance < TRAINED
-    (model, loss, optimizer), layers = copies(case.model, case.loss, case.optimizer)
+    model, loss, optimizer = copies(case.model, case.loss, case.optimizer)
+    layers = in_order_of_use(model)
     before = {layer: layer.arrays[layer.parameters[0]].copy() for layer in layers if layer.parameters}
     if not before:
         return None
     step(model, loss, optimizer, case.x[:SWEEP_BATCH], case.t[:SWEEP_BATCH])
     ratios = []
     for layer, W in before.items():
-        size = max(rms(W), math.sqrt(layer.y.shape[1] / W.size))  # at least 1 / sqrt(n_in): weights may start at 0
+        size = max(rms(W), math.sqrt(layer.y.shape[-1] / W.size))  # at least 1 / sqrt(n_in): weights may start at 0
         ratios.append(rms(layer.arrays[layer.parameters[0]] - W) / size)
     text = f"a step changes weights by {min(ratios):.1g} to {max(ratios):.1g} of their size; about 1e-3 is healthy"
     if not max(ratios) < LARGE_UPDATE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import numbers
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from ..checks import Array
 from ..layers import Affine, Sigmoid
 from ..layers.layer import Layer
 from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
-from ..model.sequential import bind
+from ..model.vectors import copies, in_order_of_use, layers_of
 from ..optimizers import Adam
 from ..training import demands
 from .report import LeftOut, Sweep
@@ -42,7 +41,8 @@ class Case:
                 raise ValueError(f"{name} must have as many rows as x, {len(rows)}, not shape {made.shape}")
             return ops.to_numpy(made)
 
-        (self.model, self.loss, self.optimizer), self.built = copies(model, loss, optimizer)
+        self.model, self.loss, self.optimizer = copied(model, loss, optimizer)
+        self.built = in_order_of_use(self.model)
         if ops.xp is not np:
             self.model.to("numpy")
         self.loss.ops = backends.of(self.model)
@@ -167,7 +167,7 @@ class Case:
         batches = [rng.permutation(len(self.x))[:SWEEP_BATCH] for _ in range(SWEEP_STEPS)]
         losses, peaks = {}, {}
         for lr in sorted({*RATES, own or RATES[0]}):
-            (model, loss, optimizer), _ = copies(self.model, self.loss, self.optimizer)
+            model, loss, optimizer = copies(self.model, self.loss, self.optimizer)
             optimizer = optimizer or Adam(model)
             optimizer.lr = lr
             values = [step(model, loss, optimizer, self.x[rows], self.t[rows]) for rows in batches]
@@ -183,6 +183,7 @@ class Columns:
     def __init__(self, chunks: Iterable[Array]) -> None:
         lows, highs, squares, finite, whole = [], [], [], [], []
         for chunk in chunks:
+            chunk = chunk.reshape(len(chunk), -1)  # each pixel of an image is a column
             finite.append(np.isfinite(chunk).all(axis=1))
             chunk = chunk if finite[-1].all() else chunk[finite[-1]]
             lows.append(chunk.min(axis=0, initial=math.inf))
@@ -213,8 +214,8 @@ def spread(a: Array) -> float:
 
 
 def dead(y: Array) -> float:
-    """The share of units that are 0 in every row."""
-    return float((y == 0).all(axis=0).mean())
+    """The share of units, or channels of images, that are 0 in every row."""
+    return float((y.reshape(-1, y.shape[-1]) == 0).all(axis=0).mean())
 
 
 def saturated(layer: Layer, y: Array) -> float:
@@ -241,25 +242,12 @@ def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:
     return value
 
 
-def copies(model: Any, *others: Any) -> tuple[tuple[Any, ...], list[Layer]]:
-    """Deep copies of a model and of what belongs to it, such as its optimizer; and the copied model's layers."""
-    copied: dict[int, Any] = {}
-    parts = copy.deepcopy((model, *others), copied)
-    layers = [copied[id(layer)] for layer in layers_of(model)]
-    bind(tuple(layers), parts[0].params, parts[0].grads)
-    return parts, layers
-
-
-def layers_of(model: Any) -> list[Layer]:
-    """The layers of a model in their order: those among its attributes, also in lists. Raises TypeError."""
-    layers: list[Layer] = []
-    for value in vars(model).values():
-        values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
-        layers += [layer for layer in values if isinstance(layer, Layer) and layer not in layers]
-    if sum(layer.arrays[name].size for layer in layers for name in layer.parameters) != model.params.size:
+def copied(model: Any, *others: Any) -> tuple[Any, ...]:
+    """Copies of a model and of what belongs to it. Raises TypeError where its layers are not among its attributes."""
+    if sum(layer.arrays[name].size for layer in layers_of(model) for name in layer.parameters) != model.params.size:
         expected = "its layers as attributes, those that `flatten` was given"
         raise TypeError(f"model must have {expected}, not {checks.describe(model)}")
-    return sorted(layers, key=lambda layer: layer.place or 0)
+    return copies(model, *others)
 
 
 def labels_of(t: Array) -> Array:

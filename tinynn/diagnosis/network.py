@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -93,11 +94,11 @@ def worst(case: Case, shares: dict[Any, float], limit: float, code: str, what: s
     if not shares:
         return None
     layer = next((layer for layer in shares if shares[layer] > limit), max(shares, key=shares.__getitem__))
-    text = f"{layer.where}: {100 * shares[layer]:.3g} % of {layer.y.shape[1]} {what}"
+    text = f"{layer.where}: {100 * shares[layer]:.3g} % of {layer.y.shape[-1]} {what}"
     if shares[layer] <= limit:
         return Line(text, shares[layer], place=layer.place)
-    for a in case.affine:
-        if a.place is not None and a.place + 1 == layer.place:
+    for a, b in itertools.pairwise(case.layers):
+        if isinstance(a, Affine) and b is layer:
             text += f"; {a!r} before it has biases of {a.b.mean():.2g} and weights of {rms(a.W):.2g}"
     fix = 'start with biases of 0 and weights from "kaiming_normal", and scale x to about 1'
     return Line(text, shares[layer], code, fix, layer.place)
@@ -174,6 +175,6 @@ def gradients(case: Case) -> Line | None:
             "this layer has no influence on the loss: look at the layers behind it",
             low.place,
         )
-    code = "vanishing-gradient" if low.place < high.place else "exploding-gradient"
+    code = "vanishing-gradient" if case.layers.index(low) < case.layers.index(high) else "exploding-gradient"
     fix = 'use ReLU in place of sigmoid or tanh, weights from "kaiming_normal", or fewer layers'
     return Line(text, ratio, code, fix, low.place)

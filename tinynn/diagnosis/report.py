@@ -20,7 +20,7 @@ class Line:
     figure: float = math.nan
     code: str | None = None
     fix: str = ""
-    place: int | None = None  # of the layer that it is about, counted from 1
+    place: int | str | None = None  # of the layer that it is about: 1, 2, 3, ... or "3.inner.1"
 
 
 class LeftOut(Exception):

@@ -20,10 +20,10 @@ from .. import backends, checks
 from ..checks import Array
 from ..layers import ReLU, Sigmoid, Tanh
 from ..layers.layer import Layer
-from ..model.sequential import views
+from ..model.vectors import layers_of, views
 from ..training.callbacks import Run
 from ..training.demands import quiet
-from .case import dead, layers_of, saturated
+from .case import dead, saturated
 
 Key = tuple[str, Layer | None]  # a tensor of a step: its name, and the layer that it belongs to
 
@@ -57,7 +57,7 @@ class Watch:
     def start(self, run: Run) -> None:
         """Forget what was before."""
         self.rows = []
-        self.layers = tuple(layers_of(run.model))
+        self.layers = tuple(layer for layer in layers_of(run.model) if layer.checked)
         self.params = run.model.params.copy()  # as the last step left them
         self.older = self.params.copy()  # as the step before it did
         self.grads = self.params.copy()  # those of the step `of_step`

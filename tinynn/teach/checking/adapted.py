@@ -11,8 +11,9 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...model.sequential import Sequential
+from ...nesting import walk
 from ...process import same_chance
-from .copies import REAL, layers_in, precise, private, quiet
+from .copies import REAL, precise, private, quiet
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, own_class_values, pair, usual
 
 HOW = (
@@ -40,7 +41,7 @@ class Adapted(Layer):
 
     def build(self, rng: Any = None, dtype: Any = None, ops: Any = None) -> None:
         super().build(rng, dtype, ops)
-        for layer in layers_in(self.thing):  # tinynn's own, which take x of one dtype
+        for _, layer in walk(self.thing):  # tinynn's own, which take x of one dtype
             precise(layer, np.dtype(dtype or np.float32))
 
     def _try(self, x: Array) -> list[Leaf]:
@@ -182,7 +183,7 @@ def adapt(thing: Any, x: Array | None = None) -> Layer:
     own_class_values(thing)
     if x is not None:
         checks.float_array("x", x, np)
-        for layer in layers_in(thing):
+        for _, layer in walk(thing):
             precise(layer, x.dtype)
     return Adapted(thing, x)
 
@@ -212,7 +213,7 @@ def is_model(thing: Any) -> bool:
     (Objects of other courses have dicts or lists of these names.)
     """
     has_all = all(hasattr(thing, name) for name in ("params", "grads", "forward", "backward"))
-    return has_all and not isinstance(thing.params, dict | list | tuple) and next(layers_in(thing), None) is not None
+    return has_all and not isinstance(thing.params, dict | list | tuple) and next(walk(thing), None) is not None
 
 
 def _behind(layer: Layer, x: Array | None) -> Array | None:

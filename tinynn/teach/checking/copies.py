@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from ...backends import numpy as numpy_ops
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
-from ...model.sequential import bind
+from ...model import Model, Sequential
+from ...model.vectors import lay_out, layers_of
+from ...nesting import walk
 from ...process import in_main_thread
 from .pairing import leaves
 
@@ -43,14 +45,53 @@ def private(name: str, thing: Any) -> Any:
 
 def precise(layer: Layer, dtype: np.dtype[Any]) -> None:
     """Move a private copy of a layer, with the layers that it holds, to the textbook's ops and numbers of `dtype`."""
-    for held in layers_in(getattr(layer, "thing", layer)):
-        precise(held, dtype)
     if layer.ops is None:
         layer.build(np.random.default_rng(0), dtype, numpy_ops)
-    to_numpy = layer.ops.to_numpy
-    layer.arrays = {name: to_numpy(a).astype(dtype) for name, a in layer.arrays.items()}
-    layer.ops, layer.dtype = numpy_ops, dtype if layer.arrays else None
-    layer.x = layer.y = layer._forward = None
+    for one in (layer, *(inner for _, inner in walk(layer)), *(inner for _, inner in walk(getattr(layer, "thing", 0)))):
+        if one.ops is None:
+            one.build(np.random.default_rng(0), dtype, numpy_ops)
+        to_numpy = one.ops.to_numpy
+        one.arrays = {name: to_numpy(a).astype(dtype) for name, a in one.arrays.items()}
+        one.ops, one.dtype = numpy_ops, dtype if one.arrays or isinstance(one, Model) else None
+        one.x = one.y = one._forward = None
+    for one in (layer, *(inner for _, inner in walk(layer))):
+        if isinstance(one, Model):  # the outer one last: its vectors are those that count
+            one._vectors = lay_out(one._paths(), dtype, numpy_ops)
+    if isinstance(layer, Model):
+        layer._vectors = lay_out(layer._paths(), dtype, numpy_ops)
+        layer._settle()
+
+
+def arrays_of(layer: Layer) -> dict[str, tuple[Layer, str]]:
+    """Where the parameters of a layer, and of those within it, are: "W" or "inner.1.W" -> (the layer, "W")."""
+    found = {name: (layer, name) for name in layer.parameters}
+    found.update({f"{path}.{name}": (inner, name) for path, inner in walk(layer) for name in inner.parameters})
+    return found
+
+
+def gradient_name(name: str) -> str:
+    """dW for W, and inner.1.dW for inner.1.W."""
+    within, dot, last = name.rpartition(".")
+    return f"{within}{dot}d{last}"
+
+
+class same_start:
+    """What is in it leaves no trace in generators and buffers: each forward draws the same, and starts alike."""
+
+    def __init__(self, model: Any) -> None:
+        layers = [thing for thing in (model, *(layer for _, layer in walk(model))) if isinstance(thing, Layer)]
+        generators = {id(layer.rng): layer.rng for layer in layers if layer.rng is not None}
+        self.generators = [(rng, rng.bit_generator.state) for rng in generators.values()]
+        self.buffers = [(layer.arrays[name], layer.arrays[name].copy()) for layer in layers for name in layer.buffers]
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: Any) -> None:
+        for rng, state in self.generators:
+            rng.bit_generator.state = state
+        for array, kept in self.buffers:
+            array[...] = kept
 
 
 class Part:
@@ -61,7 +102,9 @@ class Part:
         precise(self.original, REAL)
         self.twin = copy.deepcopy(self.original)
         precise(self.twin, COMPLEX)
-        self.names = self.original.parameters
+        self.original.demand_dx(True)
+        self.twin.demand_dx(True)
+        self.names = tuple(arrays_of(self.original))
         self.tensors = (*self.names, "x")  # whose gradients are to be looked at
 
     def without_dx(self) -> None:
@@ -71,30 +114,42 @@ class Part:
 
     def fresh(self) -> Layer:
         """A copy that has seen nothing yet."""
-        return copy.deepcopy(self.original)
+        layer = copy.deepcopy(self.original)
+        layer.demand_dx(True)
+        return layer
 
     def value(self, name: str) -> Array:
         """A parameter, as it was at the start."""
-        return self.original.arrays[name]
+        layer, own = arrays_of(self.original)[name]
+        return layer.arrays[own]
+
+    def twin_value(self, name: str) -> Array:
+        """The same of the copy for the complex step."""
+        layer, own = arrays_of(self.twin)[name]
+        return layer.arrays[own]
 
     def forward(self, x: Array, changed: Mapping[str, Array] | None = None) -> Array:
         """y with some parameters `changed`; complex where x is."""
         layer = self.twin if x.dtype == COMPLEX else self.fresh()
-        kept = layer.arrays
-        layer.arrays = {**kept, **{name: a.astype(x.dtype) for name, a in (changed or {}).items()}}
+        places, kept = arrays_of(layer) if changed else {}, []
+        for name, a in (changed or {}).items():
+            held, own = places[name]
+            kept.append((held, held.arrays))
+            held.arrays = {**held.arrays, own: a.astype(x.dtype)}
         try:
-            with quiet():
+            with quiet(), same_start(layer):
                 return np.array(layer.forward(x.copy()))
         finally:
-            layer.arrays = kept
+            for held, arrays in kept:
+                held.arrays = arrays
 
     def gradients(self, x: Array, dy: Array, layer: Layer | None = None) -> tuple[dict[str, Array], Array]:
         """The layer's own gradients: of its parameters by name, and dx."""
         layer = layer or self.fresh()
-        with quiet():
+        with quiet(), same_start(layer):
             layer.forward(x.copy())
             dx = layer.backward(dy.copy())
-        return {name: layer.arrays["d" + name].copy() for name in self.names}, np.array(dx)
+        return {name: held.arrays["d" + own].copy() for name, (held, own) in arrays_of(layer).items()}, np.array(dx)
 
 
 class quiet:
@@ -179,22 +234,25 @@ class Network:
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
         self.model, self.loss = private("model and loss", (model, loss))
-        places = [layer.place or 0 for layer in layers_in(model)]  # a copy has none
-        self.layers = [layer for _, layer in sorted(zip(places, layers_in(self.model)), key=lambda pair: pair[0])]
+        twins = {id(layer): twin for (_, layer), (_, twin) in zip(walk(model), walk(self.model))}
+        originals = layers_of(model)
+        everything = [twins[id(layer)] for layer in originals]
+        self.layers = [layer for layer in everything if not isinstance(layer, Sequential)]  # that of tinynn is right
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
-        for layer in self.layers:
+        for layer in everything:
             precise(layer, dtype)
-        size = sum(layer.arrays[name].size for layer in self.layers for name in layer.parameters)
-        self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
+        own = [("", self.model)] if isinstance(self.model, Model) and self.model.parameters else []
+        placed = [*own, *((layer.place or 0, twin) for layer, twin in zip(originals, everything))]
+        self.params, self.grads, buffers = lay_out(placed, dtype, numpy_ops)
         start = 0
         self.slices: list[tuple[Layer, str, slice]] = []
-        for layer in self.layers:
+        for _, layer in placed:
             for name in layer.parameters:
                 end = start + layer.arrays[name].size
-                self.params[start:end] = layer.arrays[name].ravel()
                 self.slices.append((layer, name, slice(start, end)))
                 start = end
-        bind(tuple(self.layers), self.params, self.grads)
+        if isinstance(self.model, Model):
+            self.model._rebind((self.params, self.grads, buffers))
         for name in old:  # the model's own names for its vectors
             if name.strip("_") in ("params", "grads"):
                 setattr(self.model, name, self.params if "params" in name else self.grads)
@@ -207,21 +265,5 @@ class Network:
 
     def value(self, x: Array, t: Array) -> Any:
         """The loss of the whole."""
-        with quiet():
+        with quiet(), same_start(self.model):
             return self.loss.value(self.model.forward(x.astype(self.dtype)), t)
-
-
-def layers_in(model: Any) -> Iterator[Layer]:
-    """The layers that a model holds, in attributes, lists and dicts, each once."""
-    seen: set[int] = set()
-    waiting = [getattr(model, "layers", None), *getattr(model, "__dict__", {}).values()]
-    while waiting:
-        thing = waiting.pop(0)
-        if isinstance(thing, Layer):
-            if id(thing) not in seen:
-                seen.add(id(thing))
-                yield thing
-        elif isinstance(thing, list | tuple):
-            waiting = [*thing, *waiting]
-        elif isinstance(thing, dict):
-            waiting = [*thing.values(), *waiting]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from .copies import gradient_name
 from .report import Finding
 
 CAUSES = (  # what NumPy says, what that means, and what helps
@@ -87,4 +88,5 @@ def of_a_layer(part: Any, x: Array, y: Array, dy: Array) -> Finding | None:
             layer = forward()
         layer.backward(dy.copy())
 
-    return not_finite(part.where, {"dx": dx, **{f"d{name}": a for name, a in gradients.items()}}, backward, given)
+    computed = {"dx": dx, **{gradient_name(name): a for name, a in gradients.items()}}
+    return not_finite(part.where, computed, backward, given)

@@ -22,10 +22,11 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
+from ...nesting import walk
 from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted, adapt, as_model, is_model
-from .copies import COMPLEX, REAL, LossPart, Network, Part, private, quiet
+from .copies import COMPLEX, REAL, LossPart, Network, Part, gradient_name, private, quiet
 from .layer_doctor import Patient, examine, whole_numbers
 from .loss_doctor import examine_loss
 from .network_doctor import Whole, place_of, unit_at
@@ -127,9 +128,16 @@ def _row_of(patient: Patient, name: str) -> Row:
     scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(a).max(initial=0)), patient.floor) or 1.0
     index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape) if a.size else (0,) * a.ndim
     error = abs(float(a[index] - n[index])) / scale
-    verdict = "wrong" if wrong else "ok" if error < 100 * measure.TOLERANCE[patient.exact] else "kink"
-    label = "dx" if name == "x" else "d" + name
-    return Row(patient.part.where, label, place_of(index), float(a[index]), float(n[index]), error, verdict)
+    tolerance = measure.TOLERANCE[patient.exact]
+    if not wrong and error >= 100 * tolerance and name != "x":  # it is 0, to the round-off of what cancels in it
+        error = abs(float(a[index] - n[index])) / (scale + patient.floor / tolerance)
+    verdict = "wrong" if wrong else "kink" if error >= 100 * tolerance and name == "x" else "ok"
+    where, label = patient.part.where, gradient_name(name)
+    within, _, last = label.rpartition(".")
+    inner = dict(walk(patient.part.original)).get(within)
+    if inner is not None:
+        where, label = f"{within}, {inner!r}", last
+    return Row(where, label, place_of(index), float(a[index]), float(n[index]), error, verdict)
 
 
 @_leaving_chance_alone
@@ -271,8 +279,8 @@ def _short(thing: Any) -> str:
 
 def _rows(name: str, a: Any) -> tuple[Array, list[str]]:
     """At most ROWS rows of x or y, as float64."""
-    if not isinstance(a, np.ndarray) or a.ndim != 2 or a.dtype.kind not in "fiu" or a.size == 0:
-        expected = "a numpy array of numbers, (N, D) with N > 0 and D > 0"
+    if not isinstance(a, np.ndarray) or a.ndim < 2 or a.dtype.kind not in "fiu" or a.size == 0:
+        expected = "a numpy array of numbers, (N, D) or (N, ..., D), and not empty"
         raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
     if not np.isfinite(a).all():
         raise ValueError(f"{name} must hold numbers, not NaN or infinity")

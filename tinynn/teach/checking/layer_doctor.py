@@ -21,7 +21,7 @@ from ... import checks
 from ...checks import Array
 from . import measure
 from .adapted import integers_in
-from .copies import COMPLEX, Part
+from .copies import COMPLEX, Part, gradient_name
 from .finite import of_a_layer
 from .report import Finding
 from .side_effects import impure, same
@@ -56,7 +56,7 @@ def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
     for name in part.tensors:
         if patient.is_wrong(name) and not patient.right_nearby(name):
             found = patient.name_it(name)
-            found.tensor, found.example = "dx" if name == "x" else "d" + name, patient.worked(name)
+            found.tensor, found.example = gradient_name(name), patient.worked(name)
             return found
     return None
 
@@ -175,9 +175,9 @@ class Patient:
             return False
         part = copy.deepcopy(self.part)
         for key in part.names:
-            a = part.original.arrays[key]
+            a = part.value(key)
             a += 1e-3 * (1 + np.abs(a)) * measure.normal(self.rng, a)
-            part.twin.arrays[key] = a.astype(COMPLEX)
+            part.twin_value(key)[...] = a
         x = self.x + 1e-3 * (1 + np.abs(self.x)) * measure.normal(self.rng, self.x)
         grads, dx = part.gradients(x, self.dy)
         return not Patient(part, x, part.forward(x), self.dy, {**grads, "x": dx}, self.rng).is_wrong(name)
@@ -263,7 +263,7 @@ class Patient:
     def name_it(self, name: str) -> Finding:
         """The cause of a wrong gradient, by an exact match, or "unknown" with what can be seen."""
         a, n = self.analytic[name], self.numeric(name)
-        label = "dx" if name == "x" else "d" + name
+        label = gradient_name(name)
         known = np.isfinite(n)
         if not np.any(a) and np.any(n[known]):
             why = f"{label} is 0 everywhere: backward never writes it. {self.worked(name)}"
@@ -396,7 +396,7 @@ class Patient:
         c = ratio(self.analytic[name], self.numeric(name))
         if c is None:
             return None
-        label = "dx" if name == "x" else "d" + name
+        label = gradient_name(name)
         worked = self.worked(name)
         c2, n2 = self.ratio_of_other_rows(name), max(self.n - 1, 1) if self.n > 2 else self.n + 1
         D, K = self.x.shape[1], self.y.shape[1]
@@ -438,7 +438,7 @@ class Patient:
         """The worst entry with its two numbers."""
         a, n = self.analytic[name], self.numeric(name)
         index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape)
-        label = "dx" if name == "x" else "d" + name
+        label = gradient_name(name)
         place = ", ".join(str(int(i)) for i in index)
         return f"At {label}[{place}] the code gives {a[index]:.6g}, measured is {n[index]:.6g}."
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
-from .copies import COMPLEX, REAL, Network, quiet
+from .copies import COMPLEX, REAL, Network, quiet, same_start
 from .layer_doctor import Patient, ratio
 from .report import Finding, Row, Sweep
 from .side_effects import same
@@ -208,7 +208,7 @@ class Whole:
 
     def _accumulates(self, step: Step) -> Finding | None:
         """A second backward pass of the same batch must give the same."""
-        with quiet():
+        with quiet(), same_start(step.network.model):
             step.network.model.forward(self.x.copy())
             step.network.model.backward(np.array(step.dy))
         again = step.network.grads
@@ -254,7 +254,7 @@ class Whole:
 
 def unit_at(index: tuple[int, ...]) -> str:
     """An entry of a layer's input, in words."""
-    return f"unit {index[1]} of sample {index[0]}"
+    return f"unit {', '.join(map(str, index[1:]))} of sample {index[0]}"
 
 
 def place_of(index: Any) -> str:

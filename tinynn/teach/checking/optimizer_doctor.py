@@ -18,7 +18,7 @@ from ... import checks
 from ...backends import numpy as numpy_ops
 from ...checks import Array
 from ...layers import Affine
-from ...model.sequential import bind
+from ...model.vectors import bind
 from .copies import quiet
 from .finite import not_finite
 from .layer_doctor import raised
@@ -45,7 +45,7 @@ class Vectors:
         self.params, self.grads, self.ops = params.copy(), np.zeros_like(params), numpy_ops
         layer = Affine(2, 2)
         layer.build(np.random.default_rng(0), params.dtype, numpy_ops)
-        bind((layer,), self.params, self.grads)
+        bind([(1, layer)], self.params, self.grads, self.params[:0])
         self.layers = (layer,)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .copies import Part
+from .copies import Part, arrays_of, gradient_name, same_start
 from .report import Finding
 
 EXACT = 1e-9  # relative: what counts as equal
@@ -29,29 +29,29 @@ def impure(part: Part, x: Array, y: Array, dy: Array) -> Finding | None:
     if not np.array_equal(given, x, equal_nan=True):
         why = "forward changes its input x in place, which the layer before it still needs"
         return Finding("writes-into-x", part.where, why, "compute into a new array: x = x - ... in place of x -= ...")
-    before = {name: layer.arrays[name].copy() for name in part.names}
+    before = {name: held.arrays[own].copy() for name, (held, own) in arrays_of(layer).items()}
     dx = run_backward(layer, upstream)
-    first = {name: layer.arrays["d" + name].copy() for name in part.names}
+    first = {name: held.arrays["d" + own].copy() for name, (held, own) in arrays_of(layer).items()}
     if not np.array_equal(upstream, dy, equal_nan=True):
         why = "backward changes its argument dy in place; another path may still need it"
         return Finding("writes-into-dy", part.where, why, "dx = dy.copy() first, or dx = dy * mask")
     if not np.array_equal(given, x, equal_nan=True):
         return Finding("writes-into-x", part.where, "backward changes the x that it was given in forward", "copy x")
-    for name, value in before.items():
-        if not np.array_equal(layer.arrays[name], value, equal_nan=True):
-            return updated(part, x, name, value, layer.arrays[name], dy, dx)
+    for name, (held, own) in arrays_of(layer).items():
+        if not np.array_equal(held.arrays[own], before[name], equal_nan=True):
+            return updated(part, x, name, before[name], held.arrays[own], dy, dx)
     later = []
     for _ in range(2):
         run_forward(layer, x.copy())
         run_backward(layer, dy.copy())
-        later.append({name: layer.arrays["d" + name].copy() for name in part.names})
+        later.append({name: held.arrays["d" + own].copy() for name, (held, own) in arrays_of(layer).items()})
     for name in part.names:
         second, third = (grads[name] for grads in later)
         if not same(second, first[name]):
             if same(second - first[name], third - second):
-                why = f"d{name} adds up: after two equal steps it is twice what it was after one"
+                why = f"{gradient_name(name)} adds up: after two equal steps it is twice what it was after one"
                 return Finding("accumulates", part.where, why, f"self.d{name} = ...  in place of  self.d{name} += ...")
-            why = f"d{name} differs between two equal steps: backward keeps something from the last"
+            why = f"{gradient_name(name)} differs between two equal steps: backward keeps something from the last"
             return Finding("unknown", part.where, why)
     other = 0.9 * x[::-1]
     layer = part.fresh()
@@ -76,8 +76,8 @@ def updated(part: Part, x: Array, name: str, old: Array, new: Array, dy: Array, 
 
 
 def run_forward(layer: Any, x: Array) -> Array:
-    """forward, without NumPy's warnings."""
-    with np.errstate(all="ignore"):
+    """forward, without NumPy's warnings and traces in generators and buffers."""
+    with np.errstate(all="ignore"), same_start(layer):
         return layer.forward(x)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
+from ...nesting import walk
 from .adapted import Adapted, run
-from .copies import Network, Part, quiet
+from .copies import Network, Part, quiet, same_start
 from .finite import not_finite, of_a_layer
 from .layer_doctor import examine, raised
 from .pairing import constant, movers
@@ -42,7 +43,7 @@ class Step:
     def _run(self, given: Array, t: Array) -> None:
         network, x = self.network, given.copy()
         try:
-            with quiet():
+            with quiet(), same_start(network.model):
                 self.y = network.model.forward(given)
         except Exception as error:
             self.error = "forward", error
@@ -93,7 +94,6 @@ class Step:
         """The layer by itself, as it was before the step, and with the dx that a first layer saves."""
         index = next(k for k, other in enumerate(self.network.layers) if other is layer)
         part = Part(self.untouched[index], layer.where)
-        part.original.needs_dx = part.twin.needs_dx = True
         returned = [dx for method, other, _, dx in self.calls if method == "backward" and other is layer]
         if isinstance(layer, Adapted) and not layer.needs_dx and returned and returned[0] is None:
             part.without_dx()
@@ -128,7 +128,7 @@ class Step:
             if found:
                 return found
         model, x = self.network.model, self.given(self.of("forward")[0])
-        known = {id(self.network.params), id(self.network.grads)}
+        known = known_arrays(model) | {id(self.network.params), id(self.network.grads)}
         moving = movers(model, lambda copy: run(copy, x), lambda leaf: id(leaf.value) in known or in_layer(leaf))
         return _no_gradient("the model", [leaf for leaf in moving if not constant(leaf, model)])
 
@@ -140,9 +140,16 @@ class Step:
 def unpaired(part: Part, x: Array) -> Finding | None:
     """What moves a layer's y and is not among its parameters."""
     layer = part.original
-    known = {id(a) for a in layer.arrays.values()}
+    known = known_arrays(layer)
     moving = movers(layer, lambda copy: run(copy, x), lambda leaf: id(leaf.value) in known)
     return _no_gradient(part.where, [leaf for leaf in moving if in_layer(leaf) or not constant(leaf, layer)])
+
+
+def known_arrays(model: Any) -> set[int]:
+    """The arrays that are parameters, gradients and buffers, and the vectors that they are views of."""
+    things = [model, *(layer for _, layer in walk(model))]
+    arrays = [a for thing in things for a in getattr(thing, "arrays", {}).values()]
+    return {id(a) for a in arrays} | {id(a) for thing in things for a in getattr(thing, "_vectors", None) or ()}
 
 
 def in_layer(leaf: Any) -> bool:
@@ -186,9 +193,10 @@ def first_not_finite(step: Step) -> Finding | None:
 
 
 def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
-    """The layer nearest to the loss whose backward is wrong by itself."""
+    """The layer nearest to the loss whose backward is wrong by itself; of one that holds others, first those."""
     seen: list[Any] = []
-    for layer in reversed(step.of("forward")):
+    used = step.of("forward")[::-1]
+    for layer in [one for outer in used for one in (*_within(outer, used), outer)]:
         if any(layer is other for other in seen):
             continue
         seen.append(layer)
@@ -196,6 +204,11 @@ def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
         if found:
             return found
     return None
+
+
+def _within(layer: Any, used: list[Any]) -> list[Any]:
+    inner = [one for _, one in walk(layer)]
+    return [one for one in used if any(one is other for other in inner)]
 
 
 def wrong_order(backward: list[Any]) -> Finding:

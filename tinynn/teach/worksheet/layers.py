@@ -28,10 +28,15 @@ def wide(a: Array) -> Array:
     return np.asarray(a, np.float64)
 
 
+def is_table(call: Call) -> bool:
+    """Whether it is an affine map of rows, whose sums are written out."""
+    return isinstance(call.layer, Affine) and call.x.ndim == 2
+
+
 def forward(call: Call) -> list[Quantity]:
     """What a layer's forward computes: y."""
     kind, key, own = type(call.layer), f"y{{}} of {call.place}", f"{type(call.layer).__name__}.forward(x)"
-    if isinstance(call.layer, Affine):
+    if is_table(call):
         W, b = call.params["W"], call.params["b"]
         law, shapes = "y = x W + b", f"{shape(call.y)} = {shape(call.x)} @ {shape(W)} + {shape(b)}"
         return [Quantity(key, "y", call.y, law, shapes, lambda index: affine(call, *index), own)]
@@ -48,7 +53,7 @@ def backward(call: Call) -> list[Quantity]:
     place, x, dy = call.place, call.x, call.dy
     own = f"{type(call.layer).__name__}.backward(dL/dy)"
     found = []
-    is_affine = isinstance(call.layer, Affine)
+    is_affine = is_table(call)
     for name, grad in call.grads.items():
         key, left = f"dL/d{name}{{}} of {place}", f"dL/d{name}"
         if is_affine and name == "W":
@@ -69,7 +74,7 @@ def input_gradient(call: Call, own: str) -> Quantity:
     if call.dx is None:
         law = "dL/dx: not computed, for nobody reads it"
         return Quantity(key, left, None, law, shape(call.x), lambda index: Formula([law]))
-    if isinstance(call.layer, Affine):
+    if is_table(call):
         W = call.params["W"]
         law, shapes = "dL/dx = dL/dy W^T", f"{shape(call.dx)} = {shape(call.dy)} @ {shape(W.T)}"
         return Quantity(key, left, call.dx, law, shapes, lambda index: affine_dx(call, *index), own)
@@ -194,8 +199,8 @@ def own_forward(call: Call, index: Index) -> Formula:
     if isinstance(call.layer, Activation):
         return Formula(["f(", at("x", call.x, *index), ")"])
     row = index[0]
-    if call.x.shape[1] > 4:
-        return Formula([f"f(x[{row},:])"])
+    if call.x.ndim > 2 or call.x.shape[1] > 4:
+        return Formula([f"f(x[{row},{':' if call.x.ndim == 2 else '...'}])"])
     inputs = joined([[at("x", call.x, row, i)] for i in range(call.x.shape[1])], ", ")
     return Formula(["f(", *inputs, f")[{index[1]}]"])
 

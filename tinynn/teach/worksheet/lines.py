@@ -125,7 +125,7 @@ class Quantity:
         source = self.array if self.listens_to is None else self.listens_to
         size = np.where(np.isnan(source), np.inf, np.abs(source))
         largest = tuple(int(i) for i in np.unravel_index(int(size.argmax()), source.shape))
-        corner = [(0, 0), (0, 1), (1, 0)] if source.ndim == 2 else [(i,) for i in range(3)]
+        corner = [(0, 0), (0, 1), (1, 0)] if source.ndim == 2 else [(0,) * (source.ndim - 1) + (i,) for i in range(3)]
         chosen = [index for index in corner if all(i < n for i, n in zip(index, source.shape))][: few - 1]
         self.indices = tuple(sorted({*chosen, largest}))
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ... import checks
+from ...model.vectors import copies, in_order_of_use
 from ..checking.copies import REAL, Network
 from .lines import bracket
-from .record import Case, copied, layers_of
+from .record import Case
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,14 @@ def nudge(sheet: Any, name: str, h: float | None = None) -> Nudge:
 
 def loss_at(case: Case, place: str, name: str, index: tuple[int, ...], by: float) -> float:
     """The loss with one entry of a parameter moved by so much: on new copies, in double precision."""
-    model, loss, _ = copied(*case.parts)
+    model, loss, _ = copies(*case.parts)
     with case.same_random_numbers(), np.errstate(all="ignore"):
-        if not layers_of(model):  # a model that is one box computes as it does
+        if not in_order_of_use(model):  # a model that is one box computes as it does
             model.params[index] += by
             return float(loss.forward(model.forward(case.x), case.t))
         if isinstance(getattr(model, "ops", None), types.ModuleType):
             model.ops = None  # a module cannot be copied; Network puts the textbook's in its place
         network = Network(model, loss, REAL)
-        layer = network.layers[int(place.split()[1]) - 1]
+        layer = in_order_of_use(network.model)[int(place.split()[1]) - 1]
         layer.arrays[name][index] += by
         return float(network.value(case.x, case.t))

@@ -7,9 +7,7 @@ these, and keeps every array on the way. Nothing of the caller's is touched, the
 from __future__ import annotations
 
 import contextlib
-import copy
 import random
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +18,7 @@ from ... import backends
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...model.sequential import bind
+from ...model.vectors import copies, in_order_of_use, layers_of
 
 
 @dataclass
@@ -64,13 +62,13 @@ class Case:
     """Private copies of all that a step needs, as they were when the case was made."""
 
     def __init__(self, model: Any, x: Array, t: Array, loss: Any, optimizer: Any) -> None:
-        self.parts = copied(model, loss, optimizer)
+        self.parts = copies(model, loss, optimizer)
         self.x, self.t = x.copy(), t.copy()
         self.random = random.getstate(), np.random.get_state()
 
     def run(self, slip: Slip | None = None) -> Record:
         """A step on new copies; done wrongly, if a slip is given."""
-        running = Running(*copied(*self.parts))
+        running = Running(*copies(*self.parts))
         with self.same_random_numbers(), np.errstate(all="ignore"):
             return running.step(self.x.copy(), self.t.copy(), slip)
 
@@ -87,39 +85,13 @@ class Case:
             np.random.set_state(now[1])
 
 
-def layers_of(model: Any) -> list[Layer]:
-    """A model's layers in their order: its `layers`, or the layers among its attributes. Empty: it has none."""
-    layers = getattr(model, "layers", None)
-    if isinstance(layers, list | tuple) and all(isinstance(layer, Layer) for layer in layers):
-        return list(layers)
-    found = [thing for thing in getattr(model, "__dict__", {}).values() if isinstance(thing, Layer)]
-    return sorted(found, key=lambda layer: layer.place or 0)
-
-
-def copied(model: Any, loss: Any, optimizer: Any) -> tuple[Any, Any, Any]:
-    """Copies of the three that belong together as they do."""
-    layers = layers_of(model)
-    things = [thing for part in (model, loss, optimizer) for thing in getattr(part, "__dict__", {}).values()]
-    memo: dict[int, Any] = {id(thing): thing for thing in things if isinstance(thing, types.ModuleType)}
-    result: tuple[Any, Any, Any] = copy.deepcopy((model, loss, optimizer), memo)
-    twins = [memo[id(layer)] for layer in layers]
-    params, grads = (getattr(result[0], "__dict__", {}).get(name) for name in ("params", "grads"))
-    size = sum(layer.arrays[name].size for layer in twins for name in layer.parameters)
-    if twins and params is not None and grads is not None and params.size == grads.size == size:
-        bind(tuple(twins), params, grads)  # a model class of one's own: its layers live in its vectors, as before
-    for place, (layer, twin) in enumerate(zip(layers, twins), 1):
-        twin.place = place
-        twin.needs_dx = layer.needs_dx
-    return result
-
-
 class Running:
     """Copies that do one step and are looked at while they do."""
 
     def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.ops = backends.of(model)
-        self.layers = layers_of(model)
+        self.layers = in_order_of_use(model)
 
     def step(self, x: Array, t: Array, slip: Slip | None) -> Record:
         """The four lines of a training step, and the loss after it."""
@@ -204,9 +176,12 @@ class Running:
     def split(self, vector: Array) -> dict[tuple[str, str], Array]:
         """One of the flat vectors, as the arrays of the layers' parameters."""
         flat, start, found = self.kept(vector), 0, {}
-        if not self.layers or flat.size != sum(a.size for layer in self.layers for a in layer.arrays.values()) // 2:
+        numbers = {id(layer): number for number, layer in enumerate(self.layers, 1)}
+        learned = [layer for layer in layers_of(self.model) if id(layer) in numbers]
+        if not learned or flat.size != sum(layer.arrays[n].size for layer in learned for n in layer.parameters):
             return {("the model", "params"): flat}
-        for number, layer in enumerate(self.layers, 1):
+        for layer in learned:
+            number = numbers[id(layer)]
             for name in layer.parameters:
                 shape, size = layer.arrays[name].shape, layer.arrays[name].size
                 found[f"layer {number}", name] = flat[start : start + size].reshape(shape)

@@ -15,8 +15,9 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
+from ...model.vectors import in_order_of_use
 from .lines import Index, Line, Quantity, Step, bracket
-from .record import Case, Record, layers_of
+from .record import Case, Record
 from .steps import steps_of
 
 
@@ -49,7 +50,7 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         raise TypeError(
             f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
         )
-    for number, layer in enumerate(layers_of(model), 1):
+    for number, layer in enumerate(in_order_of_use(model), 1):
         if layer.ops is None:
             hint = "use Sequential, or tinynn.flatten in a class of your own"
             raise ValueError(f"layer {number}, {layer!r}: must have its weights before it is explained: {hint}")
@@ -114,7 +115,7 @@ class Sheet:
     def layer(self, number: int) -> Sheet:
         """The sheet of one layer alone, counted from 1: forward, backward and update."""
         number = checks.integer("layer", number, 1)
-        count = len(layers_of(self.case.parts[0]))
+        count = len(in_order_of_use(self.case.parts[0]))
         if number > count:
             raise ValueError(f"layer must be a number from 1 to {count}, not {checks.describe(number)}")
         part = Sheet(self.case, self.record, self.all_steps)

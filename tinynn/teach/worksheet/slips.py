@@ -11,13 +11,14 @@ from typing import Any
 from ...checks import Array
 from ...layers import Activation, Affine
 from ...losses import MSE
-from .record import Case, Running, Slip, copied, layers_of
+from ...model.vectors import copies, in_order_of_use
+from .record import Case, Running, Slip
 
 
 def slips(case: Case) -> Iterator[tuple[str, Slip]]:
     """Each slip that this step could have: what it is, in words, and the slip."""
     model, loss, optimizer = case.parts
-    layers = layers_of(model)
+    layers = in_order_of_use(model)
     if optimizer is not None:
         yield (
             "a layer's parameters are updated too early, before its dL/dx = dL/dy W^T is computed with them",
@@ -67,9 +68,9 @@ def early(running: Running, layer: Any, backward: Callable[[Array], Any]) -> Cal
     def wrong(dy: Array) -> Any:
         backward(dy)
         kept = {name: a.copy() for name, a in layer.arrays.items()}
-        model, _, optimizer = copied(running.model, running.loss, running.optimizer)
+        model, _, optimizer = copies(running.model, running.loss, running.optimizer)
         optimizer.step()
-        twin = layers_of(model)[running.layers.index(layer)]
+        twin = in_order_of_use(model)[running.layers.index(layer)]
         for name in layer.parameters:
             layer.arrays[name][...] = twin.arrays[name]
         dx = backward(dy)

@@ -122,7 +122,7 @@ def statistics(a: Array) -> str:
 
 def corner(a: Array, width: int) -> list[str]:
     """The first rows and columns, in columns."""
-    table = a[None] if a.ndim == 1 else a
+    table = a.reshape(-1, a.shape[-1])  # of images and sequences, each position is a row
     columns = max(1, min(COLUMNS, (width - 4) // 12))
     cells = [[fmt(float(value), 4) for value in row[:columns]] for row in table[:ROWS]]
     more = " ..." if table.shape[1] > columns else ""

@@ -374,10 +374,10 @@ class Dropout1(Layer):
 @slip("random-forward", "layer", 2, "It has a seed, and yet the loss is another number each time it is asked.")
 class Noise1(Layer):
     def __init__(self):
-        self.rng = np.random.default_rng(0)
+        self.generator = np.random.default_rng(0)
 
     def forward(self, x):
-        return x + self.rng.normal(0, 0.1, x.shape).astype(x.dtype)
+        return x + self.generator.normal(0, 0.1, x.shape).astype(x.dtype)
 
     def backward(self, dy):
         return dy

@@ -15,7 +15,7 @@ import numpy as np
 from ...layers import Activation, Affine, Sigmoid, Tanh
 from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...model.sequential import flatten
+from ...model import flatten
 from .slip import slip, slips
 
 # --- layers with weights ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ...layers import Affine, ReLU, Sigmoid, Tanh
-from ...model.sequential import flatten
+from ...model import flatten
 from .slip import slip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...layers import Activation, Affine, ReLU, Tanh
 from ...layers.layer import Layer
 from ...losses import Loss
-from ...model.sequential import flatten
+from ...model import flatten
 from ...optimizers import Optimizer
 
 # --- layers of tinynn ------------------------------------------------------------------------------------------------
