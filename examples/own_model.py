@@ -27,14 +27,27 @@ class LeakyReLU(tinynn.Activation):
         return np.where(self.x > 0, dy, dy / 100)  # dL/dx = dL/dy dy/dx; self.x is the last forward's
 
 
-class MultiLayerPerceptron:  # class MultiLayerPerceptronClass(nn.Module):
+class Residual(tinynn.Layer):
+    """y = x + f(x): a layer that holds layers. x goes two ways, so what comes back on both is added."""
+
+    def __init__(self, *layers):
+        self.inner = tinynn.Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.inner.forward(x)
+
+    def backward(self, dy):
+        return dy + self.inner.backward(dy)
+
+
+class MultiLayerPerceptron(tinynn.Model):  # class MultiLayerPerceptronClass(nn.Module):
     def __init__(self, xdim=784, hdim=256, ydim=10, activation=tinynn.ReLU, seed=0):
         self.lin_1 = tinynn.Affine(xdim, hdim)  # self.lin_1 = nn.Linear(self.xdim, self.hdim)
         self.relu = activation()
         self.lin_2 = tinynn.Affine(hdim, ydim)  # self.lin_2 = nn.Linear(self.hdim, self.ydim)
         # self.init_param(): draws the weights, Kaiming normal by default, and lays them into one vector, as
         # M.parameters() would list them; the optimizer steps on that.
-        self.params, self.grads = tinynn.flatten(self.lin_1, self.relu, self.lin_2, seed=seed)
+        self.assemble(seed=seed)
 
     def forward(self, x):
         net = x
@@ -46,7 +59,23 @@ class MultiLayerPerceptron:  # class MultiLayerPerceptronClass(nn.Module):
     def backward(self, dnet):  # autograd's part: the chain rule, from the logits back to the first weights
         dnet = self.lin_2.backward(dnet)
         dnet = self.relu.backward(dnet)
-        self.lin_1.backward(dnet)
+        return self.lin_1.backward(dnet)
+
+
+class ResidualPerceptron(MultiLayerPerceptron):
+    """The same with a block in the middle: layers in attributes, forward and backward by hand."""
+
+    def __init__(self, xdim=784, hdim=256, ydim=10, seed=0):
+        self.block = Residual(tinynn.Affine(hdim, hdim), tinynn.ReLU())
+        super().__init__(xdim, hdim, ydim, seed=seed)
+
+    def forward(self, x):
+        net = self.relu.forward(self.lin_1.forward(x))
+        return self.lin_2.forward(self.block.forward(net))
+
+    def backward(self, dnet):
+        dnet = self.block.backward(self.lin_2.backward(dnet))
+        return self.lin_1.backward(self.relu.backward(dnet))
 
 
 def train(M, data, epochs):
@@ -62,7 +91,7 @@ def train(M, data, epochs):
             M.backward(loss.backward())  # optm.zero_grad(); loss_out.backward()
             optm.step()  # optm.step()
             loss_val_sum, steps = loss_val_sum + loss_out, steps + 1
-        test_accuracy = tinynn.accuracy(M.forward(x_test), t_test)
+        test_accuracy = tinynn.accuracy(M(x_test), t_test)  # with torch.no_grad(): M.eval()
         loss_val_avg = loss_val_sum / steps
         print(f"  epoch {epoch + 1}   loss {loss_val_avg:.4f}   test accuracy {100 * test_accuracy:.2f} %", flush=True)
 
@@ -88,6 +117,9 @@ def main(argv: list[str] | None = None) -> int:
     print(f"\nLeakyReLU's backward differs from a measured slope by at most {slope_error():.0e}.")
     print("MultiLayerPerceptron with LeakyReLU")
     train(MultiLayerPerceptron(activation=LeakyReLU), data, args.epochs)
+
+    print("\nResidualPerceptron")
+    train(ResidualPerceptron(), data, args.epochs)
     return 0
 
 
