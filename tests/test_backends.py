@@ -26,6 +26,16 @@ from tinynn.backends.numba import elementary
 OPS = [name for name, f in vars(numpy_ops).items() if inspect.isfunction(f) and not name.startswith("_")]
 OPS.remove("asarray")
 OPS.remove("to_numpy")
+OPS.remove("dropout_mask")  # drawn on the CPU by all
+BY_X = {"leaky_relu": [0.3], "elu": [0.7], "gelu": [], "gelu_tanh": [], "silu": [], "softplus": []}  # and backward by x
+IMAGE_OPS = [op for op in OPS if op.startswith(("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool"))]
+SUMS = (
+    "affine",
+    "conv2d",
+    "batch",
+    "avg_pool2d",
+    "global_avg_pool",
+)  # of products and numbers, in an order of their own
 OTHERS = [backend for backend in ALL if backend != "numpy"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.625, 1e-30, -1e-30, 88.0, -88.0, 1e10, 1e30, -1e30, np.inf, -np.inf, np.nan]
 
@@ -65,6 +75,27 @@ class Arguments:
             need_dx = self.data.draw(st.booleans())
             out = [np.full(shape, np.nan, self.dtype) for shape in ((D, H), (H,))]
             return [self.array(N, H), self.array(N, D), self.array(D, H), *out, need_dx], [3, 4]
+        if op in IMAGE_OPS:
+            return self.of_images(op)
+        if op in BY_X:
+            return [self.array(N, D), *BY_X[op]], []
+        if op.removesuffix("_backward") in BY_X:
+            return [self.array(N, D), self.array(N, D), *BY_X[op.removesuffix("_backward")]], []
+        if op in ("mae", "huber"):
+            return [self.array(N, D), self.array(N, D), *([0.7] if op == "huber" else [])], []
+        if op == "binary_cross_entropy":
+            return [self.array(N, D), np.abs(self.array(N, D)) / 4], []
+        if op == "batch_statistics":
+            return [self.array(N + 1, D)], []
+        if op.startswith("batch_norm"):
+            g, mean, var = self.array(D), self.array(D), np.abs(self.array(D)) + self.dtype.type(0.5)
+            if op == "batch_norm":
+                return [self.array(N, D), g, self.array(D), mean, var, 1e-5], []
+            out = [np.full(D, np.nan, self.dtype) for _ in range(2)]
+            return [self.array(N + 1, D), self.array(N + 1, D), g, mean, var, *out, 1e-5], [5, 6]
+        if op == "rmsprop_step":
+            params, grads, v = np.array(self.array(D)), self.array(D), np.abs(self.array(D))
+            return [params, grads, v, 0.001, 0.9, 1e-8, self.data.draw(st.sampled_from([0, 0.1]))], [0, 2]
         if op.endswith("_backward"):
             with np.errstate(all="ignore"):
                 y = getattr(numpy_ops, op.removesuffix("_backward"))(self.array(N, D))
@@ -101,6 +132,35 @@ class Arguments:
             ], [0, 2, 3]
         return [self.array(N, D)], []
 
+    def of_images(self, op):
+        """An image of a few pixels, and windows that fit into it."""
+        N, C, K = self.N, self.D, self.H
+        size = H, V = tuple(self.data.draw(st.integers(3, 5)) for _ in range(2))
+        kernel, stride = (tuple(self.data.draw(st.integers(1, 3)) for _ in range(2)) for _ in range(2))
+        around = tuple((self.data.draw(st.integers(0, k // 2)), self.data.draw(st.integers(0, k // 2))) for k in kernel)
+        P, Q = ((n + sum(a) - k) // s + 1 for n, a, k, s in zip(size, around, kernel, stride))
+        x, windows = (N, H, V, C), (kernel, stride, around)
+        if op == "global_avg_pool":
+            return [self.array(*x)], []
+        if op == "global_avg_pool_backward":
+            return [self.array(N, C), x], []
+        if op in ("max_pool2d", "avg_pool2d"):
+            return [self.array(*x), *windows], []
+        if op == "avg_pool2d_backward":
+            return [self.array(N, P, Q, C), x, *windows], []
+        if op == "max_pool2d_backward":
+            places = self.data.draw(
+                hnp.arrays(np.int16, (N, P, Q, C), elements=st.integers(0, kernel[0] * kernel[1] - 1))
+            )
+            return [self.array(N, P, Q, C), places, x, *windows], []
+        W, b = self.array(*kernel, C, K), self.array(K) if self.data.draw(st.booleans()) else None
+        if op == "conv2d":
+            return [self.array(*x), W, b, stride, around], []
+        out = [np.full(W.shape, np.nan, self.dtype), None if b is None else np.full(K, np.nan, self.dtype)]
+        need_dx = self.data.draw(st.booleans())
+        writes = [3] if b is None else [3, 4]
+        return [self.array(N, P, Q, K), self.array(*x), W, *out, stride, around, need_dx], writes
+
 
 def run(ops, op, arguments, writes):
     """All that the op gives, by return or by writing, as NumPy arrays."""
@@ -128,8 +188,12 @@ def compare(other, op, arguments, writes, dtype):
             assert a is None
             continue
         assert np.shape(a) == np.shape(b)
+        if not isinstance(b, float) and b.dtype.kind in "iu":  # the places of maxima
+            np.testing.assert_array_equal(a, b, strict=True)
+            continue
         assert isinstance(b, float) or a.dtype == dtype == b.dtype
-        scale = np.full(np.shape(b), 80.0 if op.startswith("affine") else 1.0)  # sums of 5 products, 4 * 4 each
+        scale = np.full(np.shape(b), 80.0 if op.startswith("affine") else 1000.0 if op.startswith(SUMS) else 1.0)
+        # sums of 5 products, 4 * 4 each, or of 9 times as many
         for argument in arguments:
             if isinstance(argument, np.ndarray) and argument.shape == np.shape(b):
                 scale = np.fmax(scale, np.where(np.isfinite(argument), np.abs(argument), 1))
@@ -141,11 +205,18 @@ def compare(other, op, arguments, writes, dtype):
 @settings(max_examples=50)
 @given(data=st.data())
 def test_twin_equals_the_textbook(op, dtype, other, data):
+    assume_another(other, op)
     arguments, writes = Arguments(data, dtype, finite=True).of(op)
     compare(other, op, arguments, writes, np.dtype(dtype))
 
 
-ELEMENTWISE = [op for op in OPS if not op.startswith("affine")]  # infinities in sums of products depend on the order
+def assume_another(other, op):
+    """Skip where the op of another backend is the textbook's itself."""
+    if getattr(other, op) is getattr(numpy_ops, op):
+        pytest.skip("the textbook's")
+
+
+ELEMENTWISE = [op for op in OPS if not op.startswith(SUMS)]  # infinities in sums of products depend on the order
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -154,6 +225,7 @@ ELEMENTWISE = [op for op in OPS if not op.startswith("affine")]  # infinities in
 @given(data=st.data())
 def test_twin_equals_the_textbook_on_special_values(op, dtype, other, data):
     """Zero, tiny, huge, infinite and NaN."""
+    assume_another(other, op)
     arguments, writes = Arguments(data, dtype, finite=False).of(op)
     compare(other, op, arguments, writes, np.dtype(dtype))
 
@@ -286,10 +358,29 @@ def right(op, N, D, H, rng, dtype):
         "relu_backward": {"dy": (N, D), "y": (N, D)},
         "sigmoid_backward": {"dy": (N, D), "y": (N, D)},
         "tanh_backward": {"dy": (N, D), "y": (N, D)},
+        **{f"{op}_backward": {"dy": (N, D), "x": (N, D)} for op in BY_X},
+        **{op: {"y": (N, D), "t": (N, D)} for op in ("mae", "huber", "binary_cross_entropy")},
+        "rmsprop_step": {"params": (D,), "grads": (D,), "v": (D,)},
+        "batch_statistics": {"x": (N, D)},
+        "batch_norm": {"x": (N, D), "g": (D,), "b": (D,), "mean": (D,), "var": (D,)},
+        "batch_norm_backward": {
+            "dy": (N, D),
+            "x": (N, D),
+            "g": (D,),
+            "mean": (D,),
+            "var": (D,),
+            "dg": (D,),
+            "db": (D,),
+        },
     }[op]
     free = {("affine", "x"): {0}, ("softmax", "y"): {0, 1}}
     free |= {(op, "y"): {1} for op in ("softmax_cross_entropy of labels", "softmax_cross_entropy of labels alone")}
-    rest = {"sgd_step": [0.1, 0.9, False, 0.0], "adam_step": [1, 0.001, 0.9, 0.999, 1e-8, 0.0]}.get(op, [])
+    rest = {
+        "sgd_step": [0.1, 0.9, False, 0.0], "adam_step": [1, 0.001, 0.9, 0.999, 1e-8, 0.0], "huber": [0.7],
+        "rmsprop_step": [0.001, 0.9, 1e-8, 0.0], "batch_norm": [1e-5], "batch_norm_backward": [1e-5],
+        **{f"{op}_backward": extra for op, extra in BY_X.items()},
+    }.get(op, [])  # fmt: skip
+    free |= {("batch_statistics", "x"): {0, 1}, ("batch_norm", "x"): {0}}
     given = {name: rng.random(shape).astype(dtype) for name, shape in arrays.items()}
     if op == "softmax_cross_entropy":
         given["t"] /= given["t"].sum(axis=1, keepdims=True)
@@ -326,7 +417,8 @@ def refused(ops, op, arguments):
     return f"{type(caught.value).__name__}: {caught.value}"
 
 
-FITTED = [op for op in OPS if op not in ("relu", "sigmoid", "tanh")]  # those take an array of any shape
+FITTED = [op for op in OPS if op not in ("relu", "sigmoid", "tanh", *BY_X, *IMAGE_OPS)]  # those take any shape, and
+# images are in test_images_that_do_not_fit_are_refused
 FITTED += ["softmax_cross_entropy of labels", "softmax_cross_entropy of labels alone"]
 
 

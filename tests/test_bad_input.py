@@ -100,10 +100,11 @@ def text(value):
     return value
 
 
-def floats(a, dtype, *shape):
-    """The numbers of an array (None: any length there), in double precision."""
-    demand(type(a) is np.ndarray and a.dtype == dtype and a.dtype.isnative and a.ndim == len(shape))
-    demand(all(n in (None, m) for n, m in zip(shape, a.shape)))
+def floats(a, dtype, *shape, more=False):
+    """The numbers of an array (None: any length there), in double precision; `more`: there may be axes between."""
+    demand(type(a) is np.ndarray and a.dtype == dtype and a.dtype.isnative)
+    demand(a.ndim == len(shape) or (more and a.ndim > len(shape)))
+    demand(all(n in (None, m) for n, m in zip(shape, (a.shape[0], *a.shape[a.ndim - len(shape) + 1 :]))))
     return a.astype(np.float64)
 
 
@@ -199,12 +200,19 @@ class Try(NamedTuple):
 
 
 TABLE: dict[str, Any] = {}
+NEW_LAYERS = "AvgPool2D|BatchNorm|Conv2D|Dropout|ELU|Flatten|GELU|GELUTanh|GlobalAvgPool|LeakyReLU|MaxPool2D|Residual|SiLU|Softplus"
 EXEMPT = {  # of the public names; and why
     r"(Activation|Layer|Loss|Optimizer)(\..*)?": "bases: tried by the classes of theirs",
     r"(ReLU|Sigmoid|Tanh|datasets.load_norris|backends.default)": "takes no argument",
     r".*\.(where|grads|backend|epoch|summary|keys|to_dict)": "takes no argument",
     r"(MSE|SoftmaxCrossEntropy|GaussianNLL)\.backward": "takes no argument",
-    r"\w+\.(build|output_size|initial_values)": "inner works: a model calls it",
+    r"\w+\.(build|unbuilt|output_shape|sizes|around|initial_values|demand_dx|undraw|share_rng)": "a model calls it",
+    rf"({NEW_LAYERS})(\.(forward|backward|__call__))?": "the checks of Affine and ReLU (checked.py); test_layers.py",
+    r"(BinaryCrossEntropy|MAE|Huber)(\.(forward|backward|__call__))?": "the checks of MSE; test_losses.py",
+    r"Model(\..*)?|Sequential\.(assemble|copy|flat_buffers)": "the base of Sequential; test_blocks.py",
+    r"RMSProp(\.step)?": "the checks of SGD and Adam; test_optimizers.py",
+    r"SoftmaxCrossEntropy\.smoothed": "inner works: compute calls it",
+    r"callbacks\.OneCycle(\..*)?": "test_callbacks.py",
     r"\w+\.(compute|check|check_values|follow|prepare|decay)": "inner works: forward, step or fit call it",
     r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint|Watch)\.(start|step|end|__call__)": "inner works: fit calls it",
     r"Watch\.(forward|backward|fault|describe)": "inner works: step calls it",
@@ -327,7 +335,7 @@ def _(w, key):
                 demand(w.backend == "numpy")
                 return ...  # the textbook's own, for the complex-step derivative
             dtype = x.dtype
-        return by_the_book(layer, floats(x, dtype, None, 3 if name == "Affine" else None))[0]
+        return by_the_book(layer, floats(x, dtype, None, 3 if name == "Affine" else None, more=True))[0]
 
     return Try(call, {"x": w.array(5, 3)}, right, lambda x: by_the_book(layer, x.real.astype(np.float64))[1])
 
@@ -476,7 +484,7 @@ def _(w, key):
     model = w.model()
 
     def right(x):
-        return by_the_book(model, floats(x, w.dtype, None, 3))[0]
+        return by_the_book(model, floats(x, w.dtype, None, 3, more=True))[0]
 
     def size(x):
         return by_the_book(model, np.asarray(x, np.float64))[1]
@@ -559,6 +567,9 @@ def _(w, key):
         if y.dtype.kind == "c":
             demand(w.backend == "numpy")
             return ...  # the textbook's own
+        demand(y.dtype in ("float32", "float64") and y.ndim >= 2)
+        if y.ndim > 2:
+            return ...  # a loss for each position: tried in test_losses.py
         y64, weight = floats(y, y.dtype, None, None), weights(weight, y)
         demand(len(y) > 0)
         if loss.classifies:

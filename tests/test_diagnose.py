@@ -504,7 +504,7 @@ def test_on_the_gpu():
         ({"x": XOR[0].astype("f8")}, TypeError, "x must be float32 like the model, not float64"),
         ({"x": XOR[0][0]}, ValueError, "t must have as many rows as x, 2, not 4"),
         ({"x": XOR[0][:, :1].copy()}, ValueError, "x must have rows of 2, not shape"),
-        ({"x": XOR[0][None].repeat(4, 0)}, ValueError, "x must have 2 dimensions"),
+        ({"x": XOR[0][:, :, None].repeat(3, 2)}, ValueError, "x must have rows of 2"),
         ({"t": XOR[1][:2]}, ValueError, "t must have as many rows as x, 4, not 2"),
         ({"x": XOR[0][:0], "t": XOR[1][:0]}, ValueError, "x must have at least one row"),
         ({"x": np.ma.masked_array(XOR[0])}, TypeError, r"x must be a numpy array, not a numpy.MaskedArray of shape \(4, 2"),

@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-NAMES = ["mnist_mlp", "linear_regression", "xor", "own_model"]
+NAMES = ["mnist_mlp", "mnist_resnet", "linear_regression", "xor", "own_model"]
 # A graphical backend without a display: pictures must not need one.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "TINYNN_BACKEND")} | {
     "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "MPLBACKEND": "TkAgg",
@@ -135,10 +135,18 @@ def test_xor_admits_failure(load, capsys):
 @pytest.mark.slow
 def test_own_model(tmp_path):
     lines = run(tmp_path, "own_model", "--epochs", 1)
-    relu, leaky = accuracies(lines)
-    assert relu > 93 and leaky > 93
+    relu, leaky, residual = accuracies(lines)
+    assert relu > 93 and leaky > 93 and residual > 93
     (error,) = (float(line.split()[-1].rstrip(".")) for line in lines if "at most" in line)
     assert error < 1e-8
+
+
+def test_mnist_resnet(tmp_path, letters):
+    """On images of another size and thirteen letters; a batch of one image at the end is left out."""
+    lines = run(tmp_path, "mnist_resnet", "--data", letters, "--rows", 129, "--epochs", 1, "--shift", 1)
+    assert "data       128 training and 130 test images, 14 x 9 pixels" in lines
+    assert len(accuracies(lines)) == 1 and any("Residual" in line for line in lines)
+    assert {path.stem for path in tmp_path.rglob("*.png")} >= {"learning_curves", "confusion_matrix", "predictions"}
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import tinynn
 
 PACKAGE = Path(tinynn.__file__).parent
 FLOORS = [  # a room takes from those of the lines above it, and from its own
-    {"checks", "process"},
+    {"checks", "nesting", "process"},
     {"backends", "initializers"},
     {"layers", "losses", "metrics"},
     {"optimizers"},

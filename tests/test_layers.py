@@ -8,9 +8,9 @@ import pickle
 
 import numpy as np
 import pytest
-from oracles import LAYERS, check_layer, make_layer
+from oracles import LAYERS, check_layer, example_shape, make_layer
 
-from tinynn import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh, initializers
+from tinynn import Affine, BatchNorm, Dropout, Layer, ReLU, Residual, Sequential, Sigmoid, Tanh, initializers
 from tinynn.backends import load
 
 
@@ -59,30 +59,34 @@ def layer(request, cpu):
     return layer
 
 
-def x_like(N=5, seed=1, dtype=float):
-    return np.random.default_rng(seed).normal(size=(N, 3)).astype(dtype)
+def x_like(layer=None, N=5, seed=1, dtype=float):
+    return np.random.default_rng(seed).normal(size=(N, *example_shape(type(layer), 3))).astype(dtype)
 
 
 def test_calling_leaves_no_trace(layer):
-    """A call between forward and backward changes neither; both give the same numbers as forward."""
-    x, other = x_like(), x_like(seed=2)
+    """A call between forward and backward changes neither, nor buffers and generator; where use is as training, both
+    give the same numbers as forward."""
+    x, other = x_like(layer), x_like(layer, seed=2)
     y = layer.forward(x)
-    assert np.array_equal(layer(x), y)
+    if not isinstance(layer, Dropout | BatchNorm | Residual):
+        assert np.array_equal(layer(x), y)
     dy = np.random.default_rng(3).normal(size=y.shape)
     dx = layer.backward(dy)
-    layer.forward(x)
     before = {name: id(value) for name, value in layer.__dict__.items()}
+    kept = [layer.arrays[name].copy() for name in layer.buffers], layer.rng.bit_generator.state
     layer(other)
     assert {name: id(value) for name, value in layer.__dict__.items()} == before
+    assert all(np.array_equal(layer.arrays[name], a) for name, a in zip(layer.buffers, kept[0]))
+    assert layer.rng.bit_generator.state == kept[1]
     assert np.array_equal(layer.backward(dy), dx)
 
 
 def test_gradients_are_right(layer):
-    check_layer(layer, x_like(), np.random.default_rng(4))
+    check_layer(layer, x_like(layer), np.random.default_rng(4))
 
 
 def test_gradients_are_overwritten_not_added(layer):
-    y = layer.forward(x_like())
+    y = layer.forward(x_like(layer))
     layer.backward(np.ones_like(y))
     first = [getattr(layer, "d" + name).copy() for name in layer.parameters]
     layer.backward(np.ones_like(y))
@@ -95,14 +99,20 @@ def test_backward_before_forward_says_so(layer):
 
 
 def test_an_empty_batch_goes_through(layer):
-    y = layer.forward(np.zeros((0, 3)))
+    if isinstance(layer, BatchNorm | Residual):
+        with pytest.raises(
+            ValueError, match=r"BatchNorm\(3\): x must have two rows or more in training, not 0: of one"
+        ):
+            layer.forward(x_like(layer, N=0))
+        return
+    y = layer.forward(x_like(layer, N=0))
     assert y.shape[0] == 0
-    assert layer.backward(np.zeros_like(y)).shape == (0, 3)
+    assert layer.backward(np.zeros_like(y)).shape == x_like(layer, N=0).shape
     assert all(not getattr(layer, "d" + name).any() for name in layer.parameters)
 
 
 def test_copies_and_pickles_are_whole_and_apart(layer):
-    x = x_like()
+    x = x_like(layer)
     for twin in (
         copy.deepcopy(layer),
         pickle.loads(pickle.dumps(layer)) if "<locals>" not in repr(type(layer)) else layer,
@@ -119,7 +129,7 @@ BAD_X = {
     "rank": (
         np.ones(3),
         ValueError,
-        r"x must have 2 dimensions with one example in each row, \(N, D\), not shape \(3,\)",
+        r"x must have 2 dimensions or more, with one example in each row, \(N, D\), not shape \(3,\)",
     ),
     "whole numbers": (np.ones((2, 3), int), TypeError, "x must be of dtype float32 or float64, not int64"),
     "objects": (np.array([[1, 2, None]]), TypeError, "x must be of dtype float32 or float64, not object"),
@@ -155,8 +165,8 @@ def test_dtype_is_never_cast_silently():
 
 
 def test_bad_dy(layer):
-    y = layer.forward(x_like())
-    for dy in (np.ones(y.shape[1]), np.ones((len(y), 1)), np.ones((len(y) + 1, y.shape[1])), y.tolist(), None):
+    y = layer.forward(x_like(layer))
+    for dy in (np.ones(y.shape[1:]), np.ones((len(y), 1)), np.ones((len(y) + 1, *y.shape[1:])), y.tolist(), None):
         if np.shape(dy) == y.shape and isinstance(dy, np.ndarray):
             continue
         with pytest.raises(ValueError, match="dy must be an array of y's shape"):
@@ -324,7 +334,7 @@ class Broken(Layer):
 def test_a_learners_slip_is_named(slip, text):
     model = Sequential(Square(), Broken(**slip), dtype="float64")
     with pytest.raises(ValueError, match=r"layer 2, Broken\(\): " + text):
-        model.backward(np.ones_like(model.forward(x_like())))
+        model.backward(np.ones_like(model.forward(x_like(layer))))
 
 
 def test_a_gradient_of_the_wrong_shape_is_named():
@@ -334,7 +344,7 @@ def test_a_gradient_of_the_wrong_shape_is_named():
             return dy * self.g
 
     model = Sequential(NoSum(3), dtype="float64")
-    model.forward(x_like())
+    model.forward(x_like(layer))
     with pytest.raises(ValueError, match=r"layer 1, NoSum\(\): dg must have shape \(3,\), not \(5, 3\)"):
         model.backward(np.ones((5, 3)))
 
@@ -345,7 +355,7 @@ def test_a_missing_method_is_named():
             return x / 2
 
     model = Sequential(Half(), dtype="float64")
-    model.forward(x_like())
+    model.forward(x_like(layer))
     with pytest.raises(NotImplementedError, match=r"layer 1, Half\(\): a layer must define backward\(self, dy\)"):
         model.backward(np.ones((5, 3)))
 
@@ -362,7 +372,7 @@ def test_a_parameter_without_a_value_is_named():
 def test_own_layers_work_inside_a_model(rng):
     model = Sequential(Affine(3, 3), Course(), Scale(3), Sigmoid(), dtype="float64", seed=rng)
     assert model.params.size == 3 * 3 + 3 + 3
-    x = x_like()
+    x = x_like(layer)
     y = model.forward(x)
     model.backward(np.ones_like(y))
     from oracles import central_differences, relative_error

@@ -328,7 +328,7 @@ def bad_calls():
         "table": ({"x": Table(x)}, TypeError, r"x must be a numpy array, not a \w+.Table of shape \(20, 2\): np.asarray\("),
         "masked": ({"x": np.ma.masked_less(x, 0)}, TypeError, r"x must be a numpy array, not .* float32$"),
         "t scalar": ({"t": np.array(3)}, ValueError, "t must have as many rows"),
-        "image shape": ({"x": x.reshape(20, 2, 1)}, ValueError, r"x must have 2 dimensions .*, not shape \(20, 2, 1\)"),
+        "image shape": ({"x": x.reshape(20, 2, 1)}, ValueError, r"x must have rows of 2, not shape \(20, 2, 1\)"),
         "wide": ({"x": np.ones((20, 3), "f4")}, ValueError, r"layer 1, Affine\(2, 16\): x must have rows of 2"),
         "labels from 1": ({"t": t + 1}, ValueError, r"labels must be in 0..2 for 3 scores a row, not 3 \(in row \d+\): lab"),
         "labels below 0": ({"t": t - 1}, ValueError, "labels must be in 0..2 for 3 scores a row, not -1"),
