@@ -1576,6 +1576,11 @@ FOUND = [  # by the sweep: what each said, or did, came from the depths
         TypeError,
         "min_delta must be a number, 0 or more, not np.timed",
     ),
+    (
+        lambda: tinynn.check(raising("__getattribute__"), np.ones((3, 2)), np.zeros(3, int), tinynn.MSE()),
+        TypeError,
+        r"model must be one such as tinynn's, not an object \(Raising\)",
+    ),
     (lambda: tinynn.MSE(raising("__repr__")), ValueError, r"backend must be .*, not an object \(Raising\)"),
     (lambda: tinynn.ReLU()(raising("shape", "dtype")), TypeError, r"x must be a numpy array, not "),
     (lambda: tinynn.Sequential(np), TypeError, "layer 1 must be a Layer, not <module 'numpy'"),

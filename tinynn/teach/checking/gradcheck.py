@@ -188,14 +188,18 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     x, t, notes = _pair("x", x, t)
     rng = _generator(seed)
     report = Report(f"check of {_short(model)}", notes=notes)
-    integers = _integers(model)
+    try:
+        integers = _integers(model)
+        model = model if integers else as_model(model, x)
+    except Unpaired as error:
+        return _not_judged(_short(model), str(error), notes)
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:  # an object that fails to say what it is
+        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)}") from error
     if integers:
         report.finding = integers
         return report
-    try:
-        model = as_model(model, x)
-    except Unpaired as error:
-        return _not_judged(_short(model), str(error), notes)
     network = Network(model, loss, REAL)
     untouched = Network(model, loss, REAL).layers  # the step leaves its traces in the others
     step = Step(network, untouched, x, t)
@@ -273,7 +277,10 @@ def _method(exact: bool) -> str:
 
 def _short(thing: Any) -> str:
     own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
-    text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
+    try:
+        text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
+    except Exception:
+        text = type(thing).__name__
     return text if len(text) <= 70 else text[:67] + "..."
 
 
