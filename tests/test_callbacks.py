@@ -24,7 +24,7 @@ from tinynn import (
     Sequential,
     SoftmaxCrossEntropy,
 )
-from tinynn.training.callbacks import Run, constant, cosine, exponential, steps, warm_up
+from tinynn.training.callbacks import OneCycle, Run, constant, cosine, exponential, steps, warm_up
 from tinynn.training.snapshot import Snapshot
 
 
@@ -513,3 +513,40 @@ def test_early_stopping_by_any_column(mode, best):
     assert np.array_equal(model.params, kept[best])
     with pytest.raises(ValueError, match="mode must be 'auto', 'min' or 'max', not 'most'"):
         EarlyStopping(1, mode="most")
+
+
+def test_one_cycle_goes_up_and_down_once():
+    """101 steps: the rate is peak / 25 at the first, the peak at step 30, peak / 250,000 at the last (as in PyTorch)."""
+    cycle = OneCycle(0.5, epochs=1, steps=101)
+    rates = [cycle.rate(done) for done in range(101)]
+    assert np.isclose(rates[0], 0.02) and np.isclose(rates[30], 0.5) and np.isclose(rates[100], 2e-6)
+    assert np.isclose(rates[15], (0.02 + 0.5) / 2)  # half of the wave up
+    assert (np.diff(rates[:31]) > 0).all() and (np.diff(rates[30:]) < 0).all()
+    assert cycle.rate(1000) == rates[100]
+
+
+def test_one_cycle_sets_the_rate_of_each_step_and_goes_on():
+    x, t = np.random.default_rng(0).normal(size=(20, 2)).astype("f"), np.arange(20) % 2
+
+    def train(*epochs):
+        model = Sequential(Affine(2, 2), seed=0)
+        optimizer, rates = SGD(model, 1.0), []
+
+        class Rates:
+            def step(self, run):
+                rates.append(run.optimizer.lr)
+
+            def __call__(self, run):
+                pass
+
+        for n in epochs:  # the cycle comes first: what is seen is the rate of the next step
+            model.fit(
+                x, t, loss=SoftmaxCrossEntropy(), optimizer=optimizer, epochs=n, batch_size=5, seed=0, progress=False,
+                callbacks=[OneCycle(0.5, 3, 4), Rates()],
+            )  # fmt: skip
+        return rates, model.params.copy()
+
+    rates, params = train(3)
+    assert np.allclose(rates, [OneCycle(0.5, 3, 4).rate(done) for done in range(1, 13)])
+    again, same = train(1, 2)
+    assert again == rates and np.array_equal(same, params)

@@ -12,7 +12,7 @@ import pytest
 from conftest import posing_as_cupy
 
 import tinynn
-from tinynn import SGD, Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy
+from tinynn import SGD, Adam, Affine, ReLU, RMSProp, Sequential, SoftmaxCrossEntropy
 
 
 class Vectors:
@@ -406,3 +406,21 @@ def test_an_optimizer_follows_its_model(make):
                 assert all(type(getattr(optimizer, name)) is type(model.params) for name in optimizer.state)
             ends.append(model.params)
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("decay_biases", [True, False])
+def test_rmsprop_by_hand(any_backend, decay_biases):
+    """v <- rho v + (1 - rho) g^2; w <- w - lr g / (sqrt(v) + eps), with g = gradient + weight_decay w."""
+    model = Sequential(Affine(2, 1), backend=any_backend, dtype="float64", seed=0)
+    optimizer = RMSProp(model, lr=0.1, rho=0.8, eps=0.01, weight_decay=0.5, decay_biases=decay_biases)
+    rng, to_numpy = np.random.default_rng(0), model.ops.to_numpy
+    w, v = to_numpy(model.params).copy(), np.zeros(3)
+    decayed = np.array([1, 1, decay_biases])
+    for _ in range(4):
+        gradient = rng.normal(size=3)
+        model.grads[...] = model.ops.asarray(gradient)
+        optimizer.step()
+        g = gradient + 0.5 * w * decayed
+        v = 0.8 * v + 0.2 * g * g
+        w = w - 0.1 * g / (np.sqrt(v) + 0.01)
+        np.testing.assert_allclose(to_numpy(model.params), w, rtol=1e-12)
