@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,6 +253,7 @@ def test_an_epoch_draws_what_seed_and_epoch_say(tmp_path):
     np.savez(tmp_path / "data.npz", x=x, t=t)
     program = """
 import sys
+from pathlib import Path
 import numpy as np
 import tinynn
 sys.path.insert(0, sys.argv[2])
@@ -261,8 +263,6 @@ model, optimizer, _ = tinynn.load(sys.argv[1] + "/half.npz", layers=[Around])
 model.fit(data["x"], data["t"], loss=LOSS, optimizer=optimizer, epochs=2, batch_size=16, progress=False)
 np.savez(sys.argv[1] + "/end.npz", params=model.params, buffers=model.flat_buffers)
 """
-    from pathlib import Path
-
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(Path(__file__).parent)], check=True)
     end = np.load(tmp_path / "end.npz")
     assert np.array_equal(end["params"], whole.params) and np.array_equal(end["buffers"], whole.flat_buffers)

@@ -2,7 +2,9 @@
 
 import ast
 import graphlib
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -51,3 +53,9 @@ def test_imports_run_one_way(name):
 def test_no_circle():
     graph = {name: set(taken(name, everywhere=False)) - {name} for name in FILES}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_public_rooms_can_be_imported_by_their_names():
+    for name in tinynn.__all__:
+        if isinstance(getattr(tinynn, name), ModuleType):
+            assert importlib.import_module(f"tinynn.{name}") is getattr(tinynn, name)

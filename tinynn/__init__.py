@@ -13,6 +13,7 @@ training/loop.py for the loop.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import backends, datasets, initializers, metrics
@@ -52,12 +53,14 @@ from .losses import MAE, MSE, BinaryCrossEntropy, GaussianNLL, Huber, Loss, Soft
 from .metrics import accuracy
 from .model import Model, Sequential, flatten
 from .optimizers import SGD, Adam, Optimizer, RMSProp
-from .saving import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
 from .training import EarlyStopping, History, LearningRate, callbacks, evaluate, fit, minibatches
+
+sys.modules[f"{__name__}.callbacks"] = callbacks  # from tinynn.callbacks import cosine, as its public name says
 
 if TYPE_CHECKING:
     from . import plots, teach
     from .diagnosis import Watch, diagnose
+    from .saving import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
     from .teach import check, check_layer, check_loss, check_optimizer, explain
 
 __all__ = [
@@ -73,13 +76,21 @@ __all__ = [
 ]  # fmt: skip
 
 
+LATER = {  # room -> the public names in it that are loaded when they are first asked for
+    "diagnosis": ("Watch", "diagnose"),
+    "saving": ("Checkpoint", "CheckpointError", "load", "load_into", "load_weights", "save", "save_weights"),
+    "teach": ("check", "check_layer", "check_loss", "check_optimizer", "explain"),
+    "plots": (),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """What checks, explains and draws is loaded when it is first asked for: training needs none of it."""
-    if name in ("diagnosis", "plots", "teach"):
+    """What checks, explains, draws and saves is loaded when it is first asked for: training needs none of it."""
+    if name in LATER:
         return importlib.import_module(f".{name}", __name__)
-    if name in __all__:
-        room = ".diagnosis" if name in ("Watch", "diagnose") else ".teach"
-        return getattr(importlib.import_module(room, __name__), name)
+    for room, names in LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{room}", __name__), name)
     raise AttributeError(f"module 'tinynn' has no attribute {name!r}")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import tinynn
 from tinynn import teach
-from tinynn.nesting import walk
+from tinynn.nesting import with_inner
 from tinynn.teach.checking import adapted, copies, pairing
 
 USAGE = """NAME is a layer, loss, model or optimizer, or a class of one. A class is made with no arguments, or with the
@@ -142,7 +142,7 @@ def made(cls: type) -> Any:
 def rows_for(thing: Any, rng: np.random.Generator) -> Any:
     """Seven rows of the first width that it takes: as it says itself, or as its matrices have it."""
     first = next(iter(thing)) if isinstance(thing, tinynn.Sequential) else thing
-    held = [first, *(layer for _, layer in walk(thing))]
+    held = [first, *with_inner(thing)]
     widths: list[Any] = [layer.n_in for layer in held if getattr(layer, "n_in", None)][:1]
     widths += [n for leaf in pairing.leaves(thing) for n in np.shape(leaf.value)] if not widths else []
     for width in dict.fromkeys([*widths, 5]):

@@ -64,6 +64,13 @@ def number(thing: str, value: Any, least: float = -math.inf, below: float = math
     return number + 0.0  # -0.0 is 0.0: NumPy's generators would call it negative
 
 
+def above_0(thing: str, value: Any) -> float:
+    """`value` as a finite float of more than 0. Raises TypeError, ValueError."""
+    if number(thing, value, 0) == 0:
+        raise ValueError(f"{thing} must be more than 0, not 0")
+    return number(thing, value, 0)
+
+
 def real(thing: str, value: Any) -> float:
     """`value` as a float, which may be infinite or NaN. Raises TypeError, ValueError."""
     if isinstance(value, NOT_NUMBERS) or not isinstance(value, numbers.Real):
@@ -149,7 +156,7 @@ def sizes(thing: str, value: Any) -> tuple[int, ...]:
     return tuple(integer(f"{thing}: each", size, 1) for size in value)
 
 
-def shape_text(shape: tuple[int | None, ...] | None) -> str:
+def shape_text(shape: tuple[int | str | None, ...] | None) -> str:
     """A shape with "?" for what is not known: "(28, ?, 1)"."""
     if shape is None:
         return "an unknown shape"

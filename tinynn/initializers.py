@@ -107,6 +107,17 @@ def find(thing: str, initializer: str | Initializer) -> Initializer:
     return BY_NAME[initializer]
 
 
+def demand_room(thing: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where no memory holds a W of that shape, which the sizes called `thing` make."""
+    if math.prod(shape) > LARGEST:
+        raise ValueError(f"{thing} must be sizes of a W that fits into memory, not {describe(shape)}")
+
+
+def written(initializer: str | Initializer) -> str:
+    """The initializer as code names it."""
+    return str(getattr(initializer, "__name__", repr(initializer)))
+
+
 def draw(thing: str, initializer: str | Initializer, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """What the initializer gives for `shape`, checked. Raises ValueError, TypeError."""
     try:

@@ -237,9 +237,7 @@ class Huber(Loss):
 
     def __init__(self, delta: float = 1.0, backend: str | None = None) -> None:
         super().__init__(backend)
-        self.delta = checks.number("Huber: delta", delta, 0)
-        if self.delta == 0:
-            raise ValueError("Huber: delta must be more than 0, not 0")
+        self.delta = checks.above_0("Huber: delta", delta)
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
         return self.ops.huber(y, t, self.delta, weight)

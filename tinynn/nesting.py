@@ -9,17 +9,21 @@ itself, in the order of the attributes: the order of the flat vectors, too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .layers.layer import Layer
-
+Layer = Any  # this file is below the layers, and knows them by `is_layer`
 OF_A_STEP = {"arrays", "x", "y", "_of_bases"}  # of a layer, in which no layer is
 
 
 def walk(thing: Any) -> Iterator[tuple[str, Layer]]:
     """Path and layer of all layers in `thing`, at any depth."""
     return _walk(thing, "", set())
+
+
+def with_inner(thing: Any) -> list[Layer]:
+    """A layer or a model, and all layers in it. (Any other object: those in it.)"""
+    own = [thing] if _is_layer(thing) else []
+    return [*own, *(layer for _, layer in walk(thing))]
 
 
 def _walk(thing: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Layer]]:
@@ -44,7 +48,7 @@ def held(thing: Any) -> Iterator[tuple[str, Layer]]:
 
 
 def _within(name: str, value: Any) -> Iterator[tuple[str, Layer]]:
-    if getattr(value, "is_layer", False) is True and not isinstance(value, type):
+    if _is_layer(value):
         yield name, value
     elif type(value) in (list, tuple):
         for index, inner in enumerate(value):
@@ -54,37 +58,34 @@ def _within(name: str, value: Any) -> Iterator[tuple[str, Layer]]:
             yield from _within(f"{name}[{key!r}]", inner)
 
 
+def _is_layer(value: Any) -> bool:
+    return getattr(value, "is_layer", False) is True and not isinstance(value, type)
+
+
 def containers(layer: Layer) -> tuple[str, ...]:
     """The names of the attributes that a copy for use must not share: layers, and lists and dicts of anything."""
     names = []
     for name, value in vars(layer).items():
         if name not in OF_A_STEP and (type(value) in (list, dict) or any(True for _ in _within(name, value))):
             names.append(name)
-    return (*names, "arrays") if layer.buffers else tuple(names)
+    return tuple(names)
 
 
 def used(layer: Layer) -> Layer:
     """A copy for use: it shares the arrays, but not what forward remembers, at any depth; `training` is False in it."""
-    copy: Layer = object.__new__(type(layer))
-    attributes = copy.__dict__
-    attributes.update(layer.__dict__)
+    copy = object.__new__(type(layer))
+    attributes = layer.__dict__.copy()
     attributes["training"] = False
-    if layer._containers:
-        take_apart(copy, layer)
-    return copy
-
-
-def take_apart(copy: Layer, layer: Layer) -> None:
-    """Give a shallow copy layers, lists, dicts and buffers of its own."""
-    attributes = copy.__dict__
     for name in layer._containers:
         attributes[name] = _used(attributes[name])
     if layer.buffers:  # a forward that updates them whatever `training` says leaves no trace, either
         attributes["arrays"] = {**layer.arrays, **{name: layer.arrays[name].copy() for name in layer.buffers}}
+    copy.__dict__ = attributes  # a quarter faster than copying into the new one's
+    return copy
 
 
 def _used(value: Any) -> Any:
-    if getattr(value, "is_layer", False) is True:
+    if _is_layer(value):
         return used(value)
     if type(value) in (list, tuple):
         return type(value)(map(_used, value))

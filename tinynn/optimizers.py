@@ -15,10 +15,7 @@ from .nesting import walk
 
 def _above_0_or_none(thing: str, value: Any) -> float | None:
     """None, or a number of more than 0. Raises TypeError, ValueError."""
-    number = None if value is None else checks.number(thing, value, 0)
-    if number == 0:
-        raise ValueError(f"{thing} must be more than 0, not 0")
-    return number
+    return None if value is None else checks.above_0(thing, value)
 
 
 def _whole_or_none(thing: str, value: Any) -> int | None:
@@ -265,5 +262,4 @@ class RMSProp(Optimizer):
         decay, (params, grads) = self.prepare(), self.vectors
         self.ops.rmsprop_step(params, grads, self.v, self.lr, self.rho, self.eps, decay)
 
-    def decay(self, W: Array, dW: Array) -> None:
-        dW += self.weight_decay * W
+    decay = SGD.decay  # weight_decay W is added to the gradient, too

@@ -36,9 +36,7 @@ class Affine(Layer):
     ) -> None:
         self.n_in = checks.integer("Affine: n_in", n_in, 1)
         self.n_out = checks.integer("Affine: n_out", n_out, 1)
-        if self.n_in * self.n_out > initializers.LARGEST:
-            got = checks.describe((n_in, n_out))
-            raise ValueError(f"Affine: n_in and n_out must be sizes of a W that fits into memory, not {got}")
+        initializers.demand_room("Affine: n_in and n_out", (self.n_in, self.n_out))
         self.weight_init, self.bias_init = weight_init, bias_init
         initializers.find("Affine: weight_init", weight_init)
         initializers.find("Affine: bias_init", bias_init)
@@ -69,5 +67,5 @@ class Affine(Layer):
         for name, default in (("weight_init", "kaiming_normal"), ("bias_init", "zeros")):
             value = getattr(self, name)
             if value != default:
-                text += f", {name}={getattr(value, '__name__', repr(value)) if callable(value) else repr(value)}"
+                text += f", {name}={initializers.written(value)}"
         return text + ")"

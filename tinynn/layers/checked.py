@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import backends, checks
 from ..checks import Array
 
-if TYPE_CHECKING:
-    from .layer import Layer
+Layer = Any  # layer.py is above this file
 
 
-def remembering(cls: type[Layer], forward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
+def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
     """The `forward` of a class with its x and y checked and kept.
 
     Training repeats itself: what is as it was in the last forward is right. (All checks, each time, took 5 % of a step
@@ -44,7 +43,7 @@ def remembering(cls: type[Layer], forward: Callable[..., Any], derived: bool) ->
     return checked
 
 
-def recalling(cls: type[Layer], backward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
+def recalling(cls: type, backward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
     """The `backward` of a class with its dy and dx checked against the last forward's y and x."""
     run = _with_bases(backward, derived)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -115,9 +114,7 @@ class Conv2D(Windowed):
         self.n_in = checks.integer("Conv2D: n_in", n_in, 1)
         self.n_out = checks.integer("Conv2D: n_out", n_out, 1)
         self._say_windows(kernel, stride, padding, "kernel")
-        if math.prod((*self.kernel, self.n_in, self.n_out)) > initializers.LARGEST:
-            got = checks.describe((*self.kernel, self.n_in, self.n_out))
-            raise ValueError(f"Conv2D: kernel, n_in and n_out must be sizes of a W that fits into memory, not {got}")
+        initializers.demand_room("Conv2D: kernel, n_in and n_out", (*self.kernel, self.n_in, self.n_out))
         self.bias = checks.flag("Conv2D: bias", bias)
         if not self.bias:
             self.parameters = ("W",)
@@ -144,5 +141,5 @@ class Conv2D(Windowed):
         words = [str(self.n_in), str(self.n_out), *self._words("")]
         words += [] if self.bias else ["bias=False"]
         if self.weight_init != "kaiming_normal":
-            words.append(f"weight_init={getattr(self.weight_init, '__name__', repr(self.weight_init))!s}")
+            words.append(f"weight_init={initializers.written(self.weight_init)}")
         return f"Conv2D({', '.join(words)})"

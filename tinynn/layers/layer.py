@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backends, checks
 from ..checks import Array
-from ..nesting import containers, held, take_apart
+from ..nesting import containers, held, used
 from .checked import check_x, recalling, remembering
 from .parameter import Parameter, as_numbers, cast
 
@@ -107,13 +107,8 @@ class Layer(backends.ByName):
         """y = f(x) without a trace: forward runs on a copy, so a pending backward is undisturbed."""
         if self.ops is None:
             check_x(self, x)  # and build
-        copy = object.__new__(type(self))
-        attributes = self.__dict__.copy()
-        attributes["training"] = False
-        copy.__dict__ = attributes  # a quarter faster than copying into the new one's
-        if self._containers:
-            take_apart(copy, self)
-        return copy.forward(x)
+        y: Array = used(self).forward(x)
+        return y
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """The shape of one example of y for one of x; None where it is not known.

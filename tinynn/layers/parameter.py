@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import checks
 from ..checks import Array
 
-if TYPE_CHECKING:
-    from .layer import Layer
+Layer = Any  # layer.py is above this file
 
 
 class Parameter:

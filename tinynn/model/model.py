@@ -12,8 +12,8 @@ import numpy as np
 from .. import backends, checks, training
 from ..checks import Array
 from ..layers.layer import Layer, Shape
-from ..nesting import held, walk
-from .vectors import Vectors, bind, lay_out
+from ..nesting import held, walk, with_inner
+from .vectors import Vectors, bind, lay_out, placed
 
 ROWS = 1000  # of a table that `predict` works on at once: what a layer makes of them takes 4 KB a unit, and stays in
 EXAMPLES = 100  # the cache; of images and sequences, fewer
@@ -31,7 +31,7 @@ class Model(Layer):
             def backward(self, dy):
                 return self.hidden.backward(self.relu.backward(self.out.backward(dy)))
 
-    `params`, `grads` and `buffers` are flat vectors, in the order of the attributes. `fit`, `evaluate`, `predict`,
+    `params`, `grads` and `flat_buffers` are flat vectors, in the order of the attributes. `fit`, `evaluate`, `predict`,
     `save`, `to`, `copy` and the checks work as with a Sequential. A model is a layer, too: it can stand in another one.
     """
 
@@ -68,13 +68,17 @@ class Model(Layer):
             self.undraw()
         super().build(rng, dtype, ops)
         self.dtype = np.dtype(np.float32 if dtype is None else dtype)
-        self._vectors = lay_out(self._paths(), self.dtype, self.ops)
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Lay the layers' arrays, as they are now, into new vectors."""
+        self._vectors = lay_out(self.placed(), self.dtype, self.ops)
         self._settle()
 
-    def _paths(self) -> list[tuple[int | str, Layer]]:
-        """Path and layer of all layers; those of a Sequential are numbered."""
-        own = [("", self)] if self.parameters or self.buffers else []
-        return [*own, *((int(path) if path.isdigit() else path, layer) for path, layer in walk(self))]
+    def placed(self) -> list[tuple[int | str, Layer]]:
+        """Place and layer of all that have a part of the vectors, in their order."""
+        own: list[tuple[int | str, Layer]] = [("", self)] if self.parameters or self.buffers else []
+        return [*own, *placed(self)]
 
     def _settle(self) -> None:
         """Tell models within their parts of the vectors."""
@@ -91,7 +95,7 @@ class Model(Layer):
 
     def share_rng(self, rng: np.random.Generator) -> None:
         """One generator for all that layers draw: dropout's masks, say."""
-        for layer in (self, *(layer for _, layer in walk(self))):
+        for layer in with_inner(self):
             layer.rng = rng
 
     # --- parameters ---
@@ -156,9 +160,9 @@ class Model(Layer):
     def to(self, backend: str) -> Any:
         """The same model with its arrays moved to another backend; returns itself."""
         old, ops = self.ops, backends.load(backend)
-        for layer in (self, *(layer for _, layer in walk(self))):
+        for layer in with_inner(self):
             layer.ops, layer.x, layer.y, layer._forward = ops, None, None, None
-        self._rebind(tuple(ops.asarray(old.to_numpy(self._vector(i))) for i in range(3)))
+        self.rebind(tuple(ops.asarray(old.to_numpy(self._vector(i))) for i in range(3)))
         return self
 
     def copy(self, *, backend: str | None = None, dtype: str | None = None) -> Any:
@@ -168,21 +172,22 @@ class Model(Layer):
             ops = self.ops if backend is None else backends.load(backend)
             wanted = backends.float_type("dtype", dtype, ops)
             twin.dtype = wanted
-            for layer in (twin, *(layer for _, layer in walk(twin))):
+            for layer in with_inner(twin):
                 layer.dtype = wanted if layer.arrays or isinstance(layer, Model) else None
-            twin._rebind(tuple(twin._vector(i).astype(wanted) for i in range(3)))  # type: ignore[arg-type]
+            twin.rebind(tuple(twin._vector(i).astype(wanted) for i in range(3)))  # type: ignore[arg-type]
         return twin if backend is None else twin.to(backend)
 
-    def _rebind(self, vectors: Vectors) -> None:
+    def rebind(self, vectors: Vectors) -> None:
+        """Make the layers' arrays views into these vectors."""
         self._vectors = vectors
-        bind(self._paths(), *vectors)
+        bind(self.placed(), *vectors)
         self._settle()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copied or unpickled model: its layers' arrays are views into its own vectors again."""
         super().__setstate__(state)
         if self._vectors is not None:
-            self._rebind(self._vectors)
+            self.rebind(self._vectors)
 
     @property
     def backend(self) -> str:
@@ -197,9 +202,9 @@ class Model(Layer):
         for path, layer in walk(self):
             inner, known = any(True for _ in held(layer)), shapes.get(path)
             name = type(layer).__name__ if inner else repr(layer)
-            shape = "?" if known is None else ", ".join("?" if n is None else str(n) for n in known)
+            shape = "" if path not in shapes else checks.shape_text(("N", *(known or (None,))))
             count = sum(layer.arrays[n].size for n in layer.parameters)
-            rows.append((f"{path}  {name}", "" if path not in shapes else f"(N, {shape})", f"{count:,}"))
+            rows.append((f"{path}  {name}", shape, f"{count:,}"))
         out = max(12, *(len(row[1]) for row in rows))
         first = min(max(len(row[0]) for row in [*rows, ("total", "")]), 80 - out - 14)  # a terminal's width
         lines = [f"{'   layer':<{first}}  {'output':>{out}}  {'parameters':>10}"]

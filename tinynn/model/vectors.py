@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,26 +35,17 @@ def flatten(
     rng = checks.generator("seed", seed)
     for layer in layers:
         layer.build(rng, float_type, ops)
-    vectors = lay_out(numbered(layers), float_type, ops)
+    everything = placed(SimpleNamespace(layers=layers))
+    vectors = lay_out(everything, float_type, ops)
     if vectors[2].size:
-        inner = next(layer for _, layer in numbered(layers) if layer.buffers)
+        inner = next(layer for _, layer in everything if layer.buffers)
         raise TypeError(f"{inner.where}: a layer with buffers must be in a Model or a Sequential, not given to flatten")
     return vectors[:2]
 
 
-def numbered(layers: Iterable[Layer]) -> list[tuple[int | str, Layer]]:
-    """Path and layer of these layers, 1, 2, 3, ..., and of those within them."""
-    found: list[tuple[int | str, Layer]] = []
-    for path, layer in walk(_Holder(layers)):
-        found.append((int(path) if path.isdigit() else path, layer))
-    return found
-
-
-class _Holder:
-    """What has these layers."""
-
-    def __init__(self, layers: Iterable[Layer]) -> None:
-        self.layers = tuple(layers)
+def placed(thing: Any) -> list[tuple[int | str, Layer]]:
+    """Place and layer of all layers in a thing: 1, 2, 3, ... for those in `layers`, paths for others."""
+    return [(int(path) if path.isdigit() else path, layer) for path, layer in walk(thing)]
 
 
 def demand_new(layers: tuple[Layer, ...]) -> None:
@@ -80,20 +71,13 @@ Vectors = tuple[Array, Array, Array]  # params, grads, buffers
 
 def lay_out(layers: list[tuple[int | str, Layer]], dtype: np.dtype[Any], ops: ModuleType) -> Vectors:
     """The three vectors with the layers' arrays in them, in their order; the arrays become views into the vectors."""
-    sizes = [sum(layer.arrays[n].size for _, layer in layers for n in names(layer)) for names in (_learned, _kept)]
-    params, grads, buffers = (ops.asarray(np.zeros(size, dtype)) for size in (sizes[0], *sizes))
+    learned = sum(layer.arrays[name].size for _, layer in layers for name in layer.parameters)
+    kept = sum(layer.arrays[name].size for _, layer in layers for name in layer.buffers)
+    params, grads, buffers = (ops.asarray(np.zeros(size, dtype)) for size in (learned, learned, kept))
     for view, name, layer in views([layer for _, layer in layers], params, grads, buffers):
         view[...] = layer.arrays[name]
     bind(layers, params, grads, buffers)
     return params, grads, buffers
-
-
-def _learned(layer: Layer) -> tuple[str, ...]:
-    return layer.parameters
-
-
-def _kept(layer: Layer) -> tuple[str, ...]:
-    return layer.buffers
 
 
 def views(

@@ -22,7 +22,7 @@ from .. import checks, initializers, layers, optimizers
 from ..checks import Array
 from ..layers.layer import Layer
 from ..model import Model, Sequential
-from ..nesting import held, walk
+from ..nesting import held, with_inner
 from ..optimizers import Optimizer
 from .files import CheckpointError, short
 
@@ -144,7 +144,7 @@ def count(layers: Iterable[Layer], kind: str) -> int:
     """How many numbers the "parameters" or "buffers" of new layers have, those within them included."""
     total = 0
     for outer in layers:
-        for layer in (outer, *(inner for _, inner in walk(outer))):
+        for layer in with_inner(outer):
             known = layer.sizes() if _says_its_sizes(type(layer)) else Layer.sizes(layer)
             total += sum(math.prod(known[name]) for name in getattr(layer, kind))
     return total
@@ -173,7 +173,7 @@ def make_optimizer(header: dict[str, Any], model: Any, vectors: Mapping[str, Arr
 
 
 def _without_starts(value: Any) -> Any:
-    """The same of layers within."""
+    """Arguments without those that only say where weights start, here and in layers within."""
     if isinstance(value, list):
         return [_without_starts(inner) for inner in value]
     if isinstance(value, dict):
@@ -183,17 +183,12 @@ def _without_starts(value: Any) -> Any:
 
 def demand_same(header: dict[str, Any], model: Model) -> None:
     """Raise where the model is not of the file's architecture, naming the first layer that differs."""
-
-    def functional(arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments without those that only say where weights start."""
-        return {name: _without_starts(value) for name, value in arguments.items() if not name.endswith("_init")}
-
     if header["dtype"] != str(model.dtype):
         raise CheckpointError(f"dtype must be the model's, {model.dtype}, not {header['dtype']}")
     own = [layer for _, layer in held(model)]
     for place, (layer, entry) in enumerate(itertools.zip_longest(own, header["layers"]), 1):
-        mine = None if layer is None else (type(layer).__name__, functional(_arguments(layer.where, layer)))
-        saved = None if entry is None else (entry["class"], functional(entry["arguments"]))
+        mine = None if layer is None else (type(layer).__name__, _without_starts(_arguments(layer.where, layer)))
+        saved = None if entry is None else (entry["class"], _without_starts(entry["arguments"]))
         if mine != saved:
             here = layer.where if mine else f"layer {place}: the model has none"
             there = f"{saved[0]}({', '.join(map(repr, saved[1].values()))})" if saved else "none"

@@ -28,8 +28,9 @@ def save_weights(path: Any, model: Model) -> None:
     """
     safetensors = _safetensors()
     demand_parts(model)
+    named = _arrays(model, "parameters", "buffers")
     # contiguous, because safetensors writes the memory as it lies, without a look at strides
-    arrays = {name: np.ascontiguousarray(model.ops.to_numpy(array)) for name, array in _both(model).items()}
+    arrays = {name: np.ascontiguousarray(model.ops.to_numpy(array)) for name, array in named.items()}
     data = safetensors.save(arrays)
     replace(path, lambda file: file.write(data))
 
@@ -41,23 +42,19 @@ def load_weights(path: Any, model: Model) -> None:
     """
     safetensors = _safetensors()
     demand_parts(model)
-    expected = _both(model)
+    expected = _arrays(model, "parameters", "buffers")
     with reading(path) as file:
         found = safetensors.load(file.read())
         if found.keys() != expected.keys():
             raise CheckpointError(f"arrays must be {listed(expected)}, not {listed(sorted(found))}")
         for name, array in expected.items():
             if (found[name].shape, found[name].dtype) != (array.shape, model.dtype):
-                kind = f"{model.dtype} of shape {array.shape}"
-                raise CheckpointError(f"{name} must be {kind}, not {checks.describe(found[name])}")
-    for names, vector in ((_weights(model), model.params), (_buffers(model), model.flat_buffers)):
-        if names:
-            vector[...] = model.ops.asarray(np.concatenate([found[name].ravel() for name in names]))
-
-
-def _both(model: Model) -> dict[str, Array]:
-    """Parameters and buffers by name."""
-    return {**_weights(model), **_buffers(model)}
+                right = f"{model.dtype} of shape {array.shape}"
+                raise CheckpointError(f"{name} must be {right}, not {checks.describe(found[name])}")
+    for kind, vector in (("parameters", model.params), ("buffers", model.flat_buffers)):
+        pieces = [found[name].ravel() for name in _arrays(model, kind)]
+        if pieces:
+            vector[...] = model.ops.asarray(np.concatenate(pieces))
 
 
 def _safetensors() -> Any:
@@ -68,11 +65,7 @@ def _safetensors() -> Any:
         raise ImportError("for weights as safetensors: pip install safetensors") from error
 
 
-def _weights(model: Model) -> dict[str, Array]:
-    """The parameters by name, in the order of the flat vector."""
-    return {f"{layer.place}.{name}": layer.arrays[name] for layer in layers_of(model) for name in layer.parameters}
-
-
-def _buffers(model: Model) -> dict[str, Array]:
-    """The buffers by name, in the order of their vector."""
-    return {f"{layer.place}.{name}": layer.arrays[name] for layer in layers_of(model) for name in layer.buffers}
+def _arrays(model: Model, *kinds: str) -> dict[str, Array]:
+    """The "parameters" or "buffers" by name, or both, each in the order of its flat vector."""
+    layers = layers_of(model)
+    return {f"{one.place}.{name}": one.arrays[name] for kind in kinds for one in layers for name in getattr(one, kind)}

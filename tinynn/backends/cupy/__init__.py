@@ -50,7 +50,8 @@ def _chapters() -> dict[str, ModuleType]:
         chapters[info.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(chapters[info.name])
     for chapter in chapters.values():
-        vars(chapter).update({"np": xp, **{name: c for name, c in chapters.items() if hasattr(chapter, name)}})
+        held = {name for name, value in vars(chapter).items() if inspect.ismodule(value)}  # the chapters that it uses
+        vars(chapter).update({"np": xp, **{name: c for name, c in chapters.items() if name in held}})
     vars(chapters["losses"])["_average"] = average_of_all  # which does not wait for the value
     return chapters
 

@@ -21,7 +21,7 @@ from ...layers.layer import Layer
 from ...losses import Loss
 from ...model import Model, Sequential
 from ...model.vectors import lay_out, layers_of
-from ...nesting import walk
+from ...nesting import walk, with_inner
 from ...process import in_main_thread
 from .pairing import leaves
 
@@ -47,19 +47,17 @@ def precise(layer: Layer, dtype: np.dtype[Any]) -> None:
     """Move a private copy of a layer, with the layers that it holds, to the textbook's ops and numbers of `dtype`."""
     if layer.ops is None:
         layer.build(np.random.default_rng(0), dtype, numpy_ops)
-    for one in (layer, *(inner for _, inner in walk(layer)), *(inner for _, inner in walk(getattr(layer, "thing", 0)))):
+    within = with_inner(layer)
+    for one in (*within, *with_inner(getattr(layer, "thing", None))):
         if one.ops is None:
             one.build(np.random.default_rng(0), dtype, numpy_ops)
         to_numpy = one.ops.to_numpy
         one.arrays = {name: to_numpy(a).astype(dtype) for name, a in one.arrays.items()}
         one.ops, one.dtype = numpy_ops, dtype if one.arrays or isinstance(one, Model) else None
         one.x = one.y = one._forward = None
-    for one in (layer, *(inner for _, inner in walk(layer))):
-        if isinstance(one, Model):  # the outer one last: its vectors are those that count
-            one._vectors = lay_out(one._paths(), dtype, numpy_ops)
-    if isinstance(layer, Model):
-        layer._vectors = lay_out(layer._paths(), dtype, numpy_ops)
-        layer._settle()
+    for one in reversed(within):  # the outer one last: its vectors are those that count
+        if isinstance(one, Model):
+            one.lay_out()
 
 
 def arrays_of(layer: Layer) -> dict[str, tuple[Layer, str]]:
@@ -79,7 +77,7 @@ class same_start:
     """What is in it leaves no trace in generators and buffers: each forward draws the same, and starts alike."""
 
     def __init__(self, model: Any) -> None:
-        layers = [thing for thing in (model, *(layer for _, layer in walk(model))) if isinstance(thing, Layer)]
+        layers = with_inner(model)
         generators = {id(layer.rng): layer.rng for layer in layers if layer.rng is not None}
         self.generators = [(rng, rng.bit_generator.state) for rng in generators.values()]
         self.buffers = [(layer.arrays[name], layer.arrays[name].copy()) for layer in layers for name in layer.buffers]
@@ -241,8 +239,9 @@ class Network:
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}
         for layer in everything:
             precise(layer, dtype)
-        own = [("", self.model)] if isinstance(self.model, Model) and self.model.parameters else []
-        placed = [*own, *((layer.place or 0, twin) for layer, twin in zip(originals, everything))]
+        placed = [(layer.place or 0, twin) for layer, twin in zip(originals, everything)]
+        if isinstance(self.model, Model):
+            placed = self.model.placed()
         self.params, self.grads, buffers = lay_out(placed, dtype, numpy_ops)
         start = 0
         self.slices: list[tuple[Layer, str, slice]] = []
@@ -252,7 +251,7 @@ class Network:
                 self.slices.append((layer, name, slice(start, end)))
                 start = end
         if isinstance(self.model, Model):
-            self.model._rebind((self.params, self.grads, buffers))
+            self.model.rebind((self.params, self.grads, buffers))
         for name in old:  # the model's own names for its vectors
             if name.strip("_") in ("params", "grads"):
                 setattr(self.model, name, self.params if "params" in name else self.grads)

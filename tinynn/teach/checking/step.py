@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from ...nesting import walk
+from ...nesting import walk, with_inner
 from .adapted import Adapted, run
 from .copies import Network, Part, quiet, same_start
 from .finite import not_finite, of_a_layer
@@ -147,8 +147,8 @@ def unpaired(part: Part, x: Array) -> Finding | None:
 
 def known_arrays(model: Any) -> set[int]:
     """The arrays that are parameters, gradients and buffers, and the vectors that they are views of."""
-    things = [model, *(layer for _, layer in walk(model))]
-    arrays = [a for thing in things for a in getattr(thing, "arrays", {}).values()]
+    things = with_inner(model)
+    arrays = [a for thing in things for a in thing.arrays.values()]
     return {id(a) for a in arrays} | {id(a) for thing in things for a in getattr(thing, "_vectors", None) or ()}
 
 
