@@ -490,3 +490,16 @@ def test_positions_are_rows():
     assert np.allclose(model.grads, flat.grads) and tinynn.accuracy(y, t) == tinynn.accuracy(y_flat, t.ravel())
     history = model.fit(x, t, loss=LOSS, optimizer=Adam(model), epochs=1, seed=0, progress=False)
     assert 0 <= history["accuracy"][0] <= 1
+
+
+@pytest.mark.parametrize("use", [lambda m: m.predict(np.ones((2, 4), "f")), lambda m: m.to("numpy"), lambda m: m.params,
+                                 lambda m: m.summary(), lambda m: m.flat_buffers])  # fmt: skip
+def test_a_model_that_was_not_assembled_says_so(use):
+    class Forgets(Model):
+        def __init__(self):
+            self.out = Affine(4, 3)
+
+    with pytest.raises(AttributeError, match=r"Forgets: a model must end its __init__ with self.assemble\(\)"):
+        use(Forgets())
+    with pytest.raises(TypeError, match=r"model must be one .*: a model must end its __init__ with self.assemble\(\)"):
+        tinynn.fit(Forgets(), *rows(), loss=LOSS, optimizer=None)

@@ -100,7 +100,11 @@ def check_x(layer: Layer, x: Any) -> None:
     try:
         layer.output_shape(x.shape[1:])
     except ValueError as error:
-        expected = f"{error}".replace("takes rows of", "have rows of", 1).replace("takes", "be", 1)
+        expected = (
+            f"{error}".replace("takes rows of", "have rows of", 1)
+            .replace("takes x that", "be such that", 1)
+            .replace("takes", "be", 1)
+        )
         raise ValueError(f"{layer.where}: x must {expected}, not shape {x.shape}") from None
     if layer.ops is None:
         layer.build(dtype=x.dtype)

@@ -145,6 +145,7 @@ class Model(Layer):
         Works through 1000 rows at a time, as `evaluate` does, or 100 images or sequences, so that of all of them only y
         is held. (The same numbers as of all at once, but for rounding: BLAS may add in another order.)
         """
+        self._vector(0)  # it must be assembled
         checks.float_array("x", x, np)
         size = ROWS if x.ndim == 2 else EXAMPLES
         batches = [x] if len(x) <= size else [x[n : n + size] for n in range(0, len(x), size)]
@@ -159,10 +160,12 @@ class Model(Layer):
 
     def to(self, backend: str) -> Any:
         """The same model with its arrays moved to another backend; returns itself."""
+        vectors = [self._vector(i) for i in range(3)]
         old, ops = self.ops, backends.load(backend)
         for layer in with_inner(self):
             layer.ops, layer.x, layer.y, layer._forward = ops, None, None, None
-        self.rebind(tuple(ops.asarray(old.to_numpy(self._vector(i))) for i in range(3)))
+        params, grads, buffers = (ops.asarray(old.to_numpy(vector)) for vector in vectors)
+        self.rebind((params, grads, buffers))
         return self
 
     def copy(self, *, backend: str | None = None, dtype: str | None = None) -> Any:
@@ -198,7 +201,7 @@ class Model(Layer):
 
     def summary(self) -> Text:
         """A table of the layers: what comes out of each, where that is known, and how many parameters it has."""
-        shapes, rows = self._shapes(), []
+        shapes, rows, size = self._shapes(), [], self.params.size
         for path, layer in walk(self):
             inner, known = any(True for _ in held(layer)), shapes.get(path)
             name = type(layer).__name__ if inner else repr(layer)
@@ -211,7 +214,6 @@ class Model(Layer):
         cut = [(name if len(name) <= first else name[: first - 3] + "...", *rest) for name, *rest in rows]
         lines += [f"{name:<{first}}  {shape:>{out}}  {count:>10}" for name, shape, count in cut]
         lines.insert(1, "-" * len(lines[0]))
-        size = self.params.size
         lines += [lines[1], f"{'   total':<{first}}  {'':>{out}}  {size:>10,}"]
         lines.append(f"   {size * self.dtype.itemsize / 1e6:,.2f} MB as {self.dtype}, backend {self.backend}")
         return Text("\n".join(lines))

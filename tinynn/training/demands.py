@@ -42,6 +42,8 @@ def parts(**parts: Any) -> None:
             hint = " (a class: make one of it)" if isinstance(value, type) else ""
             if thing == "model" and isinstance(value, Layer):
                 hint = f": Sequential({value!r}) is one"
+                if hasattr(value, "assemble"):
+                    hint = ": a model must end its __init__ with self.assemble()"
             raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
     if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
         raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
