@@ -14,12 +14,16 @@ from ..numpy import *  # noqa: F403 (an op that no kernel makes faster is the te
 from .activations import relu, relu_backward, sigmoid, tanh
 from .affine import affine, affine_backward
 from .compile import report
+from .convolution import conv2d, conv2d_backward
 from .losses import softmax_cross_entropy
+from .normalization import batch_norm, batch_norm_backward, batch_statistics
 from .optimizers import adam_step, sgd_step
+from .pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 
 __all__ = [
-    "adam_step", "affine", "affine_backward", "relu", "relu_backward", "sgd_step", "sigmoid", "softmax_cross_entropy",
-    "tanh",
+    "adam_step", "affine", "affine_backward", "avg_pool2d", "avg_pool2d_backward", "batch_norm", "batch_norm_backward",
+    "batch_statistics", "conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward", "relu", "relu_backward",
+    "sgd_step", "sigmoid", "softmax_cross_entropy", "tanh",
 ]  # fmt: skip
 
 report()

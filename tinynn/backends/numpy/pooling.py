@@ -17,8 +17,8 @@ def max_pool2d(
 ) -> tuple[Array, Array]:
     """y = the largest value of each window, and which of the window's places it stands at: 0, 1, ..., row by row.
 
-    Of equal values the first one counts, and NaN counts as the largest. The padding never does: its places are -inf,
-    and where a window holds nothing but -inf, its place is -1 if the padding comes first.
+    Of equal values the first one counts, and NaN counts as the largest. The padding is -inf: it is found only where
+    a window holds nothing else.
 
     x (N, H, V, C) -> y, place (N, PH, PV, C); sizes as in conv2d.
     """

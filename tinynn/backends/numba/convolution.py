@@ -1,0 +1,248 @@
+"""Convolution without a matrix of windows: a window's rows lie side by side in memory already, and meet W there.
+
+In an image (H, V, C) the KW pixels of a window's row are KW C neighbouring numbers. So y = x W is a product whose rows
+begin where the windows' rows begin in the image: `start` lists these places, and the tiles of tiles.py do the rest. dx
+is a convolution too, of dy with W turned round, one for each way in which a pixel can lie to the stride. One image at a
+time is copied into a frame of zeros, the padding, and stays in the processor's cache until all is done with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numba import float32, int64
+
+from ...checks import Array
+from .. import numpy as textbook
+from ..numpy.windows import Pair
+from . import tiles
+from .affine import sum_of_rows
+from .compile import OPTIONS, kernel, read, write
+from .tiles import PLACES, ROWS, STRIP, STRIPS
+
+tile, wide_tile = tiles.rows_times_W(1), tiles.rows_times_W(STRIPS)
+dW_tile, wide_dW_tile = tiles.xT_times_rows(1), tiles.xT_times_rows(STRIPS)
+WIDE = STRIP * STRIPS
+SHORT = 12  # numbers: a shorter row of a window is not worth a loop of its own
+
+
+class Windows(NamedTuple):
+    """Where the windows of an image are, once it lies in its frame. All numbers count numbers, not pixels."""
+
+    frame: int  # size of the frame
+    down: int  # from one row of the frame to the next
+    corner: int  # where the image begins
+    start: Array  # where each window begins, and once more the last one until there are ROWS
+    pixels: int  # how many windows there are
+
+
+@functools.lru_cache(500)
+def windows(shape: tuple[int, ...], kernel: Pair, first: Pair, step: Pair, count: Pair) -> Windows:
+    """Windows of images (H, V, C): `count` of them down and across, `step` pixels apart, the first one at `first`."""
+    (H, V, C), (top, left) = shape, (max(0, -f) for f in first)
+    below, right = (max(0, f + (n - 1) * s + k - size) for f, n, s, k, size in zip(first, count, step, kernel, shape))
+    width = left + V + right
+    rows, columns = (f + side + np.arange(n) * s for f, side, n, s in zip(first, (top, left), count, step))
+    start = at_least_a_tile((rows[:, None] * width + columns).ravel() * C)
+    return Windows((top + H + below) * width * C, width * C, (top * width + left) * C, start, count[0] * count[1])
+
+
+@functools.lru_cache(500)
+def places(count: Pair, down: int, right: int, first: int = 0) -> Array:
+    """Where each pixel begins that is written: `down` numbers from row to row, `right` from pixel to pixel."""
+    return at_least_a_tile((first + np.arange(count[0])[:, None] * down + np.arange(count[1]) * right).ravel())
+
+
+def at_least_a_tile(numbers: Array) -> Array:
+    return np.pad(numbers, (0, max(0, ROWS - len(numbers))), "edge")
+
+
+def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: Array) -> None:
+    """y = b + x W at each window of x (N, H, V, C); W (KH, KW, C, n_out). `place`: where it is written in an image."""
+    KH, KW, C, n_out = W.shape
+    patches, begin = room_for_patches(KH, KW * C, where)
+    wide = -(-n_out // STRIP) * STRIP
+    lines = np.zeros((patches.shape[1] or KH * KW * C, wide), x.dtype)
+    lines[: KH * KW * C, :n_out] = W.reshape(-1, n_out)
+    bias = np.zeros(wide, x.dtype)
+    if b is not None:
+        bias[:n_out] = b
+    frame = np.zeros(where.frame, x.dtype)
+    slide_kernel(
+        np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), frame, where.corner, where.down, where.start, KH,
+        KW * C, patches, begin, lines, bias, y.reshape(len(y), -1), place, n_out,
+    )  # fmt: skip
+
+
+def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
+    """Room for all windows of an image as rows, if their own rows are too short or odd for the tiles; their places."""
+    if K % tiles.PAIR == 0 and K >= SHORT:
+        return np.empty((0, 0), np.float32), where.start
+    numbers = KH * K + KH * K % tiles.PAIR
+    return np.zeros((len(where.start) + PLACES, numbers), np.float32), np.arange(len(where.start)) * numbers
+
+
+def conv2d(x: Array, W: Array, b: Array | None, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
+    where = _windows_of(x, W, stride, padding)
+    if where is None or not (b is None or (b.shape == W.shape[3:] and b.dtype == x.dtype)):
+        return textbook.conv2d(x, W, b, stride, padding)
+    count = _count(x, W, stride, padding)
+    y = np.empty((len(x), *count, W.shape[3]), x.dtype)
+    slide(x, W, b, where, y, places(count, count[1] * W.shape[3], W.shape[3]))
+    return y
+
+
+def _count(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Pair:
+    """Pixels of y, down and across."""
+    down, across = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:], padding, W.shape, stride))
+    return down, across
+
+
+def _windows_of(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Windows | None:
+    """The windows that meet W; None where the arguments do not fit one another or the kernels."""
+    fit = (
+        x.ndim == W.ndim == 4 and x.shape[3] == W.shape[2] and x.dtype == W.dtype == np.float32 and x.size * W.size > 0
+    )
+    if not fit or min(count := _count(x, W, stride, padding)) < 1:
+        return None
+    return windows(x.shape[1:], W.shape[:2], (-padding[0][0], -padding[1][0]), stride, count)
+
+
+def conv2d_backward(
+    dy: Array,
+    x: Array,
+    W: Array,
+    dW: Array,
+    db: Array | None,
+    stride: Pair,
+    padding: tuple[Pair, Pair],
+    need_dx: bool = True,
+) -> Array | None:
+    where = _windows_of(x, W, stride, padding)
+    fit = where is not None and dy.shape == (len(x), *_count(x, W, stride, padding), W.shape[3])
+    fit = fit and dW.shape == W.shape and (db is None or db.shape == W.shape[3:]) and dy.dtype == dW.dtype == x.dtype
+    if where is None or not fit or (need_dx and not np.isfinite(W).all()):  # there 0 W, the frame's part, would be NaN
+        return textbook.conv2d_backward(dy, x, W, dW, db, stride, padding, need_dx)
+    dy = np.ascontiguousarray(dy)
+    if db is not None:
+        sum_of_rows(dy.reshape(-1, len(db)), db)
+    gradient_of_W(dy, x, where, dW)
+    return gradient_of_x(dy, x.shape, W, stride, padding) if need_dx else None
+
+
+def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
+    KH, KW, C, n_out = dW.shape
+    patches, begin = room_for_patches(KH, KW * C, where)
+    rows, numbers = (1, patches.shape[1]) if patches.size else (KH, KW * C)
+    total = np.zeros((rows, -(-numbers // PLACES) * PLACES, -(-n_out // STRIP) * STRIP), x.dtype)
+    last = np.zeros(where.pixels * n_out + WIDE, x.dtype)  # the last image of dy: strips may reach past its end
+    last[: where.pixels * n_out] = dy[-1].ravel()
+    gradient_kernel(
+        np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), np.zeros(where.frame + PLACES, x.dtype), where.corner,
+        where.down, where.start, KH, KW * C, patches, begin, dy.reshape(len(dy), -1), where.pixels, last, n_out, total,
+    )  # fmt: skip
+    dW[...] = total[:, :numbers, :n_out].reshape(-1, n_out)[: KH * KW * C].reshape(dW.shape)
+
+
+def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
+    """dx[h, v] = sum of dy[p, q] W[i, j]^T over all places with h = p SH + i - above, v = q SV + j - left.
+
+    Pixels with the same rest h mod SH, v mod SV meet the same places of the kernel, every SH-th and SV-th, in the
+    opposite order: for them it is a convolution of dy in steps of 1.
+    """
+    dx = np.empty(shape, dy.dtype)
+    _, H, V, C = shape
+    for h in range(min(stride[0], H)):
+        for v in range(min(stride[1], V)):
+            # i0, j0: the first place of the kernel that these pixels meet; p, q: the pixel of y that it stands at
+            (p, i0), (q, j0) = (divmod(a + pad[0], s) for a, pad, s in zip((h, v), padding, stride))
+            turned = W[i0 :: stride[0], j0 :: stride[1]][::-1, ::-1].transpose(0, 1, 3, 2)
+            if turned.size == 0:
+                dx[:, h :: stride[0], v :: stride[1]] = 0
+                continue
+            JH, JV = turned.shape[:2]
+            count = -(-(H - h) // stride[0]), -(-(V - v) // stride[1])
+            where = windows(dy.shape[1:], (JH, JV), (p - JH + 1, q - JV + 1), (1, 1), count)
+            slide(dy, turned, None, where, dx, places(count, stride[0] * V * C, stride[1] * C, (h * V + v) * C))
+    return dx
+
+
+@numba.njit(**OPTIONS)
+def lay_into(frame, corner, down, image):
+    """Copy an image (H, V C) into its frame."""
+    for h in range(image.shape[0]):
+        first = corner + h * down
+        for k in range(image.shape[1]):
+            frame[first + k] = image[h, k]
+
+
+@numba.njit(**OPTIONS)
+def gather(patches, frame, down, start, KH, K):
+    """Copy each window of a frame into a row of patches."""
+    for t in range(start.size):
+        for i in range(KH):
+            first = start[t] + i * down
+            for k in range(K):
+                patches[t, i * K + k] = frame[first + k]
+
+
+@kernel(
+    lambda T: (
+        read(T, 3), write(T), int64, int64, read(int64), int64, int64, write(T, 2), read(int64), read(T, 2), read(T),
+        write(T, 2), read(int64), int64,
+    ),
+    floats=(float32,), helpers=tiles,
+)  # fmt: skip
+def slide_kernel(x, frame, corner, down, start, KH, K, patches, begin, W, b, y, place, n_out):
+    """y = b + x W, image by image: a tile of ROWS windows meets all of a strip or two of W."""
+    wide, source, flat_y, flat_W = W.shape[1], frame, y.reshape(-1), W.reshape(-1)
+    rows, numbers = KH, K
+    if patches.size > 0:
+        source, rows, numbers = patches.reshape(-1), 1, patches.shape[1]
+    for n in range(len(x)):
+        lay_into(frame, corner, down, x[n])
+        if patches.size > 0:
+            gather(patches, frame, down, start, KH, K)
+        j = 0
+        while j < wide:
+            for t in range(0, start.size, ROWS):
+                t = min(t, start.size - ROWS)  # the last tile overlaps the one before, and makes the same numbers again
+                i = n * y.shape[1] + j
+                if j + WIDE <= wide:
+                    wide_tile(source, begin, t, rows, down, numbers, flat_W, j, wide, b, flat_y, place, i, n_out - j)
+                else:
+                    tile(source, begin, t, rows, down, numbers, flat_W, j, wide, b, flat_y, place, i, n_out - j)
+            j += WIDE if j + WIDE <= wide else STRIP
+
+
+@kernel(
+    lambda T: (
+        read(T, 3), write(T), int64, int64, read(int64), int64, int64, write(T, 2), read(int64), read(T, 2), int64,
+        read(T), int64, write(T, 3),
+    ),
+    floats=(float32,), helpers=tiles,
+)  # fmt: skip
+def gradient_kernel(x, frame, corner, down, start, KH, K, patches, begin, dy, P, last, n_out, dW):
+    """dW = x^T dy, image by image: a tile of dW stays in registers while all pixels of an image pass by."""
+    rows, numbers, wide = dW.shape
+    source, flat_dW = frame, dW.reshape(-1)
+    if patches.size > 0:
+        source = patches.reshape(-1)
+    for n in range(len(x)):
+        lay_into(frame, corner, down, x[n])
+        if patches.size > 0:
+            gather(patches, frame, down, start, KH, K)
+        pixels = dy[n] if n < len(x) - 1 else last
+        for i in range(rows):
+            for k in range(0, numbers, PLACES):
+                j = 0
+                while j < wide:
+                    w = (i * numbers + k) * wide + j
+                    if j + WIDE <= wide:
+                        wide_dW_tile(source, begin, i * down + k, P, pixels, j, n_out, flat_dW, w, wide)
+                    else:
+                        dW_tile(source, begin, i * down + k, P, pixels, j, n_out, flat_dW, w, wide)
+                    j += WIDE if j + WIDE <= wide else STRIP

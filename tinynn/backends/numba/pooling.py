@@ -1,0 +1,123 @@
+"""Pooling, window by window, with a pixel's channels side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import int16, int64
+
+from ...checks import REALS, Array
+from .. import numpy as textbook
+from ..numpy.windows import Pair
+from .compile import kernel, read, write
+
+Padding = tuple[Pair, Pair]
+
+
+def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
+    shape = _shape(x, x.shape, size, stride, padding)
+    if shape is None:
+        return textbook.max_pool2d(x, size, stride, padding)
+    y, place = np.empty(shape, x.dtype), np.empty(shape, np.int16)
+    max_kernel(np.ascontiguousarray(x), *size, *stride, padding[0][0], padding[1][0], y, place)
+    return y, place
+
+
+def max_pool2d_backward(
+    dy: Array, place: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> Array:
+    if place.dtype != np.int16 or not place.shape == dy.shape == _shape(dy, shape, size, stride, padding):
+        return textbook.max_pool2d_backward(dy, place, shape, size, stride, padding)
+    dx, corner = np.zeros(shape, dy.dtype), (padding[0][0], padding[1][0])
+    max_backward_kernel(np.ascontiguousarray(dy), np.ascontiguousarray(place), *size, *stride, *corner, dx)
+    return dx
+
+
+def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
+    shape = _shape(x, x.shape, size, stride, padding)
+    if shape is None:
+        return textbook.avg_pool2d(x, size, stride, padding)
+    y = np.zeros(shape, x.dtype)
+    avg_kernel(np.ascontiguousarray(x), *size, *stride, padding[0][0], padding[1][0], y)
+    return y
+
+
+def avg_pool2d_backward(dy: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> Array:
+    if dy.shape != _shape(dy, shape, size, stride, padding):
+        return textbook.avg_pool2d_backward(dy, shape, size, stride, padding)
+    dx = np.zeros(shape, dy.dtype)
+    avg_backward_kernel(np.ascontiguousarray(dy), *size, *stride, padding[0][0], padding[1][0], dx)
+    return dx
+
+
+def _shape(
+    numbers: Array, images: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> tuple[int, ...] | None:
+    """Shape of y for x of shape `images`; None where they are none, or the kernels have no such numbers."""
+    if len(images) != 4 or numbers.dtype not in REALS or max(size) > 100:
+        return None
+    down, across = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(images[1:], padding, size, stride))
+    return (images[0], down, across, images[3]) if min(down, across) > 0 else None
+
+
+@kernel(lambda T: (read(T, 4), *[int64] * 6, write(T, 4), write(int16, 4)))
+def max_kernel(x, KH, KW, SH, SW, above, left, y, place):
+    _, H, V, C = x.shape
+    lowest = x.dtype.type(-np.inf)
+    for n in range(len(y)):
+        for p in range(y.shape[1]):
+            for q in range(y.shape[2]):
+                top, side = p * SH - above, q * SW - left
+                for c in range(C):
+                    y[n, p, q, c], place[n, p, q, c] = lowest, 0
+                for h in range(max(top, 0), min(top + KH, H)):
+                    for v in range(max(side, 0), min(side + KW, V)):
+                        k = np.int16((h - top) * KW + v - side)
+                        for c in range(C):
+                            a, b = x[n, h, v, c], y[n, p, q, c]
+                            larger = not a <= b and b == b  # a NaN is taken, and then stays
+                            y[n, p, q, c] = a if larger else b
+                            place[n, p, q, c] = k if larger else place[n, p, q, c]
+
+
+@kernel(lambda T: (read(T, 4), read(int16, 4), *[int64] * 6, write(T, 4)))
+def max_backward_kernel(dy, place, KH, KW, SH, SW, above, left, dx):
+    (N, P, Q, C), H, V = dy.shape, dx.shape[1], dx.shape[2]
+    for n in range(N):
+        for p in range(P):
+            for q in range(Q):
+                for c in range(C):
+                    k = place[n, p, q, c]
+                    h, v = p * SH - above + k // KW, q * SW - left + k % KW
+                    if 0 <= k < KH * KW and 0 <= h < H and 0 <= v < V:
+                        dx[n, h, v, c] += dy[n, p, q, c]
+
+
+@kernel(lambda T: (read(T, 4), *[int64] * 6, write(T, 4)))
+def avg_kernel(x, KH, KW, SH, SW, above, left, y):
+    _, H, V, C = x.shape
+    for n in range(len(y)):
+        for p in range(y.shape[1]):
+            for q in range(y.shape[2]):
+                top, side = p * SH - above, q * SW - left
+                rows, columns = min(top + KH, H) - max(top, 0), min(side + KW, V) - max(side, 0)
+                for h in range(max(top, 0), min(top + KH, H)):
+                    for v in range(max(side, 0), min(side + KW, V)):
+                        for c in range(C):
+                            y[n, p, q, c] += x[n, h, v, c]
+                for c in range(C):
+                    y[n, p, q, c] /= x.dtype.type(max(rows, 0) * max(columns, 0))
+
+
+@kernel(lambda T: (read(T, 4), *[int64] * 6, write(T, 4)))
+def avg_backward_kernel(dy, KH, KW, SH, SW, above, left, dx):
+    _, H, V, C = dx.shape
+    for n in range(len(dy)):
+        for p in range(dy.shape[1]):
+            for q in range(dy.shape[2]):
+                top, side = p * SH - above, q * SW - left
+                rows, columns = min(top + KH, H) - max(top, 0), min(side + KW, V) - max(side, 0)
+                pixels = dy.dtype.type(max(rows, 0) * max(columns, 0))
+                for h in range(max(top, 0), min(top + KH, H)):
+                    for v in range(max(side, 0), min(side + KW, V)):
+                        for c in range(C):
+                            dx[n, h, v, c] += dy[n, p, q, c] / pixels
