@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import LIMIT, STRICT
-from numba.core.dispatcher import Dispatcher
 
 import tinynn
-from tinynn import SGD, Adam, Affine, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
+from tinynn import SGD, Adam, Affine, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh, backends
 from tinynn.backends.numba import compile as numba_compile
 from tinynn.backends.numba import elementary
+from tinynn.backends.numba.compile import Kernel
 
 PACKAGE = Path(tinynn.__file__).parent
 CHAPTERS = [module for name, module in sys.modules.items() if name.startswith("tinynn.backends.numba.")]
-KERNELS = [f for m in CHAPTERS for f in vars(m).values() if isinstance(f, Dispatcher)]  # none under NUMBA_DISABLE_JIT=1
+KERNELS = [f for m in CHAPTERS for f in vars(m).values() if isinstance(f, Kernel)]  # none under NUMBA_DISABLE_JIT=1
 needs_kernels = pytest.mark.skipif(not KERNELS, reason="kernels are not compiled here")
 
 TRAIN = """
@@ -44,11 +44,10 @@ with warnings.catch_warnings(record=True) as caught:
     result = [*history["loss"], model.evaluate(x, t, loss=loss)["loss"], float(model.predict(x).sum(dtype=float))]
 kernels = []
 if "numba" in sys.modules:
-    from numba.core.dispatcher import Dispatcher
-    names = ("activations", "affine", "losses", "optimizers", "product")
-    modules = [sys.modules[f"tinynn.backends.numba.{name}"] for name in names]
-    functions = [f for module in modules for f in vars(module).values()]
-    kernels = [f for f in functions if isinstance(f, Dispatcher) and f.stats.cache_path]
+    from tinynn.backends.numba.compile import Kernel
+    modules = [module for name, module in sys.modules.items() if name.startswith("tinynn.backends.numba.")]
+    functions = {id(f): f for module in modules for f in vars(module).values()}.values()
+    kernels = [f.code for f in functions if isinstance(f, Kernel) and f.compiled and f.code.stats.cache_path]
 print(json.dumps({
     "result": [*result, float(np.abs(model.params).sum(dtype=float))],
     "tanh": model.ops.tanh(np.full((1, 1), 1, np.float32)).item(),
@@ -224,7 +223,10 @@ def test_changed_options_are_seen(tmp_path, monkeypatch):
         sys.modules.pop("inverse", None)
         function = importlib.import_module("inverse").inverse
         kernel = numba_compile.kernel(lambda T: (numba_compile.read(T), numba_compile.write(T)))(function)
-        return kernel, sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())
+        for dtype in ("float32", "float64"):
+            kernel.compile(np.dtype(dtype))
+        stats = kernel.code.stats
+        return kernel, sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
 
     first, *counts = compiled()
     assert counts == [0, 2]  # for float32 and float64
@@ -330,8 +332,8 @@ LAYOUTS = {
 
 
 def compiled():
-    """How many signatures each kernel is compiled for."""
-    return [len(kernel.signatures) for kernel in KERNELS]
+    """How many dtypes each kernel is compiled for, and for how many kinds of arguments."""
+    return [(len(kernel.compiled), len(kernel.code.signatures) if kernel.code else 0) for kernel in KERNELS]
 
 
 class Relaid(Layer):
@@ -375,9 +377,10 @@ def test_any_layout(layout, dtype, share, rng):
     x, labels = rng.normal(size=(32, 20)).astype(dtype), rng.integers(0, 4, 32)
     x *= rng.random(x.shape) < share
     soft = rng.dirichlet(np.ones(4), 32).astype(dtype)
-    before = compiled()
+    before = None
     for t in (labels, soft):
         expected = everything(deep(dtype), x, t)
+        before = before or compiled()
         for got in (everything(deep(dtype), change(x), change(t)), everything(deep(dtype, change), x, t)):
             for a, b in zip(got, expected):
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)  # BLAS may add in another order
@@ -386,19 +389,59 @@ def test_any_layout(layout, dtype, share, rng):
 
 @needs_kernels
 def test_nothing_compiles_in_the_middle_of_training(rng):
-    """Adam at work; then another dtype, other layouts, a step on one row, and no more kernel than at the import."""
-    before = compiled()
+    """Adam at work; then other layouts, a step on one row, and no more kernel than when the model was built."""
     for dtype in ("float32", "float64"):
         x, t = rng.normal(size=(32, 20)).astype(dtype), rng.integers(0, 4, 32)
         model, loss = deep(dtype), SoftmaxCrossEntropy()
         adam = Adam(model, weight_decay=0.01)
+        backends.prepare(loss, np.dtype(dtype), model.ops)  # as `fit` does
+        before = compiled()
         for change in (np.asarray, *LAYOUTS.values()):
             for rows in (slice(None), slice(1)):
                 loss.forward(model.forward(change(x)[rows]), change(t)[rows])
                 model.backward(loss.backward())
                 adam.step()
         assert np.isfinite(model.params).all()
-    assert compiled() == before
+        assert compiled() == before
+
+
+COUNT = """
+import json, sys
+import numpy as np
+from tinynn import Affine, BatchNorm, Conv2D, Flatten, Layer, MaxPool2D, ReLU, Sequential, SGD, MSE
+from tinynn.backends.numba.compile import Kernel
+
+class Mine(Layer):
+    def forward(self, x):
+        return self.ops.tanh(x)
+    def backward(self, dy):
+        return self.ops.tanh_backward(dy, self.y)
+
+def known():
+    modules = [module for name, module in sys.modules.items() if name.startswith("tinynn.backends.numba.")]
+    functions = {id(f): f for module in modules for f in vars(module).values()}.values()
+    return sorted(f.function.__name__ for f in functions if isinstance(f, Kernel) and f.compiled)
+
+import tinynn.backends.numba
+seen = [known()]
+model = Sequential(Conv2D(1, 2, 3), BatchNorm(2), ReLU(), MaxPool2D(2), Flatten(), Affine(8, 3), Mine(), seed=0,
+                   shape=(6, 6, 1))
+seen.append(known())
+model.fit(np.ones((4, 6, 6, 1), np.float32), np.ones((4, 3), np.float32), loss=MSE(), optimizer=SGD(model, lr=0.1),
+          epochs=2, progress=False)
+seen.append(known())
+print(json.dumps(seen))
+"""
+
+
+@needs_kernels
+def test_a_model_compiles_what_it_uses_when_it_is_built(tmp_path):
+    """A learner's layer too; nothing on import, and only the optimizer's afterwards."""
+    on_import, built, trained = json.loads(finish(start(["-c", COUNT], tmp_path, "")))
+    assert on_import == []
+    assert {"slide_kernel", "max_kernel", "statistics_kernel", "relu_kernel", "tanh_kernel"} <= set(built)
+    assert not {"avg_kernel", "sigmoid_kernel", "softmax_kernel", "adam_kernel"} & set(trained)
+    assert set(trained) - set(built) == {"sgd_kernel"}
 
 
 def test_memory_mapped_rows(tmp_path, rng):

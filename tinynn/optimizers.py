@@ -77,6 +77,7 @@ class Optimizer(backends.ByName):
         self.lr, self.weight_decay, self.decay_biases, self.clip_norm = lr, weight_decay, decay_biases, clip_norm
         self.ops = backends.of(model)
         self._look(model)
+        backends.prepare(self, model.params.dtype, self.ops)
         for attribute in self.state:
             setattr(self, attribute, self.ops.asarray(np.zeros(model.params.shape, model.params.dtype)))
 

@@ -49,6 +49,12 @@ def of(model: Any) -> ModuleType:
     return getattr(model, "ops", None) or next((layer.ops for _, layer in walk(model) if layer.ops), None) or load()
 
 
+def prepare(thing: Any, dtype: Any, ops: ModuleType) -> None:
+    """Where a backend compiles: let it do so for the ops that the methods of a thing call, before they are called."""
+    if hasattr(ops, "prepare"):
+        ops.prepare(type(thing), dtype, ops)
+
+
 def float_array(thing: str, a: Any, ops: ModuleType, ndim: int = 2) -> None:
     """Demand an array of floats that the backend `ops` computes with. Raises TypeError, ValueError.
 

@@ -77,6 +77,7 @@ def _with_bases(method: Callable[..., Any], derived: bool) -> Callable[..., Any]
     if not derived:
         return method
 
+    @functools.wraps(method)
     def run(self: Layer, a: Array) -> Any:
         self._inside = True
         try:

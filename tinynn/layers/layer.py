@@ -160,6 +160,7 @@ class Layer(backends.ByName):
             self._drawn = (*self._drawn, *(name for name in arrays if name in drawn and name not in given))
         self.arrays, self.dtype, self.ops = arrays, dtype if arrays else None, ops
         self.rng = rng if self.rng is None else self.rng
+        backends.prepare(self, dtype, ops)
         found = containers(self)
         if found:
             self._containers = found

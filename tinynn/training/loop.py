@@ -77,6 +77,7 @@ def fit(
     demands.callbacks(callbacks)
     ops = backends.of(model)
     loss.follow(ops)
+    backends.prepare(loss, model.params.dtype, ops)
     prepare = demands.transform(transform)
     outputs = demands.data(model, x, t, loss, prepare)
     metrics = demands.metrics(metrics, loss, outputs)

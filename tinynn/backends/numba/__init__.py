@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..numpy import *  # noqa: F403 (an op that no kernel makes faster is the textbook's)
 from .activations import relu, relu_backward, sigmoid, tanh
 from .affine import affine, affine_backward
-from .compile import report
+from .compile import prepare  # noqa: F401 (for `backends.prepare`)
 from .convolution import conv2d, conv2d_backward
 from .losses import softmax_cross_entropy
 from .normalization import batch_norm, batch_norm_backward, batch_statistics
@@ -25,5 +25,3 @@ __all__ = [
     "batch_statistics", "conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward", "relu", "relu_backward",
     "sgd_step", "sigmoid", "softmax_cross_entropy", "tanh",
 ]  # fmt: skip
-
-report()

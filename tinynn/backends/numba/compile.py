@@ -1,7 +1,8 @@
 """How the kernels of the numba backend are compiled. All of it is measured (benchmarks/README.md):
 
-- explicit signatures: compiled (or loaded from the cache) on import, for float32 and float64, contiguous, inputs
-  possibly read-only. Other layouts are copied at the door; nothing compiles in the middle of a training run.
+- explicit signatures: contiguous arrays of one dtype, inputs possibly read-only. Other layouts are copied at the door.
+- compiled (or loaded from the cache) when a model is built, for its dtype, and only what its layers use: all kernels
+  would take three times as long as those of one network. Nothing compiles in the middle of a training run.
 - error_model="numpy": division by zero gives inf, as in NumPy; without it no loop with a division is vectorised (Adam
   is 7 to 9 times slower).
 - fastmath={"contract"}: a * b + c may be one instruction. Never fastmath=True: it lets the compiler assume that there
@@ -15,21 +16,24 @@ that it uses.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import sys
+import threading
 import warnings
 import zlib
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 from numba import float32, float64, types
 
 OPTIONS: Any = {
     "fastmath": {"contract"}, "error_model": "numpy", "nogil": True,
     "no_cfunc_wrapper": True,  # an entry for C that nobody uses: without it, compiling takes 5 % less
 }  # fmt: skip
-failures: list[str] = []  # why the cache on disk was of no use, for each kernel that met it
 
 
 def kernel(
@@ -37,38 +41,109 @@ def kernel(
     floats: tuple[Any, ...] = (float32, float64),
     helpers: ModuleType | None = None,
 ) -> Any:
-    """Compile a function for each of `floats`; `arguments` gives the argument types for a float type T.
+    """Make a kernel of a function; `arguments` gives the argument types for a float type T, one of `floats`.
 
     `helpers` is a module whose functions the function calls, if it calls any of another file.
-
-    The compiled code is kept on disk. What is damaged there is made anew; where nothing can be kept (a read-only
-    installation), the function is compiled for this process alone. `report` says so.
     """
-    signatures = [arguments(T) for T in floats]
 
-    def compile_(function: Callable[..., Any]) -> Any:
+    def make(function: Callable[..., Any]) -> Any:
         options = repr([(name, sorted(v) if isinstance(v, set) else v) for name, v in sorted(OPTIONS.items())])
         options += inspect.getsource(helpers) if helpers else ""
         function.__qualname__ += f"_{zlib.crc32(options.encode()):08x}"
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return function
+        return Kernel(function, {np.dtype(T.name): arguments(T) for T in floats})
+
+    return make
+
+
+class Kernel:
+    """A function that is compiled for a dtype when it is first wanted, and kept on disk.
+
+    What is damaged there is made anew; where nothing can be kept (a read-only installation), the function is compiled
+    for this process alone. One warning says so.
+    """
+
+    warned = told = False
+
+    def __init__(self, function: Callable[..., Any], signatures: dict[Any, tuple[Any, ...]]) -> None:
+        self.function, self.signatures, self.compiled, self.lock = function, signatures, set[Any](), threading.RLock()
+        self.code: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
         try:
-            return numba.njit(signatures, cache=True, **OPTIONS)(function)
-        except Exception as error:
-            failures.append(f"{type(error).__name__}: {error}")
-        try:
-            numba.njit(cache=True, **OPTIONS)(function).recompile()  # with nothing compiled yet: empties its cache
-            return numba.njit(signatures, cache=True, **OPTIONS)(function)
-        except Exception:
-            return numba.njit(signatures, **OPTIONS)(function)  # raises again if the cache was not to blame
+            return self.code(*arguments)
+        except TypeError:  # not compiled for such arguments
+            dtypes = (getattr(a, "dtype", None) for a in arguments)
+            if not self.compile(next((dtype for dtype in dtypes if dtype in self.signatures), None)):
+                raise
+        return self.code(*arguments)
 
-    return compile_
+    def compile(self, dtype: Any) -> bool:
+        """Compile for a dtype, or load that from the disk. False if that was done before, or is not foreseen."""
+        with self.lock:
+            if dtype in self.compiled or dtype not in self.signatures:
+                return False
+            wanted = [self.signatures[known] for known in (*self.compiled, dtype)]
+            try:
+                self.code = self._compiled(self.code, wanted[-1:])
+            except Exception as error:
+                self._warn(error)
+                try:
+                    self._fresh(cache=True).recompile()  # with nothing compiled yet: empties its cache
+                    self.code = self._compiled(self._fresh(cache=True), wanted)
+                except Exception:
+                    self.code = self._compiled(self._fresh(), wanted)  # raises again if the cache was not to blame
+            self.compiled.add(dtype)
+            self._tell()
+            return True
+
+    def _fresh(self, **options: Any) -> Any:
+        return numba.njit(**OPTIONS, **options)(self.function)
+
+    def _compiled(self, code: Any, signatures: list[tuple[Any, ...]]) -> Any:
+        """The code, with some more signatures, and none but those that it was told."""
+        code = code or self._fresh(cache=True)
+        code.disable_compile(False)
+        for signature in signatures:
+            code.compile(signature)
+        code.disable_compile()
+        return code
+
+    def _tell(self) -> None:
+        """A line for who waits at a terminal, once."""
+        if sum(self.code.stats.cache_misses.values()) and not Kernel.told:
+            Kernel.told = True
+            if sys.stderr.isatty():
+                print("tinynn: compiling for this processor, once on this machine: some seconds", file=sys.stderr)
+
+    @classmethod
+    def _warn(cls, error: Exception) -> None:
+        if not cls.warned:
+            cls.warned = True
+            what = f"kernels are compiled anew: {type(error).__name__}: {error}"
+            warnings.warn(f"numba cannot use its cache on disk, so {what}", RuntimeWarning, stacklevel=4)
 
 
-def report() -> None:
-    """One warning for all kernels that the cache failed."""
-    if failures:
-        what = f"{len(failures)} kernels were compiled anew: {failures[0]}"
-        failures.clear()
-        warnings.warn(f"numba cannot use its cache on disk, so {what}", RuntimeWarning, stacklevel=2)
+def kernels_of(names: Iterable[str], space: dict[str, Any], seen: set[Any]) -> Iterator[Kernel]:
+    """The kernels that functions call, and those that these call: `names` in a module's names, `space`."""
+    for name in names:
+        thing = space.get(name)
+        if isinstance(thing, Kernel | FunctionType) and thing not in seen:
+            seen.add(thing)
+            if isinstance(thing, Kernel):
+                yield thing
+            else:
+                yield from kernels_of(thing.__code__.co_names, thing.__globals__, seen)
+
+
+@functools.lru_cache(1000)
+def prepare(cls: type, dtype: Any, ops: ModuleType) -> None:
+    """Compile what the methods of a class will call, by the names of ops in their code: now, not in mid-training."""
+    methods = [inspect.unwrap(f) for base in cls.__mro__ for f in vars(base).values() if isinstance(f, FunctionType)]
+    names = {name for method in methods for name in method.__code__.co_names} & set(vars(ops)["__all__"])
+    for kernel in kernels_of(sorted(names), vars(ops), set()):
+        kernel.compile(dtype)
 
 
 def read(T: Any, ndim: int = 1) -> Any:
