@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tinynn.backends import numba as numba_ops
 from tinynn.backends import numpy as numpy_ops
 from tinynn.backends.numba import product as numba_product
+from tinynn.backends.numba import threads
 
 EPS = np.finfo(np.float32).eps
 
@@ -158,9 +159,9 @@ def test_threads_of_a_blas_that_does_not_say(monkeypatch):
     """Apple's Accelerate is no library that threadpoolctl knows: all cores are assumed."""
     pools = [{"user_api": "openmp", "num_threads": 64}]
     monkeypatch.setattr(numba_product, "threadpool_info", lambda: pools)
-    for cores, threads in ((8, 8), (None, 1)):
+    for cores, expected in ((8, 8), (None, 1)):
         monkeypatch.setattr(numba_product.os, "cpu_count", lambda cores=cores: cores)
-        assert numba_product.blas_threads() == threads
+        assert numba_product.blas_threads() == expected
     pools += [{"user_api": "blas", "num_threads": n} for n in (2, 3, 1)]
     assert numba_product.blas_threads() == 3
 
@@ -215,3 +216,69 @@ def test_same_bits_each_time():
     first = numba_ops.affine(x, W, b)
     for _ in range(3):
         np.testing.assert_array_equal(numba_ops.affine(x, W, b), first)
+
+
+# --- convolution: the tiles at every size, and several threads -------------------------------------------------------
+
+
+def convolved(ops, x, W, b, dy, stride, padding):
+    """y, dx, dW and db of a convolution."""
+    dW, db = np.full_like(W, np.nan), np.full_like(b, np.nan)
+    y = ops.conv2d(x, W, b, stride, padding)
+    return y, ops.conv2d_backward(dy, x, W, dW, db, stride, padding), dW, db
+
+
+def drawn_images(seed, N, size, kernel, C, n_out, stride, padding):
+    rng = np.random.default_rng(seed)
+    count = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding)]
+    shapes = (N, *size, C), (*kernel, C, n_out), (n_out,), (N, *count, n_out)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+channels = st.integers(1, 70)
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@settings(max_examples=150)
+@given(
+    seed=st.integers(0, 2**32), N=st.integers(1, 3), more=st.tuples(st.integers(0, 12), st.integers(0, 12)),
+    kernel=pairs, C=channels, n_out=channels, stride=pairs, padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)  # fmt: skip
+def test_convolutions_of_any_size(seed, N, more, kernel, C, n_out, stride, padding):
+    size = tuple(max(k + n - 2 * p, 1) for k, n, p in zip(kernel, more, padding))
+    if min(n + 2 * p - k for n, p, k in zip(size, padding, kernel)) < 0:
+        return
+    arrays = drawn_images(seed, N, size, kernel, C, n_out, stride, padding)
+    around = tuple((p, p) for p in padding)
+    got = convolved(numba_ops, *arrays, stride, around)
+    exact = convolved(numpy_ops, *(a.astype(np.float64) for a in arrays), stride, around)
+    sizes = convolved(numpy_ops, *(np.abs(a).astype(np.float64) for a in arrays), stride, around)
+    terms = [np.prod(kernel) * C + 1, np.prod(kernel) * n_out, *2 * [arrays[3].size // n_out]]
+    for a, b, size_of_terms, count in zip(got, exact, sizes, terms):  # as in assert_product
+        assert (np.abs(a - b) <= (count + 1) * EPS * size_of_terms).all()
+
+
+def test_images_are_shared_out_among_threads(monkeypatch):
+    """y and dx are the same bits, whatever the number of threads; dW and db for the same number."""
+    arrays = drawn_images(0, 7, (9, 8), (3, 3), 5, 20, (2, 1), (1, 1))
+    monkeypatch.setattr(threads, "WORTH", 1)
+    results = []
+    for count in (1, 2, 3, 3, 16):
+        monkeypatch.setattr(threads, "COUNT", count)
+        threads._forget()
+        results.append(convolved(numba_ops, *arrays, (2, 1), ((1, 1), (1, 1))))
+    assert [len(threads.shares(7, work)) for work in (0, 1, 2, 100)] == [1, 1, 2, 7]
+    for result in results:
+        assert np.array_equal(result[0], results[0][0]) and np.array_equal(result[1], results[0][1])
+        np.testing.assert_allclose(result[2], results[0][2], rtol=1e-4, atol=1e-4)  # sums of 7 parts in another order
+    assert all(np.array_equal(a, b) for a, b in zip(results[2], results[3]))
+    threads._forget()
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    def run(number, first, end):
+        if number == 1:
+            raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        threads.on_all(run, [(0, 1), (1, 2)])

@@ -23,7 +23,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
@@ -75,15 +75,14 @@ class Kernel:
             return self.code(*arguments)
         except TypeError:  # not compiled for such arguments
             dtypes = (getattr(a, "dtype", None) for a in arguments)
-            if not self.compile(next((dtype for dtype in dtypes if dtype in self.signatures), None)):
-                raise
+            self.compile(next((dtype for dtype in dtypes if dtype in self.signatures), None))
         return self.code(*arguments)
 
-    def compile(self, dtype: Any) -> bool:
-        """Compile for a dtype, or load that from the disk. False if that was done before, or is not foreseen."""
+    def compile(self, dtype: Any) -> None:
+        """Compile for a dtype, or load that from the disk, unless that was done before, or is not foreseen."""
         with self.lock:
             if dtype in self.compiled or dtype not in self.signatures:
-                return False
+                return
             wanted = [self.signatures[known] for known in (*self.compiled, dtype)]
             try:
                 self.code = self._compiled(self.code, wanted[-1:])
@@ -96,7 +95,6 @@ class Kernel:
                     self.code = self._compiled(self._fresh(), wanted)  # raises again if the cache was not to blame
             self.compiled.add(dtype)
             self._tell()
-            return True
 
     def _fresh(self, **options: Any) -> Any:
         return numba.njit(**OPTIONS, **options)(self.function)
@@ -134,14 +132,19 @@ def kernels_of(names: Iterable[str], space: dict[str, Any], seen: set[Any]) -> I
             if isinstance(thing, Kernel):
                 yield thing
             else:
-                yield from kernels_of(thing.__code__.co_names, thing.__globals__, seen)
+                yield from kernels_of(names_in(thing.__code__), thing.__globals__, seen)
+
+
+def names_in(code: CodeType) -> set[str]:
+    """The names that a function's code uses, that of functions within it too."""
+    return set(code.co_names).union(*(names_in(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 @functools.lru_cache(1000)
 def prepare(cls: type, dtype: Any, ops: ModuleType) -> None:
     """Compile what the methods of a class will call, by the names of ops in their code: now, not in mid-training."""
     methods = [inspect.unwrap(f) for base in cls.__mro__ for f in vars(base).values() if isinstance(f, FunctionType)]
-    names = {name for method in methods for name in method.__code__.co_names} & set(vars(ops)["__all__"])
+    names = set[str]().union(*(names_in(method.__code__) for method in methods)) & set(vars(ops)["__all__"])
     for kernel in kernels_of(sorted(names), vars(ops), set()):
         kernel.compile(dtype)
 

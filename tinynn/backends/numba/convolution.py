@@ -18,14 +18,16 @@ from numba import float32, int64
 from ...checks import Array
 from .. import numpy as textbook
 from ..numpy.windows import Pair
-from . import tiles
+from . import threads, tiles
 from .affine import sum_of_rows
 from .compile import OPTIONS, kernel, read, write
-from .tiles import PLACES, ROWS, STRIP, STRIPS
+from .tiles import ROWS, STRIP, STRIPS
 
 tile, wide_tile = tiles.rows_times_W(1), tiles.rows_times_W(STRIPS)
 dW_tile, wide_dW_tile = tiles.xT_times_rows(1), tiles.xT_times_rows(STRIPS)
 WIDE = STRIP * STRIPS
+PLACES, WIDE_PLACES = tiles.places(1), tiles.places(STRIPS)
+IN_CACHE = 4096  # numbers of dy that pass by the tiles of dW together, and so stay in the first cache
 SHORT = 12  # numbers: a shorter row of a window is not worth a loop of its own
 
 
@@ -63,25 +65,28 @@ def at_least_a_tile(numbers: Array) -> Array:
 def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: Array) -> None:
     """y = b + x W at each window of x (N, H, V, C); W (KH, KW, C, n_out). `place`: where it is written in an image."""
     KH, KW, C, n_out = W.shape
-    patches, begin = room_for_patches(KH, KW * C, where)
-    wide = -(-n_out // STRIP) * STRIP
-    lines = np.zeros((patches.shape[1] or KH * KW * C, wide), x.dtype)
-    lines[: KH * KW * C, :n_out] = W.reshape(-1, n_out)
-    bias = np.zeros(wide, x.dtype)
+    rows, wide = KH * KW * C, -(-n_out // STRIP) * STRIP
+    lines, bias = np.zeros((rows + rows % 2, wide), x.dtype), np.zeros(wide, x.dtype)
+    lines[:rows, :n_out] = W.reshape(-1, n_out)
     if b is not None:
         bias[:n_out] = b
-    frame = np.zeros(where.frame, x.dtype)
-    slide_kernel(
-        np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), frame, where.corner, where.down, where.start, KH,
-        KW * C, patches, begin, lines, bias, y.reshape(len(y), -1), place, n_out,
-    )  # fmt: skip
+    x, y = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), y.reshape(len(y), -1)
+
+    def run(_: int, n: int, end: int) -> None:
+        frame, (patches, begin) = np.zeros(where.frame, x.dtype), room_for_patches(KH, KW * C, where)
+        slide_kernel(
+            x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, lines, bias, y[n:end],
+            place, n_out,
+        )  # fmt: skip
+
+    threads.on_all(run, threads.shares(len(x), len(x) * where.pixels * lines.size))
 
 
 def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
     """Room for all windows of an image as rows, if their own rows are too short or odd for the tiles; their places."""
-    if K % tiles.PAIR == 0 and K >= SHORT:
+    if K % 2 == 0 and K >= SHORT:
         return np.empty((0, 0), np.float32), where.start
-    numbers = KH * K + KH * K % tiles.PAIR
+    numbers = KH * K + KH * K % 2
     return np.zeros((len(where.start) + PLACES, numbers), np.float32), np.arange(len(where.start)) * numbers
 
 
@@ -135,16 +140,27 @@ def conv2d_backward(
 
 def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
     KH, KW, C, n_out = dW.shape
-    patches, begin = room_for_patches(KH, KW * C, where)
-    rows, numbers = (1, patches.shape[1]) if patches.size else (KH, KW * C)
-    total = np.zeros((rows, -(-numbers // PLACES) * PLACES, -(-n_out // STRIP) * STRIP), x.dtype)
-    last = np.zeros(where.pixels * n_out + WIDE, x.dtype)  # the last image of dy: strips may reach past its end
-    last[: where.pixels * n_out] = dy[-1].ravel()
-    gradient_kernel(
-        np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), np.zeros(where.frame + PLACES, x.dtype), where.corner,
-        where.down, where.start, KH, KW * C, patches, begin, dy.reshape(len(dy), -1), where.pixels, last, n_out, total,
-    )  # fmt: skip
-    dW[...] = total[:, :numbers, :n_out].reshape(-1, n_out)[: KH * KW * C].reshape(dW.shape)
+    wide, P = -(-n_out // STRIP) * STRIP, where.pixels
+    x, dy = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), dy.reshape(len(dy), -1)
+    shares = threads.shares(len(x), dy.size * KH * KW * C)
+    totals: list[Array] = [dW] * len(shares)
+
+    def run(share: int, n: int, end: int) -> None:
+        patches, begin = room_for_patches(KH, KW * C, where)
+        rows, numbers = (1, patches.shape[1]) if patches.size else (KH, KW * C)
+        total = np.zeros((rows, numbers + PLACES, wide), x.dtype)  # a tile may reach past the end
+        last = np.zeros(P * n_out + WIDE, x.dtype)  # the last image of dy: strips may reach past its end
+        last[: P * n_out] = dy[end - 1]
+        gradient_kernel(
+            x[n:end], np.zeros(where.frame + PLACES, x.dtype), where.corner, where.down, where.start, KH, KW * C,
+            patches, begin, dy[n:end], P, last, n_out, total,
+        )  # fmt: skip
+        totals[share] = total[:, :numbers, :n_out].reshape(-1, n_out)[: KH * KW * C].reshape(dW.shape)
+
+    threads.on_all(run, shares)
+    dW[...] = totals[0]
+    for total in totals[1:]:
+        dW += total
 
 
 def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
@@ -227,22 +243,27 @@ def slide_kernel(x, frame, corner, down, start, KH, K, patches, begin, W, b, y, 
 )  # fmt: skip
 def gradient_kernel(x, frame, corner, down, start, KH, K, patches, begin, dy, P, last, n_out, dW):
     """dW = x^T dy, image by image: a tile of dW stays in registers while all pixels of an image pass by."""
-    rows, numbers, wide = dW.shape
-    source, flat_dW = frame, dW.reshape(-1)
+    rows, size, wide = dW.shape
+    source, flat_dW, numbers, chunk = frame, dW.reshape(-1), K, max(1, IN_CACHE // n_out)
     if patches.size > 0:
-        source = patches.reshape(-1)
+        source, numbers = patches.reshape(-1), patches.shape[1]
     for n in range(len(x)):
         lay_into(frame, corner, down, x[n])
         if patches.size > 0:
             gather(patches, frame, down, start, KH, K)
         pixels = dy[n] if n < len(x) - 1 else last
-        for i in range(rows):
-            for k in range(0, numbers, PLACES):
+        for t in range(0, P, chunk):
+            for i in range(rows):
                 j = 0
                 while j < wide:
-                    w = (i * numbers + k) * wide + j
+                    first, d, count, w = i * down, t * n_out + j, min(chunk, P - t), i * size * wide + j
                     if j + WIDE <= wide:
-                        wide_dW_tile(source, begin, i * down + k, P, pixels, j, n_out, flat_dW, w, wide)
+                        for k in range(0, numbers, WIDE_PLACES):
+                            v = w + k * wide
+                            wide_dW_tile(source, begin, t, first + k, count, pixels, d, n_out, flat_dW, v, wide)
+                        j += WIDE
                     else:
-                        dW_tile(source, begin, i * down + k, P, pixels, j, n_out, flat_dW, w, wide)
-                    j += WIDE if j + WIDE <= wide else STRIP
+                        for k in range(0, numbers, PLACES):
+                            v = w + k * wide
+                            dW_tile(source, begin, t, first + k, count, pixels, d, n_out, flat_dW, v, wide)
+                        j += STRIP

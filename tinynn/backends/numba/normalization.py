@@ -14,22 +14,26 @@ from .. import numpy as textbook
 from .compile import kernel, read, write
 
 BLOCK = 64  # rows
+ABREAST = 128  # numbers
 
 
 def batch_statistics(x: Array) -> tuple[Array, Array]:
     if x.ndim != 2 or x.dtype not in REALS or x.size == 0:
         return textbook.batch_statistics(x)
-    mean, var = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
-    statistics_kernel(np.ascontiguousarray(x), mean, var, np.zeros((2, x.shape[1]), x.dtype), np.zeros((2, x.shape[1])))
-    return mean, var
+    C, (x,) = x.shape[1], _side_by_side(x)
+    total, block = np.zeros((2, x.shape[1])), np.empty((2, x.shape[1]), x.dtype)
+    statistics_kernel(x, block, total)
+    means, variances = total.reshape(2, -1, C)  # of each row's parts; all have as many rows
+    mean = means.mean(axis=0)
+    var = (variances + (means - mean) ** 2).mean(axis=0)
+    return mean.astype(x.dtype), var.astype(x.dtype)
 
 
 def batch_norm(x: Array, g: Array, b: Array, mean: Array, var: Array, eps: float) -> Array:
     if not _fit(x, g, b, mean, var):
         return textbook.batch_norm(x, g, b, mean, var, eps)
     y = np.empty(x.shape, x.dtype)
-    scale = np.asarray(g / np.sqrt(var + eps), x.dtype)
-    normalize_kernel(np.ascontiguousarray(x), np.ascontiguousarray(mean), scale, np.ascontiguousarray(b), y)
+    normalize_kernel(*_side_by_side(x, y, mean, g / np.sqrt(var + eps), b))
     return y
 
 
@@ -38,14 +42,25 @@ def batch_norm_backward(
 ) -> Array:
     if not (dy.shape == x.shape and dy.dtype == x.dtype and _fit(x, g, mean, var, dg, db)):
         return textbook.batch_norm_backward(dy, x, g, mean, var, dg, db, eps)
-    dx, sums = np.empty(x.shape, x.dtype), np.zeros((2, len(g)))
-    dy, x, mean = np.ascontiguousarray(dy), np.ascontiguousarray(x), np.ascontiguousarray(mean)
-    one_over_sigma = 1 / np.sqrt(var + eps)
-    sums_kernel(dy, x, mean, one_over_sigma, np.empty((2, len(g)), x.dtype), sums)
-    dg[...], db[...] = sums
-    along, scale = one_over_sigma * dg / len(x), g * one_over_sigma
-    gradient_kernel(dy, x, mean, (db / len(x)).astype(x.dtype), along.astype(x.dtype), scale.astype(x.dtype), dx)
+    dx, sigma = np.empty(x.shape, x.dtype), np.sqrt(var + eps)
+    dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
+    rows = _side_by_side(dy, x, mean, 1 / sigma)
+    sums = np.zeros((2, rows[0].shape[1]))
+    sums_kernel(*rows, np.empty(sums.shape, x.dtype), sums)
+    dg[...], db[...] = sums.reshape(2, -1, len(g)).sum(axis=1)
+    gradient_kernel(*_side_by_side(dy, x, dx, mean, db / len(x), dg / (sigma * len(x)), g / sigma))
     return dx
+
+
+def _side_by_side(*arrays: Array) -> list[Array]:
+    """Some rows (M, C) as one, up to ABREAST numbers, and vectors (C,) repeated alike: loops over 16 are short."""
+    M, C = arrays[0].shape
+    parts = next(k for k in (8, 4, 2, 1) if k == 1 or (M % k == 0 and k * C <= ABREAST))
+    dtype = arrays[0].dtype
+    return [
+        np.ascontiguousarray(a).reshape(M // parts, parts * C) if a.ndim == 2 else np.tile(a.astype(dtype), parts)
+        for a in arrays
+    ]
 
 
 def _fit(x: Array, *features: Array) -> bool:
@@ -54,9 +69,9 @@ def _fit(x: Array, *features: Array) -> bool:
     return fit and all(a.shape == x.shape[1:] and a.dtype == x.dtype for a in features)
 
 
-@kernel(lambda T: (read(T, 2), write(T), write(T), write(T, 2), write(float64, 2)))
-def statistics_kernel(x, mean, var, block, total):
-    """Mean and variance of each block, which stays in cache, put together (Chan, Golub & LeVeque 1983).
+@kernel(lambda T: (read(T, 2), write(T, 2), write(float64, 2)))
+def statistics_kernel(x, block, total):
+    """total = mean and variance: those of each block, which stays in cache, put together (Chan, Golub & LeVeque 1983).
 
     Two sets of n and m numbers, whose means lie d apart: their squared errors add up, and d^2 n m / (n + m) more.
     """
@@ -78,11 +93,11 @@ def statistics_kernel(x, mean, var, block, total):
             total[0, c] += d * m / (first + m)
             total[1, c] += block[1, c] + d * d * first * m / (first + m)
     for c in range(C):
-        mean[c], var[c] = total[0, c], total[1, c] / M
+        total[1, c] /= M
 
 
-@kernel(lambda T: (read(T, 2), read(T), read(T), read(T), write(T, 2)))
-def normalize_kernel(x, mean, scale, b, y):
+@kernel(lambda T: (read(T, 2), write(T, 2), read(T), read(T), read(T)))
+def normalize_kernel(x, y, mean, scale, b):
     M, C = x.shape
     for r in range(M):
         for c in range(C):
@@ -104,8 +119,8 @@ def sums_kernel(dy, x, mean, one_over_sigma, block, total):
             total[1, c] += block[1, c]
 
 
-@kernel(lambda T: (read(T, 2), read(T, 2), read(T), read(T), read(T), read(T), write(T, 2)))
-def gradient_kernel(dy, x, mean, shift, along, scale, dx):
+@kernel(lambda T: (read(T, 2), read(T, 2), write(T, 2), read(T), read(T), read(T), read(T)))
+def gradient_kernel(dy, x, dx, mean, shift, along, scale):
     M, C = x.shape
     for r in range(M):
         for c in range(C):

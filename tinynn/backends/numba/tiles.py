@@ -31,9 +31,12 @@ def _wide() -> bool:
 
 WIDE = _wide()
 ROWS = 14 if WIDE else 6  # of a tile of `rows_times_W`; it divides 28 and 14, the sizes of small images
-PLACES = 12 if WIDE else 6  # rows of a tile of `xT_times_rows`
 STRIPS = 2 if WIDE else 1  # how wide a tile is where there are columns enough
-PAIR = 2  # numbers of x for which the addresses of a tile's rows are worked out once
+
+
+def places(strips: int) -> int:
+    """Rows of a tile of `xT_times_rows`."""
+    return (24 if WIDE else 6) // strips
 
 
 def python_rows_times_W(strips: int) -> Any:
@@ -50,11 +53,11 @@ def python_rows_times_W(strips: int) -> Any:
 
 
 def python_xT_times_rows(strips: int) -> Any:
-    def tile(x, start, first, P, dy, d, n_out, dW, w, wide):
+    def tile(x, start, s, first, P, dy, d, n_out, dW, w, wide):
         columns = np.arange(STRIP * strips)
-        for r in range(PLACES):
+        for r in range(places(strips)):
             for t in range(P):
-                dW[w + r * wide + columns] += x[start[t] + first + r] * dy[d + t * n_out + columns]
+                dW[w + r * wide + columns] += x[start[s + t] + first + r] * dy[d + t * n_out + columns]
 
     return tile
 
@@ -135,15 +138,25 @@ def rows_times_W(strips: int) -> Any:
             with cgutils.for_range(builder, KH) as row:
                 offset = builder.mul(row.index, down)
                 rows = [builder.gep(window, [offset]) for window in windows]
-                with cgutils.for_range(builder, builder.udiv(K, INDEX(PAIR))) as pair:
-                    k, line = builder.mul(pair.index, INDEX(PAIR)), builder.load(weights)
-                    for half in range(PAIR):
+
+                def add_products(k, count):
+                    """Those of `count` numbers of each window from the k-th on."""
+                    line = builder.load(weights)
+                    for i in range(count):
                         columns = _load(builder, line, strips)
                         for total, pixel in zip(totals, rows):
-                            number = builder.load(builder.gep(builder.gep(pixel, [k]), [INDEX(half)]))
+                            number = builder.load(builder.gep(builder.gep(pixel, [k]), [INDEX(i)]))
                             _add_times(builder, total, number, columns)
                         line = builder.gep(line, [wide])
                     builder.store(line, weights)
+
+                # so many addresses are not in registers, but loaded, too: once for some numbers, not for each
+                together = 4 // strips
+                with cgutils.for_range(builder, builder.udiv(K, INDEX(together))) as some:
+                    add_products(builder.mul(some.index, INDEX(together)), together)
+                if together == 4:
+                    with builder.if_then(builder.trunc(builder.udiv(K, INDEX(2)), ir.IntType(1))):
+                        add_products(builder.sub(K, INDEX(2)), 2)
             y = builder.gep(y, [corner])
             with builder.if_else(builder.icmp_signed(">=", n_out, INDEX(STRIP * strips))) as (whole, part):
                 with whole:
@@ -160,21 +173,21 @@ def rows_times_W(strips: int) -> Any:
 
 
 def xT_times_rows(strips: int) -> Any:
-    """A function that adds x^T dy to a tile of dW: PLACES rows by `strips` strips of columns.
+    """A function that adds x^T dy to a tile of dW: places(strips) rows by `strips` strips of columns.
 
-    dW[w + r wide + j] += sum_t x[start[t] + first + r] dy[d + t n_out + j], t from 0 to P - 1: a row of the tile is a
-    place in the window, which meets as many numbers of x as dy has pixels. All arrays are flat.
+    dW[w + r wide + j] += sum_t x[start[s + t] + first + r] dy[d + t n_out + j], t from 0 to P - 1: a row of the tile is
+    a place in the window, which meets as many numbers of x as dy has pixels. All arrays are flat.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return python_xT_times_rows(strips)
 
     @intrinsic
-    def tile(typing, x, start, first, P, dy, d, n_out, dW, w, wide):
+    def tile(typing, x, start, s, first, P, dy, d, n_out, dW, w, wide):
         def generate(context, builder, signature, arguments):
-            (x, start, dy, dW) = _pointers(context, builder, signature, arguments, 0, 1, 4, 7)
-            _, _, first, P, _, d, n_out, _, w, wide = arguments
-            x = builder.gep(x, [first])
-            rows = [builder.gep(dW, [builder.add(w, builder.mul(wide, INDEX(r)))]) for r in range(PLACES)]
+            (x, start, dy, dW) = _pointers(context, builder, signature, arguments, 0, 1, 5, 8)
+            _, _, s, first, P, _, d, n_out, _, w, wide = arguments
+            x, start = builder.gep(x, [first]), builder.gep(start, [s])
+            rows = [builder.gep(dW, [builder.add(w, builder.mul(wide, INDEX(r)))]) for r in range(places(strips))]
             totals = [[cgutils.alloca_once_value(builder, s) for s in _load(builder, row, strips)] for row in rows]
             line = cgutils.alloca_once_value(builder, builder.gep(dy, [d]))
             with cgutils.for_range(builder, P) as pixel:
@@ -187,6 +200,6 @@ def xT_times_rows(strips: int) -> Any:
                 _store(builder, total, row)
             return context.get_dummy_value()
 
-        return types.void(x, start, int64, int64, dy, int64, int64, dW, int64, int64), generate
+        return types.void(x, start, int64, int64, int64, dy, int64, int64, dW, int64, int64), generate
 
     return tile

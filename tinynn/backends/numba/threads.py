@@ -1,0 +1,47 @@
+"""Several threads for ops that take long: the examples of a batch are shared out among them.
+
+They are threads of Python's, which wait asleep, and run kernels, which need no lock. So they do not fight with those of
+BLAS, as numba's own would, which wait by turning round and round. To wake one takes some hundredth of a millisecond up
+to some tenths: what takes less than a multiple of that stays on one thread. Shares depend on the number of threads and
+the shapes alone, and sums over shares are taken in their order: the same bits for the same number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+
+COUNT = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # as many as cores, or what the variable says
+WORTH = 10e6  # multiplications (0.1 to 0.3 ms): less is not worth waking a thread for
+_pool: ThreadPoolExecutor | None = None
+
+
+def shares(N: int, work: float) -> list[tuple[int, int]]:
+    """From which example to which each thread is to go, for `work` multiplications in all."""
+    count = max(1, min(COUNT, N, int(work / WORTH)))
+    return [(N * i // count, N * (i + 1) // count) for i in range(count)]
+
+
+def on_all(run: Callable[[int, int, int], None], shares: list[tuple[int, int]]) -> None:
+    """run(number, first, end) for each share, the first one in this thread."""
+    global _pool
+    others = []
+    if len(shares) > 1:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(COUNT - 1, "tinynn")
+        others = [_pool.submit(run, number, *share) for number, share in enumerate(shares) if number > 0]
+    run(0, *shares[0])
+    for other in others:
+        other.result()
+
+
+def _forget() -> None:
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)  # a child process has none of its parent's threads
