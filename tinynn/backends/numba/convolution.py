@@ -169,7 +169,8 @@ def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, pad
     Pixels with the same rest h mod SH, v mod SV meet the same places of the kernel, every SH-th and SV-th, in the
     opposite order: for them it is a convolution of dy in steps of 1.
     """
-    dx = np.empty(shape, dy.dtype)
+    missed = W.shape[0] < stride[0] or W.shape[1] < stride[1]  # pixels that no window meets
+    dx = np.zeros(shape, dy.dtype) if missed else np.empty(shape, dy.dtype)
     _, H, V, C = shape
     for h in range(min(stride[0], H)):
         for v in range(min(stride[1], V)):
@@ -177,7 +178,6 @@ def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, pad
             (p, i0), (q, j0) = (divmod(a + pad[0], s) for a, pad, s in zip((h, v), padding, stride))
             turned = W[i0 :: stride[0], j0 :: stride[1]][::-1, ::-1].transpose(0, 1, 3, 2)
             if turned.size == 0:
-                dx[:, h :: stride[0], v :: stride[1]] = 0
                 continue
             JH, JV = turned.shape[:2]
             count = -(-(H - h) // stride[0]), -(-(V - v) // stride[1])
