@@ -54,10 +54,10 @@ def python_rows_times_W(strips: int) -> Any:
 
 def python_xT_times_rows(strips: int) -> Any:
     def tile(x, start, s, first, P, dy, d, n_out, dW, w, wide):
-        columns = np.arange(STRIP * strips)
         for r in range(places(strips)):
             for t in range(P):
-                dW[w + r * wide + columns] += x[start[s + t] + first + r] * dy[d + t * n_out + columns]
+                row = dy[d + t * n_out :][: STRIP * strips]  # the last ones end with dy
+                dW[w + r * wide :][: row.size] += x[start[s + t] + first + r] * row
 
     return tile
 
