@@ -239,7 +239,7 @@ channels = st.integers(1, 70)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
-@settings(max_examples=150)
+@settings(max_examples=15 if numba.config.DISABLE_JIT else 150)
 @given(
     seed=st.integers(0, 2**32), N=st.integers(1, 3), more=st.tuples(st.integers(0, 12), st.integers(0, 12)),
     kernel=pairs, C=channels, n_out=channels, stride=pairs, padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
