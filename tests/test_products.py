@@ -268,10 +268,34 @@ def test_images_are_shared_out_among_threads(monkeypatch):
         threads._forget()
         results.append(convolved(numba_ops, *arrays, (2, 1), ((1, 1), (1, 1))))
     assert [len(threads.shares(7, work)) for work in (0, 1, 2, 100)] == [1, 1, 2, 7]
+    assert threads.shares(200, 3, 64) == [(0, 64), (64, 128), (128, 200)]
     for result in results:
         assert np.array_equal(result[0], results[0][0]) and np.array_equal(result[1], results[0][1])
         np.testing.assert_allclose(result[2], results[0][2], rtol=1e-4, atol=1e-4)  # sums of 7 parts in another order
     assert all(np.array_equal(a, b) for a, b in zip(results[2], results[3]))
+    threads._forget()
+
+
+def test_rows_are_shared_out_among_threads(monkeypatch, rng):
+    """Batch normalization and activations: near the textbook, and the same bits for the same number of threads."""
+    x, dy = rng.standard_normal((2, 1003, 5)).astype(np.float32) + 3
+    g, b = rng.standard_normal((2, 5)).astype(np.float32)
+
+    def results(ops):
+        mean, var = ops.batch_statistics(x)
+        dg, db = np.empty_like(g), np.empty_like(g)
+        dx = ops.batch_norm_backward(dy, x, g, mean, var, dg, db, 1e-5)
+        y = ops.batch_norm(x, g, b, mean, var, 1e-5)
+        return [mean, var, y, dx, dg, db, ops.relu(y), ops.relu_backward(dy, ops.relu(y)), ops.tanh(y)]
+
+    monkeypatch.setattr(threads, "WORTH", 1)
+    for count in (2, 5):
+        monkeypatch.setattr(threads, "COUNT", count)
+        threads._forget()
+        got = results(numba_ops)
+        for a, exact, again in zip(got, results(numpy_ops), results(numba_ops)):
+            np.testing.assert_allclose(a, exact, rtol=1e-4, atol=1e-5)
+            assert np.array_equal(a, again)
     threads._forget()
 
 

@@ -11,6 +11,7 @@ from .. import numpy as textbook
 from . import elementary
 from .compile import kernel, read, write
 from .elementary import exp_neg, tanh_scalar
+from .threads import element_by_element
 
 
 def relu(x: Array) -> Array:
@@ -21,7 +22,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
     if not (dy.shape == y.shape and dy.dtype == y.dtype and y.dtype in REALS):
         return textbook.relu_backward(dy, y)
     dx = np.empty(y.shape, y.dtype)
-    relu_backward_kernel(dy.ravel(), y.ravel(), dx.ravel())
+    element_by_element(relu_backward_kernel, dy.ravel(), y.ravel(), dx.ravel())
     return dx
 
 
@@ -36,7 +37,7 @@ def tanh(x: Array) -> Array:
 def _map(kernel: Any, x: Array) -> Array:
     """y = kernel(x) element by element; ravel copies what is not contiguous, and only that."""
     y = np.empty(x.shape, x.dtype)
-    kernel(x.ravel(), y.ravel())
+    element_by_element(kernel, x.ravel(), y.ravel())
     return y
 
 

@@ -11,6 +11,7 @@ from numba import float64
 
 from ...checks import REALS, Array
 from .. import numpy as textbook
+from . import threads
 from .compile import kernel, read, write
 
 BLOCK = 64  # rows
@@ -20,12 +21,22 @@ ABREAST = 128  # numbers
 def batch_statistics(x: Array) -> tuple[Array, Array]:
     if x.ndim != 2 or x.dtype not in REALS or x.size == 0:
         return textbook.batch_statistics(x)
-    C, (x,) = x.shape[1], _side_by_side(x)
-    total, block = np.zeros((2, x.shape[1])), np.empty((2, x.shape[1]), x.dtype)
-    statistics_kernel(x, block, total)
-    means, variances = total.reshape(2, -1, C)  # of each row's parts; all have as many rows
-    mean = means.mean(axis=0)
-    var = (variances + (means - mean) ** 2).mean(axis=0)
+    x = np.ascontiguousarray(x)
+    rows = _shares(x)
+    totals: list[Array] = [x] * len(rows)
+
+    def run(share: int, r: int, end: int) -> None:
+        (part,) = _side_by_side(x[r:end])
+        totals[share] = np.zeros((2, part.shape[1]))
+        statistics_kernel(part, np.empty(totals[share].shape, x.dtype), totals[share])
+
+    threads.on_all(run, rows)
+    # One mean and variance for the rows of each share and of each place side by side, put together as in the kernel.
+    means, variances = np.concatenate([total.reshape(2, -1, x.shape[1]) for total in totals], axis=1)
+    parts = [total.size // (2 * x.shape[1]) for total in totals]
+    share_of = np.concatenate([np.full((n, 1), (end - r) / (n * len(x))) for n, (r, end) in zip(parts, rows)])
+    mean = (share_of * means).sum(axis=0)
+    var = (share_of * (variances + (means - mean) ** 2)).sum(axis=0)
     return mean.astype(x.dtype), var.astype(x.dtype)
 
 
@@ -33,7 +44,8 @@ def batch_norm(x: Array, g: Array, b: Array, mean: Array, var: Array, eps: float
     if not _fit(x, g, b, mean, var):
         return textbook.batch_norm(x, g, b, mean, var, eps)
     y = np.empty(x.shape, x.dtype)
-    normalize_kernel(*_side_by_side(x, y, mean, g / np.sqrt(var + eps), b))
+    x, scale = np.ascontiguousarray(x), g / np.sqrt(var + eps)
+    threads.on_all(lambda _, r, end: normalize_kernel(*_side_by_side(x[r:end], y[r:end], mean, scale, b)), _shares(x))
     return y
 
 
@@ -44,12 +56,24 @@ def batch_norm_backward(
         return textbook.batch_norm_backward(dy, x, g, mean, var, dg, db, eps)
     dx, sigma = np.empty(x.shape, x.dtype), np.sqrt(var + eps)
     dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
-    rows = _side_by_side(dy, x, mean, 1 / sigma)
-    sums = np.zeros((2, rows[0].shape[1]))
-    sums_kernel(*rows, np.empty(sums.shape, x.dtype), sums)
-    dg[...], db[...] = sums.reshape(2, -1, len(g)).sum(axis=1)
-    gradient_kernel(*_side_by_side(dy, x, dx, mean, db / len(x), dg / (sigma * len(x)), g / sigma))
+    rows = _shares(x)
+    sums = np.zeros((len(rows), 2, len(g)))
+
+    def add(share: int, r: int, end: int) -> None:
+        part = _side_by_side(dy[r:end], x[r:end], mean, 1 / sigma)
+        total = np.zeros((2, part[0].shape[1]))
+        sums_kernel(*part, np.empty(total.shape, x.dtype), total)
+        sums[share] = total.reshape(2, -1, len(g)).sum(axis=1)
+
+    threads.on_all(add, rows)
+    dg[...], db[...] = sums.sum(axis=0)
+    vectors = mean, db / len(x), dg / (sigma * len(x)), g / sigma
+    threads.on_all(lambda _, r, end: gradient_kernel(*_side_by_side(dy[r:end], x[r:end], dx[r:end], *vectors)), rows)
     return dx
+
+
+def _shares(x: Array) -> list[tuple[int, int]]:
+    return threads.shares(len(x), x.size * threads.PASS, BLOCK)
 
 
 def _side_by_side(*arrays: Array) -> list[Array]:

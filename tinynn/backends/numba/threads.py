@@ -1,28 +1,33 @@
 """Several threads for ops that take long: the examples of a batch are shared out among them.
 
 They are threads of Python's, which wait asleep, and run kernels, which need no lock. So they do not fight with those of
-BLAS, as numba's own would, which wait by turning round and round. To wake one takes some hundredth of a millisecond up
-to some tenths: what takes less than a multiple of that stays on one thread. Shares depend on the number of threads and
+BLAS, as numba's own would, which wait by turning round and round. To wake one and to wait for it takes 0.05 to 0.1 ms:
+what takes less than some times that stays on one thread. Shares depend on the number of threads and
 the shapes alone, and sums over shares are taken in their order: the same bits for the same number of threads.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
 
+from ...checks import Array
+
 COUNT = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # as many as cores, or what the variable says
-WORTH = 10e6  # multiplications (0.1 to 0.3 ms): less is not worth waking a thread for
+WORTH = 10e6  # multiplications (0.1 to 0.2 ms): less is not worth waking a thread for
+PASS = 16  # multiplications that take as long as one number's way from memory and back
 _pool: ThreadPoolExecutor | None = None
 
 
-def shares(N: int, work: float) -> list[tuple[int, int]]:
-    """From which example to which each thread is to go, for `work` multiplications in all."""
-    count = max(1, min(COUNT, N, int(work / WORTH)))
-    return [(N * i // count, N * (i + 1) // count) for i in range(count)]
+def shares(N: int, work: float, unit: int = 1) -> list[tuple[int, int]]:
+    """From which example to which each thread goes, in multiples of `unit`, for `work` multiplications in all."""
+    count = max(1, min(COUNT, N // unit, int(work / WORTH)))
+    ends = [N // unit * i // count * unit for i in range(count)] + [N]
+    return list(itertools.pairwise(ends))
 
 
 def on_all(run: Callable[[int, int, int], None], shares: list[tuple[int, int]]) -> None:
@@ -36,6 +41,15 @@ def on_all(run: Callable[[int, int, int], None], shares: list[tuple[int, int]]) 
     run(0, *shares[0])
     for other in others:
         other.result()
+
+
+def element_by_element(kernel: Callable[..., None], *arrays: Array) -> None:
+    """kernel(*arrays), where each number is the work of the same one in each of the flat arrays."""
+    size = arrays[0].size
+    if size * PASS < 2 * WORTH:
+        kernel(*arrays)
+    else:
+        on_all(lambda _, i, end: kernel(*(a[i:end] for a in arrays)), shares(size, size * PASS, 16))
 
 
 def _forget() -> None:
