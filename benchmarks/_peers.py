@@ -9,11 +9,6 @@ for speed; where two ways are in use, the faster counts.
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -347,86 +342,3 @@ CONTENDERS: dict[str, type[Contender]] = {
     "jax": Jax,
     "sklearn": ScikitLearn,
 }
-
-
-# --- the worker process ----------------------------------------------------------------------------------------------
-
-
-class Worker:
-    """Answers the requests that train_step.py writes to this process, with one contender."""
-
-    def __init__(self, contender: Contender) -> None:
-        self.contender = contender
-        self.done = 0  # steps since the start
-        self.seconds = 0.0  # for a step, as far as known
-
-    def start(self, folder: str, data: str, widths: list[int], batch: int) -> None:
-        """Make the model; the arrays are in files that all workers map into memory."""
-        x, t, params = (np.asarray(np.load(Path(folder) / name, mmap_mode="c")) for name in names(data, widths))
-        self.contender.start(params, widths, x, t, batch)
-        self.done = 0
-
-    def check(self, steps: int, file: str) -> None:
-        """Go on to that number of steps, write the parameters to a file."""
-        while self.done < steps:
-            self.run(1)
-        np.save(file, self.contender.params())
-
-    def warm_up(self, steps: int, seconds: float) -> int:
-        """Steps until there have been `steps` since the start, or time is up; how many there have been."""
-        steps = steps if self.contender.learns else 10
-        end = time.perf_counter() + seconds
-        while self.done < steps and time.perf_counter() < end:
-            begin = time.perf_counter()
-            self.run(10)
-            self.seconds = (time.perf_counter() - begin) / 10
-        return self.done
-
-    def turn(self, seconds: float, block: float) -> dict[str, float]:
-        """Microseconds a step, the median of blocks; and how many cores were at work."""
-        count = max(5, round(block / self.seconds))
-        end = time.perf_counter() + seconds / 4  # untimed: another process had the caches, its threads may still spin
-        while time.perf_counter() < end:
-            self.run(max(1, count // 4))
-        times = []
-        begin, cpu = time.perf_counter(), time.process_time()
-        while len(times) < 3 or time.perf_counter() - begin < seconds:
-            start = time.perf_counter()
-            self.run(count)
-            times.append((time.perf_counter() - start) / count)
-        cores = (time.process_time() - cpu) / (time.perf_counter() - begin)
-        self.seconds = float(np.median(times))
-        return {"us": 1e6 * self.seconds, "cores": cores}
-
-    def run(self, count: int) -> None:
-        self.contender.run(self.done, count)
-        self.done += count
-
-
-def names(data: str, widths: list[int]) -> tuple[str, str, str]:
-    """The files of rows, labels and first weights."""
-    return f"x-{data}.npy", f"t-{data}.npy", f"weights-{'-'.join(map(str, widths))}.npy"
-
-
-def serve(name: str, one_thread: bool) -> None:
-    """Read requests, a line of JSON each, from standard input; answer each with a line on standard output."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not mix with the answers
-    if one_thread and hasattr(os, "sched_setaffinity"):  # JAX keeps 1.6 cores busy whatever it is told
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-    def answer(value: dict[str, Any]) -> None:
-        print(json.dumps(value), file=answers, flush=True)
-
-    try:
-        worker = Worker(CONTENDERS[name](one_thread))
-    except ImportError as error:
-        answer({"missing": str(error)})
-        return
-    answer({"value": "ready"})
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer({"value": getattr(worker, request.pop("do"))(**request)})
-        except Exception as error:
-            answer({"error": f"{type(error).__name__}: {error}"})

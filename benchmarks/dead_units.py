@@ -37,8 +37,9 @@ from typing import Any
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when NumPy is imported
 
 import numpy as np
+from _measuring import machine, progress, versions
 from _peers import BETA1, BETA2, EPS, LR, Contender, Tinynn, TorchFused
-from train_step import first_weights, machine, progress, versions
+from train_step import first_weights
 
 Array = np.ndarray[Any, Any]
 

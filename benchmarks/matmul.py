@@ -39,7 +39,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from train_step import machine, progress, versions
+from _measuring import machine, progress, versions
 
 Array = np.ndarray[Any, Any]
 

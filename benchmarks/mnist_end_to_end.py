@@ -46,8 +46,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _measuring import machine, number, one_line, progress, versions
 from _peers import ONE_THREAD
-from train_step import machine, number, one_line, progress, versions
 
 HERE = Path(__file__).parent
 EXAMPLE = [str(HERE.parent / "examples" / "mnist_mlp.py"), "--no-plot", "--backend", "numba"]

@@ -1,4 +1,4 @@
-"""examples/mnist_resnet.py in PyTorch, as its users write it for speed on a CPU: python benchmarks/mnist_resnet_torch.py
+"""examples/mnist_resnet.py in PyTorch, as its users write it for speed: python benchmarks/mnist_resnet_torch.py
 
 The same network, first weights' law, batches, schedule, shifts and number of epochs, float32. Images are bytes until
 their batch is used, as in the example; Adam is the fused one; tensors are channels last, which is the faster of

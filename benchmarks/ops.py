@@ -37,7 +37,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from train_step import machine, number, progress, versions
+from _measuring import machine, number, progress, versions
 
 from tinynn import backends
 

@@ -29,19 +29,31 @@ tinynn on numba; more than 1 means that tinynn is faster. "best peer" is the fas
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _peers import CONTENDERS, ONE_THREAD, Reference, names, serve
+from _measuring import (
+    CHECKS,
+    WARM_UP_STEPS,
+    Process,
+    best,
+    check,
+    machine,
+    names,
+    number,
+    one_line,
+    progress,
+    ratio,
+    serve,
+    versions,
+)
+from _peers import CONTENDERS, Reference
 
 Array = np.ndarray[Any, Any]
 
@@ -63,47 +75,6 @@ RATIOS = {  # heading: which time by which
     "best peer\n/ tinynn": (PEERS, ["tinynn-numba"]),
     "PyTorch\n/ tinynn": (EAGER, ["tinynn-numba"]),
 }
-PACKAGES = ["numpy", "numba", "torch", "jax", "scikit-learn"]
-
-CHECKS = {2: 5e-4, 20: 0.2}  # after so many steps: the error allowed, in units of the way that the parameters have gone
-WARM_UP_STEPS = 1000
-
-
-class Process:
-    """A contender at work in a process of its own."""
-
-    def __init__(self, name: str, threads: str) -> None:
-        command = [sys.executable, __file__, "--worker", name, "--threads", threads]
-        environment = {**os.environ, **(ONE_THREAD if threads == "1" else {})}
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in stop)
-        self.popen = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment
-        )
-
-    def ask(self, **request: Any) -> Any:
-        """Send a request, if there is one, and wait for the answer. Raises RuntimeError where it is an error."""
-        assert self.popen.stdin and self.popen.stdout
-        try:
-            if request:
-                print(json.dumps(request), file=self.popen.stdin, flush=True)
-            line = self.popen.stdout.readline()
-        except OSError:
-            line = ""
-        if not line:
-            self.errors.seek(0)
-            raise RuntimeError(f"the process ended: {self.errors.read()[-500:].strip()}")
-        answer = json.loads(line)
-        if "missing" in answer:
-            raise ImportError(answer["missing"])
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["value"]
-
-    def stop(self) -> None:
-        """End the process."""
-        self.popen.kill()
-        self.popen.communicate()
-        self.errors.close()
 
 
 def main() -> None:
@@ -233,35 +204,23 @@ def measure(processes: dict[str, Process], folder: Path, data: str, size: str, o
             row["errors"][name] = str(error)
             del alive[name]
     row["rounds"], row["cores"] = {name: [] for name in alive}, {name: [] for name in alive}
-    for number in range(options.rounds):
+    for turn in range(options.rounds):
         for name, process in list(alive.items()):
-            progress(f"{data} {size}: round {number + 1}, {name}")
+            progress(f"{data} {size}: round {turn + 1}, {name}")
             try:
-                turn = process.ask(do="turn", seconds=options.turn, block=options.turn / 10)
+                answer = process.ask(do="turn", seconds=options.turn, block=options.turn / 10)
             except RuntimeError as error:
                 row["errors"][name] = str(error)
                 del alive[name], row["rounds"][name], row["cores"][name]
                 continue
-            row["rounds"][name].append(turn["us"])
-            row["cores"][name].append(turn["cores"])
+            row["rounds"][name].append(answer["us"])
+            row["cores"][name].append(answer["cores"])
     progress("")
     row["us"] = {name: float(np.median(times)) for name, times in row["rounds"].items()}
     row["cores"] = {name: float(np.median(cores)) for name, cores in row["cores"].items()}
     row["ratios"] = {key.replace("\n", " "): ratio(row, *pair) for key, pair in RATIOS.items()}
     row["best_peer"] = best(row, PEERS)
     return row
-
-
-def check(process: Process, file: Path, weights: Array, right: dict[int, Array]) -> list[float]:
-    """How far off the contender's parameters are after each number of steps. Raises RuntimeError where too far."""
-    differences = []
-    for steps, params in right.items():
-        process.ask(do="check", steps=steps, file=str(file))
-        way, error = params - weights, np.load(file) - params
-        differences.append(float(np.linalg.norm(error) / np.linalg.norm(way)))
-        if not differences[-1] < CHECKS[steps]:
-            raise RuntimeError(f"after {steps} steps its parameters are off by {differences[-1]:.2g} of their way")
-    return differences
 
 
 def first_weights(widths: list[int]) -> Array:
@@ -271,48 +230,7 @@ def first_weights(widths: list[int]) -> Array:
     return Sequential(*map(Affine, widths[:-1], widths[1:]), backend="numpy", seed=0).params
 
 
-def best(row: dict[str, Any], contenders: list[str]) -> str | None:
-    """Who was fastest of those who were timed."""
-    timed = [name for name in contenders if name in row["us"]]
-    return min(timed, key=row["us"].__getitem__) if timed else None
-
-
-def ratio(row: dict[str, Any], above: list[str], below: list[str]) -> float | None:
-    """The median over rounds of one's time by another's, the best of each; None where one is missing."""
-    a, b = best(row, above), best(row, below)
-    if a is None or b is None:
-        return None
-    return float(np.median(np.divide(row["rounds"][a], row["rounds"][b])))
-
-
-def progress(line: str) -> None:
-    """What is going on, where somebody watches."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-
-
 # --- reporting -------------------------------------------------------------------------------------------------------
-
-
-def machine() -> str:
-    """The CPU's name and the number of cores."""
-    name = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
-
-
-def versions() -> dict[str, str | None]:
-    """Of Python and the packages; None where one is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
 
 
 def text(report: dict[str, Any], markdown: bool = False) -> str:
@@ -363,16 +281,6 @@ def table(rows: list[dict[str, Any]], markdown: bool) -> str:
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])) for cells in grid]
     lines = [f"{cells[0]:<{widths[0]}}  {line}" for cells, line in zip(grid, lines)]
     return "\n".join([*lines[:2], "-" * len(lines[0]), *lines[2:]])
-
-
-def one_line(head: str) -> str:
-    """A heading without its line break."""
-    return head.replace("-\n", "-").replace("\n", " ")
-
-
-def number(us: float) -> str:
-    """Microseconds with three digits or more."""
-    return f"{us:.1f}" if us < 100 else f"{us:,.0f}"
 
 
 def remarks(report: dict[str, Any]) -> list[str]:

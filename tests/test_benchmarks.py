@@ -27,6 +27,7 @@ def train_step():
         spec.loader.exec_module(module)
         yield module
         sys.modules.pop("_peers", None)
+        sys.modules.pop("_measuring", None)
 
 
 def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
