@@ -1,17 +1,19 @@
-"""The contenders of train_step.py, and the worker process in which one of them runs.
+"""The contenders of train_step.py and conv_step.py.
 
-Everyone has the same job: weights, rows and labels as NumPy arrays; ReLU between affine layers; softmax cross-entropy,
-its value computed in each step; Adam at 1e-3; float32. The batches are prepared beforehand, as each framework likes its
-arrays, so that no choosing, copying or converting of rows is measured. Each peer is written as its users would write it
-for speed; where two ways are in use, the faster counts.
+Everyone has the same job: a network (see _networks.py), its first weights, examples and labels as NumPy arrays; softmax
+cross-entropy, its value computed in each step; Adam at 1e-3; float32. The batches are prepared beforehand, as each
+framework likes its arrays, so that no choosing, copying or converting of examples is measured. Each peer is written as
+its users would write it for speed; where two ways are in use, the faster counts.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from _networks import Layers, Place, Shape, conv, multiplications, pack, places, tinynn_layers, unpack
 
 Array = np.ndarray[Any, Any]
 
@@ -28,22 +30,6 @@ ONE_THREAD = {
 }
 
 
-def unpack(params: Array, widths: list[int]) -> list[tuple[Array, Array]]:
-    """(W, b) of each layer, from the flat vector W1, b1, W2, b2, ... for layers of these widths."""
-    pairs, start = [], 0
-    for n_in, n_out in itertools.pairwise(widths):
-        W = params[start : start + n_in * n_out].reshape(n_in, n_out)
-        b = params[start + n_in * n_out : start + n_in * n_out + n_out]
-        pairs.append((W, b))
-        start += n_in * n_out + n_out
-    return pairs
-
-
-def pack(pairs: list[tuple[Any, Any]]) -> Array:
-    """The flat vector of (W, b) of each layer."""
-    return np.concatenate([np.asarray(a).ravel() for pair in pairs for a in pair])
-
-
 class Contender:
     """One way to train. `start` makes a new model; `run` takes steps with the batches in their order, round and round.
 
@@ -51,21 +37,23 @@ class Contender:
     """
 
     learns = True  # False: nothing changes from step to step
+    scale = 1.0  # how many steps of training one call of `step` stands for
 
     def __init__(self, one_thread: bool) -> None:
         pass
 
-    def start(self, params: Array, widths: list[int], x: Array, t: Array, batch: int) -> None:
+    def start(self, params: Array, layers: Layers, x: Array, t: Array, batch: int) -> None:
         """A new model from the weights `params`, for batches that are blocks of `batch` rows of x and t."""
+        self.layers, self.shape, self.batch = layers, x.shape[1:], batch
         blocks = [slice(i, i + batch) for i in range(0, len(x) - batch + 1, batch)]
         self.x, self.t = [self.convert(x[rows]) for rows in blocks], [self.convert(t[rows]) for rows in blocks]
-        self.build(unpack(params, widths))
+        self.build(params)
 
     def convert(self, rows: Array) -> Any:
-        """A batch as the framework's own array."""
+        """The examples or the labels of a batch as the framework's own array."""
         return rows
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
+    def build(self, params: Array) -> None:
         """The model with these weights, and its optimizer."""
         raise NotImplementedError
 
@@ -85,14 +73,14 @@ class Contender:
 
 
 class Floor(Contender):
-    """The matrix products of a step and nothing else, by NumPy's BLAS, into arrays that are there already."""
+    """The matrix products of a dense network's step, by NumPy's BLAS, into arrays that are there already."""
 
     learns = False
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
-        batch, dtype = len(self.x[0]), self.x[0].dtype
+    def build(self, params: Array) -> None:
+        batch, dtype = self.batch, self.x[0].dtype
         rng = np.random.default_rng(0)
-        self.W = [W for W, _ in pairs]
+        self.W = [W for W, _ in unpack(params, self.layers, self.shape)]
         self.dW = [np.empty_like(W) for W in self.W]
         self.y = [np.empty((batch, W.shape[1]), dtype) for W in self.W]
         self.dy = [rng.normal(size=y.shape).astype(dtype) for y in self.y]
@@ -108,6 +96,22 @@ class Floor(Contender):
                 np.dot(self.dy[i], self.W[i].T, out=self.dx[i])
 
 
+class Speed(Contender):
+    """As many multiplications as a step's convolutions and products have, at the speed of one large product."""
+
+    learns = False
+    N = 1024
+
+    def build(self, params: Array) -> None:
+        self.scale = self.batch * multiplications(self.layers, self.shape) / self.N**3
+        rng = np.random.default_rng(0)
+        self.a, self.b = rng.standard_normal((2, self.N, self.N), dtype=np.float32)
+        self.y = np.empty_like(self.a)
+
+    def step(self, x: Array, t: Array) -> None:
+        np.dot(self.a, self.b, out=self.y)
+
+
 class Tinynn(Contender):
     """The loop of tinynn's own documentation."""
 
@@ -119,13 +123,11 @@ class Tinynn(Contender):
 
         self.tinynn = tinynn
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
+    def build(self, params: Array) -> None:
         nn = self.tinynn
-        affine = [nn.Affine(*W.shape) for W, _ in pairs]
-        layers = [layer for a in affine for layer in (a, nn.ReLU())][:-1]
-        self.model = nn.Sequential(*layers, backend=self.backend, dtype=self.dtype)
-        for layer, (W, b) in zip(affine, pairs):
-            layer.W, layer.b = W.astype(self.dtype), b.astype(self.dtype)
+        layers = tinynn_layers(self.layers)
+        self.model = nn.Sequential(*layers, shape=self.shape, backend=self.backend, dtype=self.dtype)
+        self.model.params[...] = params
         self.loss = nn.SoftmaxCrossEntropy(backend=self.backend)
         self.optimizer = nn.Adam(self.model, LR, BETA1, BETA2, EPS)
 
@@ -136,7 +138,8 @@ class Tinynn(Contender):
         self.optimizer.step()
 
     def params(self) -> Array:
-        return self.model.params
+        params: Array = self.model.params
+        return params
 
 
 class TinynnNumpy(Tinynn):
@@ -155,32 +158,48 @@ class Reference(TinynnNumpy):
 
 
 class TorchEager(Contender):
-    """PyTorch as in its tutorials: nn.Linear, F.cross_entropy, torch.optim.Adam."""
+    """PyTorch as in its tutorials: nn.Linear, nn.Conv2d, F.cross_entropy, torch.optim.Adam."""
 
     fused = False
+    last = False  # whether images are stored with their channels last
 
     def __init__(self, one_thread: bool) -> None:
         import torch
 
         self.torch = torch
+        self.format = torch.channels_last if self.last else torch.contiguous_format
         if one_thread:
             torch.set_num_threads(1)
 
     def convert(self, rows: Array) -> Any:
-        return self.torch.from_numpy(rows)
+        tensor = self.torch.from_numpy(rows)
+        return tensor.permute(0, 3, 1, 2).contiguous(memory_format=self.format) if rows.ndim == 4 else tensor
 
-    def module(self, pairs: list[tuple[Array, Array]]) -> Any:
-        """The layers, with the weights copied in."""
-        torch = self.torch
-        linear = [torch.nn.Linear(*W.shape) for W, _ in pairs]
-        with torch.no_grad():
-            for layer, (W, b) in zip(linear, pairs):
-                layer.weight.copy_(torch.from_numpy(W.T))
-                layer.bias.copy_(torch.from_numpy(b))
-        return torch.nn.Sequential(*[layer for one in linear for layer in (one, torch.nn.ReLU())][:-1])
+    def module(self, params: Array) -> Any:
+        """The network, with the weights copied in."""
+        model = torch_network(self.torch, self.layers).to(memory_format=self.format)
+        with self.torch.no_grad():
+            for (_, a), value in zip(self.theirs(model), self.ours(params)):
+                a.copy_(self.torch.from_numpy(value))
+        return model
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
-        self.model = self.module(pairs)
+    def theirs(self, model: Any) -> list[tuple[Place, Any]]:
+        """Each parameter of the module, with the layer that it belongs to."""
+        owners = [place for place in places(self.layers, self.shape) for _ in place.shapes]
+        return list(zip(owners, model.parameters(), strict=True))
+
+    def ours(self, params: Array) -> Iterator[Array]:
+        """tinynn's arrays as PyTorch has them: n_out first, and what Flatten gives in the order C, H, W."""
+        for place, arrays in zip(places(self.layers, self.shape), unpack(params, self.layers, self.shape)):
+            W, *rest = arrays
+            if place.kind == "Conv2D":
+                W = W.transpose(3, 2, 0, 1)
+            elif place.kind == "Affine":
+                W = (W if place.image is None else W[channels_first(place.image)]).T
+            yield from (W, *rest)
+
+    def build(self, params: Array) -> None:
+        self.model = self.module(params)
         parameters = self.model.parameters()
         self.optimizer = self.torch.optim.Adam(parameters, lr=LR, betas=(BETA1, BETA2), eps=EPS, fused=self.fused)
 
@@ -191,8 +210,48 @@ class TorchEager(Contender):
         self.optimizer.step()
 
     def params(self) -> Array:
-        arrays = [p.detach().numpy() for p in self.model.parameters()]
-        return pack([(W.T, b) for W, b in zip(arrays[::2], arrays[1::2])])
+        arrays = []
+        for place, parameter in self.theirs(self.model):
+            a = parameter.detach().numpy()
+            if a.ndim == 4:
+                a = a.transpose(2, 3, 1, 0)
+            elif a.ndim == 2:
+                a = a.T
+                if place.image is not None:
+                    a = a[np.argsort(channels_first(place.image))]
+            arrays.append(a)
+        return pack([arrays])
+
+
+def torch_network(torch: Any, layers: Layers) -> Any:
+    """The network as a module."""
+    nn = torch.nn
+
+    class Residual(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self, f: Layers, shortcut: Layers | None) -> None:
+            super().__init__()
+            self.f, self.shortcut = torch_network(torch, f), torch_network(torch, shortcut or [])
+
+        def forward(self, x: Any) -> Any:
+            return self.f(x) + self.shortcut(x)
+
+    def make(kind: str, *arguments: Any) -> Any:
+        if kind == "Conv2D":
+            *sizes, bias = conv(list(arguments))
+            return nn.Conv2d(*sizes, bias=bias)
+        if kind == "GlobalAvgPool":
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        if kind == "ReLU":
+            return nn.ReLU(inplace=True)
+        own = {"Affine": nn.Linear, "BatchNorm": nn.BatchNorm2d, "MaxPool2D": nn.MaxPool2d, "Flatten": nn.Flatten}
+        return {**own, "Residual": Residual}[kind](*arguments)
+
+    return nn.Sequential(*(make(*layer) for layer in layers))
+
+
+def channels_first(image: Shape) -> Array:
+    """Where the numbers of an image (H, W, C) that was made a row stand, in the order C, H, W."""
+    return np.arange(math.prod(image)).reshape(image).transpose(2, 0, 1).ravel()
 
 
 class TorchFused(TorchEager):
@@ -204,30 +263,34 @@ class TorchFused(TorchEager):
 class TorchCompile(TorchEager):
     """The whole step as one graph under torch.compile: gradients by torch.func, Adam by hand, in place.
 
-    That is faster than compiling the model alone and calling backward and a fused Adam (at 32 x 32, twice).
+    That is faster than compiling the model alone and calling backward and a fused Adam (at 32 x 32, twice). The running
+    means of BatchNorm go in and come out, since a function whose gradient is taken cannot write to them.
     """
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
+    def build(self, params: Array) -> None:
         torch = self.torch
         torch._dynamo.reset()  # no memory of the shapes before
-        self.model = self.module(pairs)
-        model = self.model
-        params = {name: p.detach() for name, p in model.named_parameters()}
-        m = {name: torch.zeros_like(p) for name, p in params.items()}
-        v = {name: torch.zeros_like(p) for name, p in params.items()}
+        model = self.model = self.module(params)
+        learned = {name: p.detach() for name, p in model.named_parameters()}
+        buffers = dict(model.named_buffers())
+        m = {name: torch.zeros_like(p) for name, p in learned.items()}
+        v = {name: torch.zeros_like(p) for name, p in learned.items()}
 
-        def loss(params: Any, x: Any, t: Any) -> Any:
-            return torch.nn.functional.cross_entropy(torch.func.functional_call(model, params, (x,)), t)
+        def loss(learned: Any, buffers: Any, x: Any, t: Any) -> Any:
+            kept = {name: buffer.clone() for name, buffer in buffers.items()}
+            return torch.nn.functional.cross_entropy(torch.func.functional_call(model, (learned, kept), (x,)), t), kept
 
-        def whole(params: Any, m: Any, v: Any, rate: Any, full2: Any, x: Any, t: Any) -> Any:
-            grads, value = torch.func.grad_and_value(loss)(params, x, t)
+        def whole(learned: Any, buffers: Any, m: Any, v: Any, rate: Any, full2: Any, x: Any, t: Any) -> Any:
+            grads, (value, kept) = torch.func.grad_and_value(loss, has_aux=True)(learned, buffers, x, t)
             for name, g in grads.items():
                 m[name].mul_(BETA1).add_(g, alpha=1 - BETA1)
                 v[name].mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
-                params[name].sub_(rate * m[name] / ((v[name] * full2).sqrt() + EPS))
+                learned[name].sub_(rate * m[name] / ((v[name] * full2).sqrt() + EPS))
+            for name, buffer in kept.items():
+                buffers[name].copy_(buffer)
             return value
 
-        self.state = params, m, v
+        self.state = learned, buffers, m, v
         self.whole = torch.compile(whole, dynamic=False, fullgraph=True)
         self.k = 0
 
@@ -242,6 +305,24 @@ class TorchCompile(TorchEager):
             super().run(first, count)
 
 
+class TorchEagerLast(TorchEager):
+    """Eager, images with their channels last."""
+
+    last = True
+
+
+class TorchFusedLast(TorchFused):
+    """Eager with the fused Adam, images with their channels last."""
+
+    last = True
+
+
+class TorchCompileLast(TorchCompile):
+    """Compiled, images with their channels last."""
+
+    last = True
+
+
 class Jax(Contender):
     """The whole step under jax.jit, Adam by hand, the old parameters and moments donated."""
 
@@ -251,35 +332,34 @@ class Jax(Contender):
 
         self.jax, self.jnp = jax, jnp
 
-        def loss(params: Any, x: Any, t: Any) -> Any:
-            for W, b in params[:-1]:
-                x = jax.nn.relu(x @ W + b)
-            W, b = params[-1]
-            log_p = jax.nn.log_softmax(x @ W + b)
-            return -jnp.mean(jnp.sum(jax.nn.one_hot(t, CLASSES) * log_p, axis=1))
+        def loss(params: Any, kept: Any, x: Any, t: Any) -> Any:
+            kept_now: list[Any] = []
+            y = jax_network(jax, self.layers, iter(params), iter(kept), kept_now, x)
+            log_p = jax.nn.log_softmax(y)
+            return -jnp.mean(jnp.sum(jax.nn.one_hot(t, CLASSES) * log_p, axis=1)), kept_now
 
-        def step(params: Any, m: Any, v: Any, k: Any, x: Any, t: Any) -> Any:
-            value, grads = jax.value_and_grad(loss)(params, x, t)
+        def step(params: Any, kept: Any, m: Any, v: Any, k: Any, x: Any, t: Any) -> Any:
+            (value, kept), grads = jax.value_and_grad(loss, has_aux=True)(params, kept, x, t)
             k = k + 1
             rate, full2 = LR / (1 - BETA1**k), 1 / (1 - BETA2**k)
             m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, grads)
             v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, grads)
             params = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v * full2) + EPS), params, m, v)
-            return params, m, v, k, value
+            return params, kept, m, v, k, value
 
-        self.jitted = jax.jit(step, donate_argnums=(0, 1, 2, 3))
+        self.plain = step
 
     def convert(self, rows: Array) -> Any:
         return self.jnp.array(rows)
 
-    def build(self, pairs: list[tuple[Array, Array]]) -> None:
+    def build(self, params: Array) -> None:
         jnp = self.jnp
-
-        def zeros() -> Any:
-            return [(jnp.zeros(W.shape), jnp.zeros(b.shape)) for W, b in pairs]
-
-        weights = [(jnp.array(W), jnp.array(b)) for W, b in pairs]
-        self.state: Any = (weights, zeros(), zeros(), jnp.zeros(()))
+        weights = [[jnp.array(a) for a in arrays] for arrays in unpack(params, self.layers, self.shape)]
+        norms = [place for place in places(self.layers, self.shape) if place.kind == "BatchNorm"]
+        kept = [(jnp.zeros(place.shapes[0]), jnp.ones(place.shapes[0])) for place in norms]
+        m, v = ([[jnp.zeros(a.shape) for a in arrays] for arrays in weights] for _ in range(2))
+        self.state: Any = (weights, kept, m, v, jnp.zeros(()))
+        self.jitted = self.jax.jit(self.plain, donate_argnums=(0, 1, 2, 3, 4))
 
     def step(self, x: Any, t: Any) -> None:
         *self.state, _ = self.jitted(*self.state, x, t)
@@ -290,6 +370,46 @@ class Jax(Contender):
 
     def params(self) -> Array:
         return pack(self.state[0])
+
+
+def jax_network(
+    jax: Any, layers: Layers, params: Iterator[Any], kept: Iterator[Any], kept_now: list[Any], x: Any
+) -> Any:
+    """y of the network. `kept` are the running means and variances before, `kept_now` gets those after."""
+    jnp = jax.numpy
+    for kind, *arguments in layers:
+        if kind == "Affine":
+            W, b = next(params)
+            x = x @ W + b
+        elif kind == "Conv2D":
+            _, _, _, stride, padding, _ = conv(arguments)
+            W, *b = next(params)
+            around = [(padding, padding)] * 2
+            x = jax.lax.conv_general_dilated(x, W, (stride,) * 2, around, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = x + b[0] if b else x
+        elif kind == "BatchNorm":
+            g, b = next(params)
+            mean, var = next(kept)
+            batch_mean, square = jnp.mean(x, (0, 1, 2)), jnp.mean(x * x, (0, 1, 2))  # as in Flax
+            batch_var = square - batch_mean**2
+            kept_now.append((0.9 * mean + 0.1 * batch_mean, 0.9 * var + 0.1 * batch_var))
+            x = (x - batch_mean) * (g * jax.lax.rsqrt(batch_var + 1e-5)) + b
+        elif kind == "ReLU":
+            x = jax.nn.relu(x)
+        elif kind == "MaxPool2D":
+            window = (1, arguments[0], arguments[0], 1)
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+        elif kind == "GlobalAvgPool":
+            x = jnp.mean(x, (1, 2))
+        elif kind == "Flatten":
+            x = x.reshape(len(x), -1)
+        elif kind == "Residual":
+            f, shortcut = arguments
+            y = jax_network(jax, f, params, kept, kept_now, x)
+            x = y + jax_network(jax, shortcut or [], params, kept, kept_now, x)
+        else:
+            raise ValueError(f"no such layer: {kind}")
+    return x
 
 
 class ScikitLearn(Contender):
@@ -304,14 +424,15 @@ class ScikitLearn(Contender):
 
         self.estimator = MLPClassifier
 
-    def start(self, params: Array, widths: list[int], x: Array, t: Array, batch: int) -> None:
+    def start(self, params: Array, layers: Layers, x: Array, t: Array, batch: int) -> None:
         self.x, self.t, self.batch = x, t, batch
+        hidden = [layer[2] for layer in layers if layer[0] == "Affine"][:-1]
         self.model = self.estimator(
-            widths[1:-1], alpha=0, batch_size=batch, shuffle=False, learning_rate_init=LR, beta_1=BETA1, beta_2=BETA2,
+            hidden, alpha=0, batch_size=batch, shuffle=False, learning_rate_init=LR, beta_1=BETA1, beta_2=BETA2,
             epsilon=EPS,
         )  # fmt: skip
         self.model.partial_fit(x[:batch], t[:batch], classes=np.arange(CLASSES))  # makes the arrays
-        for i, (W, b) in enumerate(unpack(params, widths)):
+        for i, (W, b) in enumerate(unpack(params, layers, x.shape[1:])):
             self.model.coefs_[i][...], self.model.intercepts_[i][...] = W, b
         self.optimizer = self.model._optimizer
         self.optimizer.t = 0
@@ -329,16 +450,20 @@ class ScikitLearn(Contender):
             first, count = first + n, count - n
 
     def params(self) -> Array:
-        return pack(list(zip(self.model.coefs_, self.model.intercepts_)))
+        return pack([list(arrays) for arrays in zip(self.model.coefs_, self.model.intercepts_)])
 
 
 CONTENDERS: dict[str, type[Contender]] = {
     "floor": Floor,
+    "speed": Speed,
     "tinynn-numba": Tinynn,
     "tinynn-numpy": TinynnNumpy,
     "torch-adam": TorchEager,
     "torch-fused": TorchFused,
     "torch-compile": TorchCompile,
+    "torch-adam-last": TorchEagerLast,
+    "torch-fused-last": TorchFusedLast,
+    "torch-compile-last": TorchCompileLast,
     "jax": Jax,
     "sklearn": ScikitLearn,
 }

@@ -38,12 +38,13 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 import numpy as np
 from _measuring import machine, progress, versions
+from _networks import dense, first_weights
 from _peers import BETA1, BETA2, EPS, LR, Contender, Tinynn, TorchFused
-from train_step import first_weights
 
 Array = np.ndarray[Any, Any]
 
 WIDTHS, BATCH = [784, 256, 10], 32
+LAYERS = dense(WIDTHS)
 EPOCH = 60000 // BATCH  # steps
 AGES = [0, 300, 1000, 3000, 10000, 30000, 60000, 75000, 50 * EPOCH - 300]  # steps since the units died
 QUICK_AGES = [0, 300, 1000, 3000]
@@ -143,7 +144,7 @@ class Patient:
     def fresh(self) -> Contender:
         """A network that was trained a little and has just lost half of its units."""
         network: Contender = CONTENDERS[self.name](True)
-        network.start(first_weights(WIDTHS), WIDTHS, self.x, self.t, BATCH)
+        network.start(first_weights(LAYERS, (WIDTHS[0],)), LAYERS, self.x, self.t, BATCH)
         network.run(0, STEPS_BEFORE)
         network.kill()  # type: ignore[attr-defined]
         return network

@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measuring import machine, number, one_line, progress, versions
+from _measuring import grid, machine, number, progress, versions
 from _peers import ONE_THREAD
 
 HERE = Path(__file__).parent
@@ -305,7 +305,7 @@ def runs_table(report: dict[str, Any], markdown: bool) -> str:
         else:
             continue  # not asked for
         body.append([CONTENDERS[name][0], *cells])
-    return table(heads, body, markdown)
+    return grid(heads, body, markdown)
 
 
 def waits_table(report: dict[str, Any], markdown: bool) -> str:
@@ -316,24 +316,12 @@ def waits_table(report: dict[str, Any], markdown: bool) -> str:
         both = all(times.get(package) for package in MODELS)
         by = statistics.median(a / b for a, b in zip(times["tinynn"], times["torch"])) if both else None
         body.append([row, *cells, quotient(by)])
-    return table(["", "tinynn", "PyTorch", "tinynn\n/ PyTorch"], body, markdown)
+    return grid(["", "tinynn", "PyTorch", "tinynn\n/ PyTorch"], body, markdown)
 
 
 def quotient(value: float | None) -> str:
     """A ratio, or a dash where there is none."""
     return "-" if value is None else f"{value:.2f}"
-
-
-def table(heads: list[str], body: list[list[str]], markdown: bool) -> str:
-    """The cells, aligned or as Markdown."""
-    if markdown:
-        lines = [[one_line(head) for head in heads], ["---"] + ["---:"] * (len(heads) - 1), *body]
-        return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    grid = [[head.split("\n")[0] if "\n" in head else "" for head in heads], [head.split("\n")[-1] for head in heads]]
-    grid += body
-    widths = [max(len(cells[i]) for cells in grid) for i in range(len(heads))]
-    lines = ["  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]) for cells in grid]
-    return "\n".join([*lines[:2], "-" * len(lines[0]), *lines[2:]])
 
 
 def remarks(report: dict[str, Any]) -> list[str]:

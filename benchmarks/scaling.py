@@ -38,8 +38,8 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 import numpy as np
 from _measuring import Worker, machine, progress, versions
-from _peers import CLASSES, Floor, Tinynn, unpack
-from train_step import first_weights
+from _networks import dense, first_weights
+from _peers import CLASSES, Floor, Tinynn
 
 Array = np.ndarray[Any, Any]
 
@@ -104,10 +104,11 @@ def measure_time(batch: int, widths: list[int], rounds: int, turn: float) -> dic
     """Microseconds of a step and of its floor, and their ratio, over rounds in which they take turns."""
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((ROWS, N_IN), dtype=np.float32), rng.integers(0, CLASSES, ROWS)
+    layers = dense(widths)
     step, floor = Tinynn(True), Floor(True)
     workers = [Worker(step), Worker(floor)]
     for worker in workers:
-        worker.contender.start(first_weights(widths), widths, x, t, batch)
+        worker.contender.start(first_weights(layers, (N_IN,)), layers, x, t, batch)
     step.optimizer.lr = 0.0
     for worker in workers:
         worker.warm_up(steps=100, seconds=turn)
@@ -121,14 +122,15 @@ def measure_memory(batch: int, widths: list[int]) -> dict[str, int]:
     """Bytes of a model with its Adam, and on top of that at the highest point of a step. For a fresh process."""
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((batch, N_IN), dtype=np.float32), rng.integers(0, CLASSES, batch)
-    params = first_weights(widths)
+    layers = dense(widths)
+    params = first_weights(layers, (N_IN,))
     contender = Tinynn(True)
-    contender.start(params, widths, x, t, batch)  # once before: what is made at first use is not the model's
+    contender.start(params, layers, x, t, batch)  # once before: what is made at first use is not the model's
     contender.run(0, 1)
     del contender.model, contender.loss, contender.optimizer
     gc.collect()
     tracemalloc.start()
-    contender.build(unpack(params, widths))
+    contender.build(params)
     kept, _ = tracemalloc.get_traced_memory()
     contender.run(0, 2)
     tracemalloc.reset_peak()

@@ -38,22 +38,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measuring import (
-    CHECKS,
-    WARM_UP_STEPS,
-    Process,
-    best,
-    check,
-    machine,
-    names,
-    number,
-    one_line,
-    progress,
-    ratio,
-    serve,
-    versions,
-)
-from _peers import CONTENDERS, Reference
+from _measuring import WARM_UP_STEPS, Job, Table, machine, measure, one_line, ratio, started, text, versions
+from _networks import dense
 
 Array = np.ndarray[Any, Any]
 
@@ -75,14 +61,14 @@ RATIOS = {  # heading: which time by which
     "best peer\n/ tinynn": (PEERS, ["tinynn-numba"]),
     "PyTorch\n/ tinynn": (EAGER, ["tinynn-numba"]),
 }
+CHECKS = {2: 5e-4, 20: 0.2}
+TABLE = Table("batch x hidden", "microseconds", COLUMNS, RATIOS, PEERS, CHECKS)
+CONTENDERS = [name for names in COLUMNS.values() for name in names]
 
 
 def main() -> None:
     """The command line."""
     options = parse(sys.argv[1:])
-    if options.worker:
-        serve(options.worker, options.threads == "1")
-        return
     command = shlex.join(["python", os.path.relpath(__file__), *sys.argv[1:]])
     report: dict[str, Any] = {
         "machine": machine(),
@@ -90,28 +76,17 @@ def main() -> None:
         "threads": options.threads,
         "command": command,
         "method": {key: getattr(options, key) for key in ("rounds", "turn", "warm_up")},
-        "missing": {},
         "rows": [],
     }
-    processes: dict[str, Process] = {}
-    try:
-        for name in options.only:
-            processes[name] = Process(name, options.threads)
-        for name in options.only:
-            try:
-                processes[name].ask()
-            except (ImportError, RuntimeError) as error:
-                report["missing"][name] = str(error)
-                processes.pop(name).stop()
-        with tempfile.TemporaryDirectory() as folder:
-            for data in options.data:
-                write_data(Path(folder), data, options.data_rows)
-                for size in options.sizes:
-                    report["rows"].append(measure(processes, Path(folder), data, size, options))
-    finally:
-        for process in processes.values():
-            process.stop()
-    print(text(report, options.markdown))
+    with started(options.only, options.threads) as (processes, missing), tempfile.TemporaryDirectory() as folder:
+        report["missing"] = missing
+        for data in options.data:
+            write_data(Path(folder), data, options.data_rows)
+            for size in options.sizes:
+                batch, widths = split(size)
+                job = Job(data, size, dense(widths), batch, Path(folder))
+                report["rows"].append(measure(processes, job, TABLE, options))
+    print(text(report, TABLE, DATA, options.markdown))
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     if options.plot:
@@ -133,7 +108,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", metavar="FILE", help="write everything there, each round too")
     parser.add_argument("--plot", metavar="FILE", help="draw the step times in units of the floor")
-    parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     everything = {"sizes": SIZES, "data": list(DATA), "only": list(CONTENDERS), "rounds": 5, "turn": 0.3, "warm_up": 8}
     quick = {"sizes": ["32x32"], "data": ["dense"], "only": [name for name in CONTENDERS if name != "torch-compile"],
@@ -173,147 +147,11 @@ def write_data(folder: Path, data: str, rows: int) -> None:
         x, t = x[order], t[order]
     else:
         x, t = rng.standard_normal((rows, 784), dtype=np.float32), rng.integers(0, 10, rows)
-    x_file, t_file, _ = names(data, [])
-    np.save(folder / x_file, x)
-    np.save(folder / t_file, t)
-
-
-def measure(processes: dict[str, Process], folder: Path, data: str, size: str, options: Any) -> dict[str, Any]:
-    """A row of the table: all contenders checked, warmed up and timed."""
-    batch, widths = split(size)
-    x_file, t_file, weights_file = names(data, widths)
-    weights = first_weights(widths)
-    np.save(folder / weights_file, weights)
-    reference = Reference(True)
-    reference.start(weights, widths, np.load(folder / x_file), np.load(folder / t_file), batch)
-    right, done = {}, 0
-    for steps in CHECKS:
-        reference.run(done, steps - done)
-        right[steps], done = reference.params().copy(), steps
-
-    row: dict[str, Any] = {"data": data, "size": size, "difference": {}, "warm_up_steps": {}, "errors": {}}
-    alive = dict(processes)
-    for name, process in processes.items():
-        progress(f"{data} {size}: {name}")
-        try:
-            process.ask(do="start", folder=str(folder), data=data, widths=widths, batch=batch)
-            if name != "floor":
-                row["difference"][name] = check(process, folder / f"{name}.npy", weights, right)
-            row["warm_up_steps"][name] = process.ask(do="warm_up", steps=WARM_UP_STEPS, seconds=options.warm_up)
-        except RuntimeError as error:
-            row["errors"][name] = str(error)
-            del alive[name]
-    row["rounds"], row["cores"] = {name: [] for name in alive}, {name: [] for name in alive}
-    for turn in range(options.rounds):
-        for name, process in list(alive.items()):
-            progress(f"{data} {size}: round {turn + 1}, {name}")
-            try:
-                answer = process.ask(do="turn", seconds=options.turn, block=options.turn / 10)
-            except RuntimeError as error:
-                row["errors"][name] = str(error)
-                del alive[name], row["rounds"][name], row["cores"][name]
-                continue
-            row["rounds"][name].append(answer["us"])
-            row["cores"][name].append(answer["cores"])
-    progress("")
-    row["us"] = {name: float(np.median(times)) for name, times in row["rounds"].items()}
-    row["cores"] = {name: float(np.median(cores)) for name, cores in row["cores"].items()}
-    row["ratios"] = {key.replace("\n", " "): ratio(row, *pair) for key, pair in RATIOS.items()}
-    row["best_peer"] = best(row, PEERS)
-    return row
-
-
-def first_weights(widths: list[int]) -> Array:
-    """A flat vector of weights as tinynn draws them."""
-    from tinynn import Affine, Sequential
-
-    return Sequential(*map(Affine, widths[:-1], widths[1:]), backend="numpy", seed=0).params
+    np.save(folder / f"x-{data}.npy", x)
+    np.save(folder / f"t-{data}.npy", t)
 
 
 # --- reporting -------------------------------------------------------------------------------------------------------
-
-
-def text(report: dict[str, Any], markdown: bool = False) -> str:
-    """The tables, between what was run on and what is to be said of single figures."""
-    known = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version)
-    threads = "1 thread each" if report["threads"] == "1" else "threads as each likes"
-    method = report["method"]
-    lines = [
-        f"{report['machine']}; {threads}",
-        known,
-        f"{report['command']}",
-        f"warm-up: {WARM_UP_STEPS} steps or {method['warm_up']} s; then {method['rounds']} rounds, "
-        f"{method['turn']} s each",
-    ]
-    blocks = ["\n".join(f"- {line}" if markdown else line for line in lines)]
-    for data in DATA:
-        rows = [row for row in report["rows"] if row["data"] == data]
-        if rows:
-            blocks += [f"{DATA[data]}; microseconds a step, and ratios", table(rows, markdown)]
-    notes = remarks(report)
-    if notes:
-        blocks.append("\n".join(f"- {note}" if markdown else note for note in notes))
-    return "\n\n".join(blocks)
-
-
-def table(rows: list[dict[str, Any]], markdown: bool) -> str:
-    """The rows, aligned or as Markdown."""
-    heads = ["batch x hidden", *COLUMNS, *RATIOS]
-    body = []
-    for row in rows:
-        cells = [row["size"].replace("x", " x ")]
-        for contenders in COLUMNS.values():
-            name = best(row, contenders)
-            failed = any(contender in row["errors"] for contender in contenders)
-            cells.append(number(row["us"][name]) if name else "error" if failed else "-")
-        for value in row["ratios"].values():
-            cells.append("-" if value is None else f"{value:.2f}")
-        body.append(cells)
-    if markdown:
-        lines = [
-            "| " + " | ".join(one_line(head) for head in heads) + " |",
-            "|---" + "|---:" * (len(heads) - 1) + "|",
-        ]
-        return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in body])
-    grid = [[head.split("\n")[0] if "\n" in head else "" for head in heads], [head.split("\n")[-1] for head in heads]]
-    grid += body
-    widths = [max(len(cells[i]) for cells in grid) for i in range(len(heads))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])) for cells in grid]
-    lines = [f"{cells[0]:<{widths[0]}}  {line}" for cells, line in zip(grid, lines)]
-    return "\n".join([*lines[:2], "-" * len(lines[0]), *lines[2:]])
-
-
-def remarks(report: dict[str, Any]) -> list[str]:
-    """What a reader of the table has to know besides."""
-    notes = []
-    if report["missing"]:
-        notes.append("-: not installed, or does not start:")
-        notes += [f"{name} ({' '.join(reason.split())[-90:]})" for name, reason in report["missing"].items()]
-    for row in report["rows"]:
-        for name, reason in row["errors"].items():
-            notes.append(f"error: {row['data']} {row['size']} {name}: {' '.join(reason.split())[:160]}")
-    differences = [value for row in report["rows"] for value in row["difference"].values()]
-    if differences:
-        worst = [f"{max(column):.1g} after {steps}" for steps, column in zip(CHECKS, zip(*differences))]
-        notes.append(
-            f"Parameters differ from those in double precision, in units of the way they went, by at most "
-            f"{' and '.join(worst)} steps."
-        )
-    spreads = [np.ptp(times) / np.median(times) for row in report["rows"] for times in row["rounds"].values()]
-    if spreads:
-        notes.append(
-            f"From the fastest to the slowest round of one figure: {np.median(spreads):.0%} (median), "
-            f"{np.max(spreads):.0%} (largest)."
-        )
-    if report["threads"] == "1":
-        busy: dict[str, float] = {}
-        for row in report["rows"]:
-            for name, cores in row["cores"].items():
-                busy[name] = max(busy.get(name, 0), cores)
-        greedy = [f"{name} {cores:.1f}" for name, cores in busy.items() if cores > 1.1]
-        if greedy:
-            notes.append(f"Busy cores, where it was more than one in spite of one thread: {', '.join(greedy)}.")
-    return notes
 
 
 def plot(report: dict[str, Any], file: str) -> None:
@@ -323,12 +161,12 @@ def plot(report: dict[str, Any], file: str) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    kinds = [data for data in DATA if any(row["data"] == data for row in report["rows"])]
+    kinds = [data for data in DATA if any(row["group"] == data for row in report["rows"])]
     figure, panels = plt.subplots(len(kinds), 1, figsize=(9, 3.2 * len(kinds)), squeeze=False, layout="constrained")
     timed = {name for row in report["rows"] for name in row["us"]} - {"floor"}
     shown = {head: names for head, names in COLUMNS.items() if timed & set(names)}
     for panel, data in zip(panels[:, 0], kinds):
-        rows = [row for row in report["rows"] if row["data"] == data]
+        rows = [row for row in report["rows"] if row["group"] == data]
         for place, (head, contenders) in enumerate(shown.items()):
             heights = [ratio(row, contenders, ["floor"]) or float("nan") for row in rows]
             x = np.arange(len(rows)) + (place - (len(shown) - 1) / 2) * 0.8 / len(shown)

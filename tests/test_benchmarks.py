@@ -26,8 +26,8 @@ def train_step():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         yield module
-        sys.modules.pop("_peers", None)
-        sys.modules.pop("_measuring", None)
+        for name in ("_measuring", "_networks", "_peers"):
+            sys.modules.pop(name, None)
 
 
 def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
@@ -44,7 +44,7 @@ def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
     assert report["threads"] == "1" and "--quick" in report["command"] and report["missing"] == {}
     assert {"python", "numpy", "numba", "torch", "jax", "scikit-learn"} == set(report["versions"])
     (row,) = report["rows"]
-    assert (row["data"], row["size"], row["errors"]) == ("dense", "32x32", {})
+    assert (row["group"], row["size"], row["errors"]) == ("dense", "32x32", {})
     assert set(row["us"]) == set(row["rounds"]) == set(row["cores"]) == set(OURS)
     assert all(us > 0 for us in row["us"].values())
     assert all(len(times) == report["method"]["rounds"] for times in row["rounds"].values())
@@ -73,38 +73,42 @@ def test_the_other_benchmarks_run(script, shown, tmp_path):
 
 
 def test_table_shows_missing_and_wrong_contenders(train_step):
+    import _measuring as measuring
+
     rounds = {
         "floor": [10, 12, 11],
         "tinynn-numba": [20, 36, 22],
         "torch-adam": [90, 90, 90],
         "torch-fused": [60, 72, 66],
     }
-    row = {"data": "dense", "size": "256x64-64", "rounds": rounds, "errors": {"jax": "off\nits way"}, "missing": {}}
+    row = {"group": "dense", "size": "256x64-64", "rounds": rounds, "errors": {"jax": "off\nits way"}, "missing": {}}
     row |= {"us": {name: sorted(times)[1] for name, times in rounds.items()}, "cores": {"floor": 2.0}, "difference": {}}
     row["ratios"] = {head: train_step.ratio(row, *pair) for head, pair in train_step.RATIOS.items()}
-    lines = train_step.table([row], markdown=False).splitlines()
+    lines = measuring.times([row], train_step.TABLE, markdown=False).splitlines()
     #        floor, numba, numpy, eager: the better one, compile, jax, sklearn, and the medians of three ratios each
     expected = ["11.0", "22.0", "-", "66.0", "-", "error", "-", "2.00", "3.00", "3.00"]
     assert lines[-1].split() == ["256", "x", "64-64", *expected]
     assert len({len(line) for line in lines}) == 1 and len(lines[0]) <= 120
     report = {"rows": [row], "missing": {"sklearn": "No module named 'sklearn'"}, "threads": "1"}
-    notes = "\n".join(train_step.remarks(report))
+    notes = "\n".join(measuring.remarks(report, train_step.TABLE))
     assert "sklearn (No module named 'sklearn')" in notes and "dense 256x64-64 jax: off" in notes
     assert "floor 2.0" in notes  # two cores in spite of one thread
 
 
 def test_check_refuses_parameters_that_are_off(train_step, tmp_path):
+    import _measuring as measuring
+
     class Liar:
         def ask(self, do, steps, file):
             train_step.np.save(file, right[steps] + off)
 
-    weights = train_step.first_weights([784, 3, 10])
+    weights = measuring.first_weights([["Affine", 784, 10]], (784,))
     right = {steps: weights + 0.001 * steps for steps in train_step.CHECKS}
     off = 0
-    assert train_step.check(Liar(), tmp_path / "p.npy", weights, right) == [0, 0]
+    assert measuring.check(Liar(), tmp_path / "p.npy", weights, right, train_step.CHECKS) == [0, 0]
     off = 0.001 * 1e-2
     with pytest.raises(RuntimeError, match="after 2 steps its parameters are off"):
-        train_step.check(Liar(), tmp_path / "p.npy", weights, right)
+        measuring.check(Liar(), tmp_path / "p.npy", weights, right, train_step.CHECKS)
 
 
 @pytest.mark.parametrize("word", ["256", "x32", "0x32", "32x", "32x8-0", "axb", "1x2x3"])

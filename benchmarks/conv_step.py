@@ -1,0 +1,195 @@
+"""How long does a training step of a convolutional network take? tinynn beside the frameworks, and beside BLAS.
+
+    python benchmarks/conv_step.py                                       # everything, half an hour
+    python benchmarks/conv_step.py --networks lenet --batches 32         # one row
+    python benchmarks/conv_step.py --threads default                     # each with as many threads as it likes
+
+Forward, softmax cross-entropy, backward and Adam at 1e-3, float32, for three networks:
+
+    lenet          61,706 parameters, MNIST: two convolutions of 5 x 5 with ReLU and max-pooling, three affine layers
+    resnet-mnist   77,754 parameters, MNIST: the network of examples/mnist_resnet.py
+    resnet-cifar   0.27 million parameters, random images of CIFAR's shape, 32 x 32 x 3: three stages of 16, 32 and 64
+                   channels with three residual blocks each
+
+The floor is the multiplications of a step's convolutions and products at the speed of one large BLAS product,
+1024 x 1024 x 1024, measured in turn with all others. (Products of so few channels are slower in BLAS, and convolutions
+that reuse what they have loaded may be faster than the floor.)
+
+The method is that of train_step.py: processes of their own, the same weights and batches, parameters compared with
+those in double precision before anything is timed (after 2 and 5 steps), a warm-up, turns, medians. PyTorch eager is
+the better of Adam() and Adam(fused=True); it and torch.compile are measured with channels first and channels last. JAX
+has its channels last. Batches are laid out beforehand as each likes them.
+
+Memory: the largest resident set of a process of its own that makes the network and takes five steps, framework, kernels
+and one batch included, as the operating system tells it (getrusage).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _measuring import FLOORS, Job, Table, grid, known, machine, measure, progress, started, text, versions
+from _networks import LENET, resnet
+
+NETWORKS = {  # name: a title, the layers
+    "lenet": ("LeNet-like, 61,706 parameters, MNIST", LENET),
+    "resnet-mnist": ("ResNet of examples/mnist_resnet.py, 77,754 parameters, MNIST", resnet(1, 1)),
+    "resnet-cifar": ("ResNet, 3 blocks a stage, 0.27 M parameters, random 32 x 32 x 3", resnet(3, 3)),
+}
+BATCHES = [32, 128]
+FIRST, LAST = ["torch-adam", "torch-fused"], ["torch-adam-last", "torch-fused-last"]
+COMPILED = ["torch-compile", "torch-compile-last"]
+PEERS = [*FIRST, *LAST, *COMPILED, "jax"]
+COLUMNS = {
+    "the\nfloor": ["speed"],
+    "tinynn\nnumba": ["tinynn-numba"],
+    "tinynn\nnumpy": ["tinynn-numpy"],
+    "eager\nfirst": FIRST,
+    "eager\nlast": LAST,
+    "compile\nfirst": ["torch-compile"],
+    "compile\nlast": ["torch-compile-last"],
+    "JAX\njit": ["jax"],
+}
+RATIOS = {
+    "tinynn\n/ floor": (["tinynn-numba"], ["speed"]),
+    "best peer\n/ tinynn": (PEERS, ["tinynn-numba"]),
+    "eager\n/ tinynn": ([*FIRST, *LAST], ["tinynn-numba"]),
+}
+TABLE = Table("batch", "milliseconds", COLUMNS, RATIOS, PEERS, checks={2: 5e-3, 5: 0.2})
+CONTENDERS = [name for names in COLUMNS.values() for name in names]
+MEMORY_STEPS = 5
+
+
+def main() -> None:
+    """The command line."""
+    options = parse(sys.argv[1:])
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "versions": {package: version for package, version in versions().items() if package != "scikit-learn"},
+        "threads": options.threads,
+        "command": shlex.join(["python", os.path.relpath(__file__), *sys.argv[1:]]),
+        "method": {key: getattr(options, key) for key in ("rounds", "turn", "warm_up")},
+        "rows": [],
+    }
+    learners = [name for name in options.only if name not in FLOORS and options.memory]
+    with (
+        # Those that tell their memory start first: a new process begins with the peak of the one that starts it.
+        started(learners, options.threads) as (fresh, _),
+        started(options.only, options.threads) as (processes, missing),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        report["missing"] = missing
+        for network in options.networks:
+            write_data(Path(folder), network, options.steps * max(options.batches))
+            for batch in options.batches:
+                job = Job(network, str(batch), NETWORKS[network][1], batch, Path(folder))
+                report["rows"].append(measure(processes, job, TABLE, options))
+        if options.memory:
+            report["memory"] = memory(fresh, Path(folder), options)
+    titles = {name: title for name, (title, _) in NETWORKS.items()}
+    print(text(report, TABLE, titles, options.markdown))
+    if options.memory:
+        print("\n" + memory_text(report["memory"], options))
+    if options.json:
+        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options; --quick changes the defaults of the others."""
+    parser = argparse.ArgumentParser(description="Milliseconds of a convolutional network's training step.")
+    add = parser.add_argument
+    add("--networks", nargs="+", choices=NETWORKS, metavar="NETWORK", help=f"{', '.join(NETWORKS)}; default all")
+    add("--batches", nargs="+", type=batch, metavar="N", help=f"images in a step; default {BATCHES}")
+    add("--only", nargs="+", choices=CONTENDERS, metavar="CONTENDER", help=", ".join(CONTENDERS))
+    add("--threads", choices=["1", "default"], default="1", help="for each contender; default 1")
+    add("--rounds", type=int, help="default 5")
+    add("--turn", type=float, metavar="SECONDS", help="of a contender in a round, or three steps; default 0.5")
+    add("--warm-up", type=float, metavar="SECONDS", help="at most, for 1000 steps; default 5")
+    add(
+        "--memory",
+        choices=[*NETWORKS, "none"],
+        help="whose step's memory is told, default resnet-cifar; none: nobody's",
+    )
+    add("--quick", action="store_true", help="a small row in some seconds, without torch.compile and memory")
+    add("--markdown", action="store_true", help="print the tables as Markdown")
+    add("--json", metavar="FILE", help="write everything there, each round too")
+    options = parser.parse_args(arguments)
+    everything = {"networks": list(NETWORKS), "batches": BATCHES, "only": CONTENDERS, "rounds": 5, "turn": 0.5,
+                  "warm_up": 5, "memory": "resnet-cifar"}  # fmt: skip
+    quick = {"networks": ["lenet"], "batches": [8], "only": [name for name in CONTENDERS if name not in COMPILED],
+             "rounds": 2, "turn": 0.05, "warm_up": 0.2, "memory": "none"}  # fmt: skip
+    for key, value in (quick if options.quick else everything).items():
+        if getattr(options, key) is None:
+            setattr(options, key, value)
+    options.memory = None if options.memory == "none" else options.memory
+    options.steps = 20  # batches that take turns
+    return options
+
+
+def batch(word: str) -> int:
+    """A batch as on the command line, if it is one: batch normalization needs two images."""
+    if int(word) < 2:
+        raise ValueError(word)
+    return int(word)
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def write_data(folder: Path, network: str, count: int) -> None:
+    """Images and labels, into files."""
+    rng = np.random.default_rng(0)
+    if network == "resnet-cifar":
+        x, t = rng.standard_normal((count, 32, 32, 3), dtype=np.float32), rng.integers(0, 10, count)
+    else:
+        from tinynn.datasets import load_mnist
+
+        (x, t), _ = load_mnist(flatten=False)
+        order = rng.permutation(len(x))[:count]
+        x, t = x[order][..., None], t[order]
+    np.save(folder / f"x-{network}.npy", x)
+    np.save(folder / f"t-{network}.npy", t)
+
+
+def memory(fresh: dict[str, Any], folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """MiB at most of each contender's process; they take their turns one after the other."""
+    size = max(options.batches)
+    write_data(folder, options.memory, size)
+    job = Job(options.memory, str(size), NETWORKS[options.memory][1], size, folder)
+    known(job, {})
+    peaks = {}
+    for name, process in fresh.items():
+        progress(f"memory: {name}")
+        process.ask(**job.request)
+        peaks[name] = process.ask(do="memory", steps=MEMORY_STEPS)
+        process.stop()
+    progress("")
+    return peaks
+
+
+# --- reporting -------------------------------------------------------------------------------------------------------
+
+
+def memory_text(peaks: dict[str, float], options: argparse.Namespace) -> str:
+    """A row of MiB, and one of shares of the leanest PyTorch."""
+    torch = min((peaks[name] for name in [*FIRST, *LAST] if name in peaks), default=None)
+    shown = {
+        head: min(peaks[n] for n in names if n in peaks) for head, names in COLUMNS.items() if set(names) & set(peaks)
+    }
+    heads = [f"{options.memory}, batch {max(options.batches)}", *shown]
+    body = [["peak of memory, MiB", *(f"{value:.0f}" for value in shown.values())]]
+    if torch:
+        body.append(["/ PyTorch's, eager", *(f"{value / torch:.2f}" for value in shown.values())])
+    return grid(heads, body, options.markdown)
+
+
+if __name__ == "__main__":
+    main()
