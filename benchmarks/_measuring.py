@@ -182,6 +182,7 @@ class Job(NamedTuple):
     layers: Layers
     batch: int
     folder: Path
+    checks: dict[int, float]  # after so many steps: the error allowed, as a share of the parameters' way
 
     @property
     def files(self) -> list[Path]:
@@ -196,8 +197,9 @@ class Job(NamedTuple):
 
 def measure(processes: dict[str, Process], job: Job, table: Table, options: Any) -> dict[str, Any]:
     """A row of the table: all contenders checked, warmed up and timed."""
-    weights, right = known(job, table.checks)
-    row: dict[str, Any] = {"group": job.group, "size": job.size, "difference": {}, "warm_up_steps": {}, "errors": {}}
+    weights, right = known(job)
+    row: dict[str, Any] = {"group": job.group, "size": job.size, "steps": list(job.checks)}
+    row |= {"difference": {}, "warm_up_steps": {}, "errors": {}}
     alive = dict(processes)
     what = f"{job.group} {job.size}"
     for name, process in processes.items():
@@ -205,7 +207,7 @@ def measure(processes: dict[str, Process], job: Job, table: Table, options: Any)
         try:
             process.ask(**job.request)
             if name not in FLOORS:
-                row["difference"][name] = check(process, job.folder / f"{name}.npy", weights, right, table.checks)
+                row["difference"][name] = check(process, job.folder / f"{name}.npy", weights, right, job.checks)
             row["warm_up_steps"][name] = process.ask(do="warm_up", steps=WARM_UP_STEPS, seconds=options.warm_up)
         except RuntimeError as error:
             row["errors"][name] = str(error)
@@ -230,16 +232,16 @@ def measure(processes: dict[str, Process], job: Job, table: Table, options: Any)
     return row
 
 
-def known(job: Job, checks: dict[int, float]) -> tuple[Array, dict[int, Array]]:
+def known(job: Job) -> tuple[Array, dict[int, Array]]:
     """The job's first weights, also written to a file; and those after each number of steps, in double precision."""
-    rows = max(checks) * job.batch
+    rows = max(job.checks) * job.batch
     x, t = (np.array(np.load(file, mmap_mode="r")[:rows]) for file in job.files[:2])
     weights = first_weights(job.layers, x.shape[1:])
     np.save(job.files[2], weights)
     reference = Reference(True)
     reference.start(weights, job.layers, x, t, job.batch)
     right, done = {}, 0
-    for steps in checks:
+    for steps in job.checks:
         progress(f"{job.group} {job.size}: in double precision")
         reference.run(done, steps - done)
         right[steps], done = reference.params().copy(), steps
@@ -306,7 +308,7 @@ def versions() -> dict[str, str | None]:
 
 def number(us: float) -> str:
     """Microseconds with three digits or more."""
-    return f"{us:.1f}" if us < 100 else f"{us:,.0f}"
+    return f"{us:,.{2 if us < 10 else 1 if us < 100 else 0}f}"
 
 
 def one_line(head: str) -> str:
@@ -322,9 +324,6 @@ class Table(NamedTuple):
     columns: dict[str, list[str]]  # heading (two lines): the contenders of which the best is shown
     ratios: dict[str, tuple[list[str], list[str]]]  # heading: which time by which
     peers: list[str]
-    checks: dict[
-        int, float
-    ]  # after so many steps: the error allowed, in units of the way that the parameters have gone
 
 
 def text(report: dict[str, Any], table: Table, groups: dict[str, str], markdown: bool = False) -> str:
@@ -344,7 +343,7 @@ def text(report: dict[str, Any], table: Table, groups: dict[str, str], markdown:
         rows = [row for row in report["rows"] if row["group"] == group]
         if rows:
             blocks += [f"{title}; {table.unit} a step, and ratios", times(rows, table, markdown)]
-    notes = remarks(report, table)
+    notes = remarks(report)
     if notes:
         blocks.append("\n".join(f"- {note}" if markdown else note for note in notes))
     return "\n\n".join(blocks)
@@ -378,7 +377,7 @@ def grid(heads: list[str], body: list[list[str]], markdown: bool) -> str:
     return "\n".join([*lines[:2], "-" * len(lines[0]), *lines[2:]])
 
 
-def remarks(report: dict[str, Any], table: Table) -> list[str]:
+def remarks(report: dict[str, Any]) -> list[str]:
     """What a reader of the table has to know besides."""
     notes = []
     if report["missing"]:
@@ -389,7 +388,9 @@ def remarks(report: dict[str, Any], table: Table) -> list[str]:
             notes.append(f"error: {row['group']} {row['size']} {name}: {' '.join(reason.split())[:160]}")
     differences = [value for row in report["rows"] for value in row["difference"].values()]
     if differences:
-        worst = [f"{max(column):.1g} after {steps}" for steps, column in zip(table.checks, zip(*differences))]
+        worst = [
+            f"{max(column):.1g} after {steps}" for steps, column in zip(report["rows"][0]["steps"], zip(*differences))
+        ]
         notes.append(
             f"Parameters differ from those in double precision, in units of the way they went, by at most "
             f"{' and '.join(worst)} steps."
