@@ -8,7 +8,7 @@ Forward, softmax cross-entropy, backward and Adam at 1e-3, float32, for three ne
 
     lenet          61,706 parameters, MNIST: two convolutions of 5 x 5 with ReLU and max-pooling, three affine layers
     resnet-mnist   77,754 parameters, MNIST: the network of examples/mnist_resnet.py
-    resnet-cifar   0.27 million parameters, random images of CIFAR's shape, 32 x 32 x 3: three stages of 16, 32 and 64
+    resnet-cifar   272,474 parameters, random images of CIFAR's shape, 32 x 32 x 3: three stages of 16, 32 and 64
                    channels with three residual blocks each
 
 The floor is the multiplications of a step's convolutions and products at the speed of one large BLAS product,
@@ -42,7 +42,7 @@ from _networks import LENET, first_weights, resnet
 NETWORKS = {  # name: a title, the layers
     "lenet": ("LeNet-like, 61,706 parameters, MNIST", LENET),
     "resnet-mnist": ("ResNet of examples/mnist_resnet.py, 77,754 parameters, MNIST", resnet(1, 1)),
-    "resnet-cifar": ("ResNet, 3 blocks a stage, 0.27 M parameters, random 32 x 32 x 3", resnet(3, 3)),
+    "resnet-cifar": ("ResNet, 3 blocks a stage, 272,474 parameters, random 32 x 32 x 3", resnet(3, 3)),
 }
 BATCHES = [32, 128]
 FIRST, LAST = ["torch-adam", "torch-fused"], ["torch-adam-last", "torch-fused-last"]
@@ -64,8 +64,8 @@ RATIOS = {
     "eager\n/ tinynn": ([*FIRST, *LAST], ["tinynn-numba"]),
 }
 TABLE = Table("batch", "milliseconds", COLUMNS, RATIOS, PEERS)
-# After so many steps: the error allowed, as a share of the parameters' way. Among the millions of inputs of the ReLUs of
-# a residual network some are so close to 0 that rounding decides on their side of it, in the first step already.
+# After so many steps: the error allowed, as a share of the parameters' way. Of the millions of numbers that reach ReLUs
+# in a residual network, some are so close to 0 that rounding decides on their side of it, in the first step already.
 SHARP, WIDE = {2: 5e-4, 5: 0.2}, {2: 0.2, 5: 0.2}
 CONTENDERS = [name for names in COLUMNS.values() for name in names]
 MEMORY_STEPS = 5

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import LIMIT
 
@@ -52,6 +53,68 @@ def test_quick_run_writes_a_table_json_and_a_plot(tmp_path):
     assert row["ratios"]["tinynn / floor"] > 0 and row["ratios"]["best peer / tinynn"] is None
 
 
+def test_steps_of_convolutional_networks(tmp_path):
+    command = [sys.executable, str(SCRIPT.with_name("conv_step.py")), "--quick"]
+    command += ["--batches", "4", "--only", "speed", "tinynn-numba", "--rounds", "1", "--markdown"]
+    command += ["--memory", "lenet", "--json", str(tmp_path / "report.json")]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, "PYTHONPATH": path})
+    assert run.returncode == 0, run.stderr
+    assert "peak of memory, MiB" in run.stdout and "tinynn / floor" in run.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    (row,) = report["rows"]
+    assert (row["group"], row["size"], row["errors"]) == ("lenet", "4", {})
+    assert row["us"]["speed"] > 0 and row["us"]["tinynn-numba"] > 0
+    assert report["memory"].keys() == {"tinynn-numba"} and report["memory"]["tinynn-numba"] > 20
+
+
+def test_networks_as_data_are_those_that_are_meant(train_step, monkeypatch):
+    from _networks import LENET, first_weights, multiplications, places, resnet, tinynn_layers
+
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    from mnist_resnet import resnet as example
+
+    model = example((28, 28, 1), 10, "numpy", 0)
+    assert repr(tuple(tinynn_layers(resnet(1, 1)))) == repr(model.layers)
+    assert (first_weights(resnet(1, 1), (28, 28, 1)) == model.params).all()
+    assert len(first_weights(LENET, (28, 28, 1))) == 61706
+    assert len(first_weights(resnet(3, 3), (32, 32, 3))) == 272_474
+    assert places(LENET, (28, 28, 1))[2].image == (5, 5, 16)
+    # by hand: y of 24 x 24 x 6, then an affine layer; without dx of the first
+    layers = [["Conv2D", 2, 6, 5], ["ReLU"], ["Flatten"], ["Affine", 3456, 10]]
+    assert multiplications(layers, (28, 28, 2)) == 2 * 24 * 24 * 6 * 5 * 5 * 2 + 3 * 3456 * 10
+
+
+@pytest.mark.parametrize("name", ["tinynn-numba", "torch-adam", "torch-adam-last", "torch-fused", "jax"])
+def test_contenders_train_the_same_network(train_step, name):
+    """With a bias, Flatten, strides, padding, a shortcut: what frameworks lay out differently."""
+    from _networks import block, first_weights
+    from _peers import CONTENDERS, Reference
+
+    if not name.startswith("tinynn"):
+        pytest.importorskip(name.partition("-")[0])
+    layers = [
+        ["Conv2D", 2, 3, 3],
+        ["ReLU"],
+        ["MaxPool2D", 2],
+        block(3, 4, 2),
+        ["ReLU"],
+        ["Flatten"],
+        ["Affine", 36, 10],
+    ]
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((32, 14, 12, 2), np.float32), rng.integers(0, 10, 32)
+    weights = first_weights(layers, x.shape[1:])
+    params = []
+    for contender in (Reference(True), CONTENDERS[name](True)):
+        contender.start(weights, layers, x, t, 16)
+        assert np.allclose(contender.params(), weights, atol=1e-6)
+        contender.run(0, 4)
+        params.append(contender.params().copy())
+    way, error = params[0] - weights, params[1] - params[0]
+    assert np.linalg.norm(error) < 1e-3 * np.linalg.norm(way)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "shown"),
@@ -89,8 +152,9 @@ def test_table_shows_missing_and_wrong_contenders(train_step):
     expected = ["11.0", "22.0", "-", "66.0", "-", "error", "-", "2.00", "3.00", "3.00"]
     assert lines[-1].split() == ["256", "x", "64-64", *expected]
     assert len({len(line) for line in lines}) == 1 and len(lines[0]) <= 120
+    row["steps"] = [2, 20]
     report = {"rows": [row], "missing": {"sklearn": "No module named 'sklearn'"}, "threads": "1"}
-    notes = "\n".join(measuring.remarks(report, train_step.TABLE))
+    notes = "\n".join(measuring.remarks(report))
     assert "sklearn (No module named 'sklearn')" in notes and "dense 256x64-64 jax: off" in notes
     assert "floor 2.0" in notes  # two cores in spite of one thread
 
