@@ -25,8 +25,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-for variable in ("OPENBLAS", "OMP", "MKL", "NUMBA"):
-    os.environ[f"{variable}_NUM_THREADS"] = "1"  # read when NumPy and numba are imported
+# Read when NumPy and numba are imported:
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
 import numpy as np
 from _measuring import Worker, grid, machine, number, progress, ratio, versions
