@@ -1,12 +1,14 @@
 """Op by op: what does a kernel gain over the textbook's NumPy?
 
-    python benchmarks/ops.py                          # all ops, half a minute
+    python benchmarks/ops.py                          # all ops, some minutes
     python benchmarks/ops.py --only relu adam_step    # some
     python benchmarks/ops.py --quick                  # some seconds
 
 The shapes are those of a training step of 784-256-10 in batches of 32 and 256: activations are (N, 256), losses
 (N, 10), updates 203,530 parameters; besides, first layers of 1024 and of 32 units. N x D x H is an affine map from D
-to H; its backward is without dx where the layer is the first. float32. "MNIST" are real rows in turn, four fifths of
+to H; its backward is without dx where the layer is the first. The ops of images get what a small residual network has:
+32 images of 28 x 28 with 16 channels, 14 x 14 with 32, 7 x 7 with 64, and the MNIST images of its first convolution.
+Batch normalization has a row for each pixel. float32. "MNIST" are real rows in turn, four fifths of
 them zeros, which numba skips; all else is random numbers around 0.
 
 Method. Both (on a GPU, all three) get the same arrays and are compared before they are timed. In each round everyone
@@ -22,7 +24,8 @@ from __future__ import annotations
 
 import os
 
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when NumPy is imported
+# Read when NumPy and numba are imported:
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
 import argparse
 import itertools
@@ -47,8 +50,14 @@ IN, HIDDEN, CLASSES = 784, 256, 10
 PARAMS = IN * HIDDEN + HIDDEN + HIDDEN * CLASSES + CLASSES
 BATCHES = [32, 256]
 AFFINE = ["affine", "affine_backward"]
-OPS = [*AFFINE, "relu", "relu_backward", "sigmoid", "sigmoid_backward", "tanh", "tanh_backward", "mse", "softmax",
-       "softmax_cross_entropy", "gaussian_nll", "sgd_step", "adam_step"]  # fmt: skip
+BY_Y = ["relu", "sigmoid", "tanh"]  # the backward takes y
+BY_X = {"leaky_relu": [0.01], "elu": [1.0], "gelu": [], "gelu_tanh": [], "silu": [], "softplus": []}  # x and constants
+ACTIVATIONS = [f"{op}{way}" for op in [*BY_Y, *BY_X] for way in ("", "_backward")]
+IMAGES = ["conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward",
+          "global_avg_pool", "global_avg_pool_backward", "batch_statistics", "batch_norm",
+          "batch_norm_backward"]  # fmt: skip
+OPS = [*AFFINE, *IMAGES, *ACTIVATIONS, "mse", "mae", "huber", "softmax", "softmax_cross_entropy",
+       "binary_cross_entropy", "gaussian_nll", "sgd_step", "rmsprop_step", "adam_step"]  # fmt: skip
 WINS = 1.05  # textbook / numba from which on a kernel wins
 
 rng = np.random.default_rng(0)
@@ -85,12 +94,18 @@ def cases(ops: list[str], quick: bool) -> list[Case]:
                 found += affine_cases(mnist_rows(N), H, f"{N} x {IN} x {H} MNIST")
     for N in batches:
         x, dy, shape = normal(N, HIDDEN), normal(N, HIDDEN), f"{N} x {HIDDEN}"
-        for op in ("relu", "sigmoid", "tanh"):
+        for op in BY_Y:
             found.append(Case(op, shape, [[x]]))
             found.append(Case(op + "_backward", shape, [[dy, getattr(textbook, op)(x)]]))
+        for op, constants in BY_X.items():
+            found.append(Case(op, shape, [[x, *constants]]))
+            found.append(Case(op + "_backward", shape, [[dy, x, *constants]]))
         y, t, labels = normal(N, CLASSES), normal(N, CLASSES), rng.integers(0, CLASSES, N)
         shape = f"{N} x {CLASSES}"
         found.append(Case("mse", shape, [[y, t]]))
+        found.append(Case("mae", shape, [[y, t]]))
+        found.append(Case("huber", shape, [[y, t, 1.0]]))
+        found.append(Case("binary_cross_entropy", shape, [[y, (t > 0).astype(np.float32)]]))
         found.append(Case("softmax", shape, [[y]]))
         found.append(Case("softmax_cross_entropy", f"{shape} labels", [[y, labels]]))
         found.append(Case("softmax_cross_entropy", f"{shape} rows", [[y, textbook.softmax(t)]]))
@@ -99,6 +114,11 @@ def cases(ops: list[str], quick: bool) -> list[Case]:
     shape = f"{PARAMS:,}"
     found.append(Case("sgd_step", shape, [[params, grads, m, 0.01, 0.9, False, 0.0]], writes=(0, 2)))
     found.append(Case("adam_step", shape, [[params, grads, m, v, 1, 1e-3, 0.9, 0.999, 1e-8, 0.0]], (0, 2, 3)))
+    found.append(Case("rmsprop_step", shape, [[params, grads, v, 1e-3, 0.99, 1e-8, 0.0]], writes=(0, 2)))
+    if set(IMAGES) & set(ops):
+        for H, C in [(7, 64)] if quick else [(28, 16), (14, 32), (7, 64)]:
+            found += image_cases(32, H, C, textbook)
+        found += convolution_cases(mnist_images(32), 16, "32 x 28 x 28 x 1 -> 16 MNIST")
     return sorted((case for case in found if case.op in ops), key=lambda case: OPS.index(case.op))
 
 
@@ -110,6 +130,42 @@ def affine_cases(batches: list[Array], H: int, shape: str) -> list[Case]:
         Case("affine", shape, [[x, W, b] for x in batches]),
         Case("affine_backward", shape, [[dy, x, W, dW, db, D != IN] for x in batches], writes=(3, 4)),
     ]
+
+
+def image_cases(N: int, H: int, C: int, textbook: ModuleType) -> list[Case]:
+    """N images of H x H pixels and C channels: convolution to as many, pooling, normalization."""
+    x, dy, shape = normal(N, H, H, C), normal(N, H, H, C), f"{N} x {H} x {H} x {C}"
+    found = convolution_cases([x], C, f"{shape} -> {C}")
+    window = [(2, 2), (2, 2), ((0, 0), (0, 0))]
+    y, place = textbook.max_pool2d(x, *window)
+    found.append(Case("max_pool2d", shape, [[x, *window]]))
+    found.append(Case("max_pool2d_backward", shape, [[normal(*y.shape), place, x.shape, *window]]))
+    found.append(Case("avg_pool2d", shape, [[x, *window]]))
+    found.append(Case("avg_pool2d_backward", shape, [[normal(*y.shape), x.shape, *window]]))
+    found.append(Case("global_avg_pool", shape, [[x]]))
+    found.append(Case("global_avg_pool_backward", shape, [[normal(N, C), x.shape]]))
+    rows, drows = x.reshape(-1, C), dy.reshape(-1, C)
+    g, b, (mean, var) = normal(C), normal(C), textbook.batch_statistics(rows)
+    found.append(Case("batch_statistics", shape, [[rows]]))
+    found.append(Case("batch_norm", shape, [[rows, g, b, mean, var, 1e-5]]))
+    arguments = [drows, rows, g, mean, var, np.empty_like(g), np.empty_like(b), 1e-5]
+    return [*found, Case("batch_norm_backward", shape, [arguments], writes=(5, 6))]
+
+
+def convolution_cases(batches: list[Array], n_out: int, shape: str) -> list[Case]:
+    """Forward and backward, 3 x 3, without bias; without dx where there is one channel, as in a first layer."""
+    N, H, V, C = batches[0].shape
+    W, dW, dy = normal(3, 3, C, n_out), np.empty((3, 3, C, n_out), np.float32), normal(N, H, V, n_out)
+    window = [(1, 1), ((1, 1), (1, 1))]
+    return [
+        Case("conv2d", shape, [[x, W, None, *window] for x in batches]),
+        Case("conv2d_backward", shape, [[dy, x, W, dW, None, *window, C > 1] for x in batches], writes=(3,)),
+    ]
+
+
+def mnist_images(N: int) -> list[Array]:
+    """Some batches of N."""
+    return [rows.reshape(N, 28, 28, 1) for rows in mnist_rows(N)[:8]]
 
 
 def mnist_rows(N: int) -> list[Array]:

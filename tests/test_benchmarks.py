@@ -119,7 +119,7 @@ def test_contenders_train_the_same_network(train_step, name):
 @pytest.mark.parametrize(
     ("script", "shown"),
     [
-        ("ops.py", ["adam_step", "affine_backward", "softmax_cross_entropy"]),
+        ("ops.py", ["adam_step", "conv2d_backward", "softmax_cross_entropy"]),
         ("matmul.py", ["Python", "tile", "BLAS", "peak"]),
         ("scaling.py", ["batch size", "width of the hidden layer", "upper half"]),
     ],
