@@ -1,14 +1,19 @@
-"""How long does the whole lab take, and how much memory? examples/mnist_mlp.py beside the same job in PyTorch and JAX.
+"""How long does the whole lab take, and how much memory? An example beside the same job in PyTorch and JAX.
 
     python benchmarks/mnist_end_to_end.py                            # everything, several minutes
     python benchmarks/mnist_end_to_end.py --quick                    # one epoch, one round
     python benchmarks/mnist_end_to_end.py --only tinynn-warm torch   # two contenders
+    python benchmarks/mnist_end_to_end.py --network resnet           # examples/mnist_resnet.py beside PyTorch
 
-The job, from the start of Python to the printed test accuracy: read MNIST from its compressed files, make 784-256-10
-with ReLU (weights Kaiming normal, biases 0), train it for 10 epochs on all 60,000 images, in a new order each, by Adam
-at 1e-3 with softmax cross-entropy in batches of 256; print loss and accuracy in training and on the 10,000 test images
-after each epoch. The peers' scripts, mnist_torch.py and mnist_jax.py, are written for speed and import no tinynn. They
-keep the pixels as float32; "PyTorch, bytes" keeps them as bytes until their batch is used, as tinynn's example does.
+The job, that of examples/mnist_mlp.py, from the start of Python to the printed test accuracy: read MNIST from its
+compressed files, make 784-256-10 with ReLU (weights Kaiming normal, biases 0), train it for 10 epochs on all 60,000
+images, in a new order each, by Adam at 1e-3 with softmax cross-entropy in batches of 256; print loss and accuracy in
+training and on the 10,000 test images after each epoch. The peers' scripts, mnist_torch.py and mnist_jax.py, are
+written for speed and import no tinynn. They keep the pixels as float32; "PyTorch, bytes" keeps them as bytes until
+their batch is used, as tinynn's example does.
+
+With --network resnet the job is that of examples/mnist_resnet.py (5 epochs; --rows N for fewer images). PyTorch's is
+mnist_resnet_torch.py, with channels last and with channels first; JAX has none.
 
 tinynn comes twice: cold, when numba has to compile its kernels, as in the first run on a machine; and warm, when it
 loads them from the disk, as in any later one. Both use a directory of their own for them, which is emptied before cold.
@@ -20,8 +25,9 @@ files into memory, so that no disk is timed. Then the contenders take turns; eac
 in the table is the median over rounds, a ratio the median of the ratios within each round: where the machine is shared,
 times drift, and ratios stay. Less than 1 means that the row's contender took less than the one it is divided by.
 
-The second table: what somebody waits for who starts Python to use a model, tinynn warm. `predict` takes a NumPy array
-and gives one; PyTorch's is the module under inference_mode, its input by from_numpy, its output by numpy.
+The second table, for the first job alone: what somebody waits for who starts Python to use a model, tinynn warm.
+`predict` takes a NumPy array and gives one; PyTorch's is the module under inference_mode, its input by from_numpy, its
+output by numpy.
 """
 
 from __future__ import annotations
@@ -50,14 +56,27 @@ from _measuring import grid, machine, number, progress, versions
 from _peers import ONE_THREAD
 
 HERE = Path(__file__).parent
-EXAMPLE = [str(HERE.parent / "examples" / "mnist_mlp.py"), "--no-plot", "--backend", "numba"]
-CONTENDERS = {  # name: heading, package, what Python runs
-    "tinynn-cold": ("tinynn, cold", "tinynn", EXAMPLE),
-    "tinynn-warm": ("tinynn, warm", "tinynn", EXAMPLE),
-    "torch": ("PyTorch", "torch", [str(HERE / "mnist_torch.py")]),
-    "torch-bytes": ("PyTorch, bytes", "torch", [str(HERE / "mnist_torch.py"), "--bytes"]),
-    "jax": ("JAX", "jax", [str(HERE / "mnist_jax.py")]),
+EXAMPLES = HERE.parent / "examples"
+OPTIONS = ["--no-plot", "--backend", "numba"]
+MLP = [str(EXAMPLES / "mnist_mlp.py"), *OPTIONS]
+RESNET = [str(EXAMPLES / "mnist_resnet.py"), *OPTIONS]
+RESNET_TORCH = str(HERE / "mnist_resnet_torch.py")
+NETWORKS = {  # name of a network, of a contender: heading, package, what Python runs
+    "mlp": {
+        "tinynn-cold": ("tinynn, cold", "tinynn", MLP),
+        "tinynn-warm": ("tinynn, warm", "tinynn", MLP),
+        "torch": ("PyTorch", "torch", [str(HERE / "mnist_torch.py")]),
+        "torch-bytes": ("PyTorch, bytes", "torch", [str(HERE / "mnist_torch.py"), "--bytes"]),
+        "jax": ("JAX", "jax", [str(HERE / "mnist_jax.py")]),
+    },
+    "resnet": {
+        "tinynn-cold": ("tinynn, cold", "tinynn", RESNET),
+        "tinynn-warm": ("tinynn, warm", "tinynn", RESNET),
+        "torch": ("PyTorch", "torch", [RESNET_TORCH]),
+        "torch-first": ("PyTorch, channels first", "torch", [RESNET_TORCH, "--channels", "first"]),
+    },
 }
+EPOCHS = {"mlp": 10, "resnet": 5}
 FIGURES = ["wall", "cpu", "memory", "accuracy"]  # of a run: seconds, seconds, MiB, percent
 PEERS = ["torch", "jax"]
 
@@ -80,20 +99,22 @@ def main() -> None:
         package, rows = options.worker
         print(predict_time(package, int(rows)))
         return
+    contenders = NETWORKS[options.network]
     report: dict[str, Any] = {
+        "network": options.network,
         "machine": machine(),
         "versions": {package: version for package, version in versions().items() if package != "scikit-learn"},
         "threads": options.threads,
         "command": shlex.join(["python", os.path.relpath(__file__), *sys.argv[1:]]),
         "method": {key: getattr(options, key) for key in ("rounds", "epochs", "starts")},
-        "missing": [name for name in options.only if importlib.util.find_spec(CONTENDERS[name][1]) is None],
+        "missing": [name for name in options.only if importlib.util.find_spec(contenders[name][1]) is None],
         "errors": {},
     }
-    contenders = [name for name in options.only if name not in report["missing"]]
+    installed = {name: contenders[name] for name in options.only if name not in report["missing"]}
     with tempfile.TemporaryDirectory() as kernels:
         environment = {**os.environ, **(ONE_THREAD if options.threads == "1" else {}), "NUMBA_CACHE_DIR": kernels}
-        report["runs"] = measure_runs(contenders, environment, options, report["errors"])
-        report["waits"] = measure_waits(list(report["runs"]), environment, options, report["errors"])
+        report["runs"] = measure_runs(installed, environment, options, report["errors"])
+        report["waits"] = measure_waits(report["runs"], environment, options, report["errors"])
     report["ratios"] = {
         f"{name} / {peer}": {figure: ratio(report["runs"], name, peer, figure) for figure in ("wall", "cpu", "memory")}
         for name in report["runs"]
@@ -107,11 +128,14 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The options; --quick changes the defaults of the others."""
-    parser = argparse.ArgumentParser(description="The whole of examples/mnist_mlp.py, tinynn beside PyTorch and JAX.")
+    parser = argparse.ArgumentParser(description="A whole example on MNIST, tinynn beside PyTorch and JAX.")
+    parser.add_argument("--network", choices=NETWORKS, default="mlp", help="whose example is run; default mlp")
+    parser.add_argument("--rows", type=count, metavar="N", help="resnet: train with the first N images only")
     parser.add_argument("--rounds", type=count, help="default 3")
-    parser.add_argument("--epochs", type=count, help="of each run; default 10")
+    parser.add_argument("--epochs", type=count, help="of each run; default 10, for the resnet 5")
     parser.add_argument("--threads", choices=["1", "default"], default="1", help="for each contender; default 1")
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="CONTENDER", help=", ".join(CONTENDERS))
+    everybody = list(dict.fromkeys(name for contenders in NETWORKS.values() for name in contenders))
+    parser.add_argument("--only", nargs="+", choices=everybody, metavar="CONTENDER", help=", ".join(everybody))
     parser.add_argument("--quick", action="store_true", help="one round of one epoch, and fewer starts")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--json", metavar="FILE", help="write everything there, each round too")
@@ -119,12 +143,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not hasattr(os, "wait4"):
         parser.error("a child's memory is told by os.wait4, which this system does not have")
-    everything = {"rounds": 3, "epochs": 10, "starts": 5}
+    everything = {"rounds": 3, "epochs": EPOCHS[options.network], "starts": 5}
     quick = {"rounds": 1, "epochs": 1, "starts": 2}
     for key, value in (quick if options.quick else everything).items():
         if getattr(options, key, None) is None:
             setattr(options, key, value)
-    options.only = [name for name in CONTENDERS if name in (options.only or CONTENDERS)]
+    contenders = NETWORKS[options.network]
+    options.only = [name for name in contenders if name in (options.only or contenders)]
     return options
 
 
@@ -167,7 +192,7 @@ def run(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
 
 
 def measure_runs(
-    contenders: list[str], environment: dict[str, str], options: argparse.Namespace, errors: dict[str, str]
+    contenders: dict[str, Any], environment: dict[str, str], options: argparse.Namespace, errors: dict[str, str]
 ) -> dict[str, dict[str, list[float]]]:
     """Each contender's figures, a number for each round. Who fails is left out, with the reason in `errors`."""
     runs: dict[str, dict[str, list[float]]] = {name: {figure: [] for figure in FIGURES} for name in contenders}
@@ -177,7 +202,9 @@ def measure_runs(
             progress(f"round {turn} of {options.rounds}: {name}")
             if name == "tinynn-cold":
                 empty(Path(environment["NUMBA_CACHE_DIR"]))
-            command = [*CONTENDERS[name][2], "--epochs", str(epochs), "--seed", str(turn)]
+            command = [*contenders[name][2], "--epochs", str(epochs), "--seed", str(turn)]
+            if options.network == "resnet" and (options.rows or not turn):
+                command += ["--rows", str(options.rows or 1280)]
             try:
                 result = run(command, environment)
                 result["accuracy"] = accuracy(result["output"])
@@ -192,12 +219,12 @@ def measure_runs(
 
 
 def measure_waits(
-    contenders: list[str], environment: dict[str, str], options: argparse.Namespace, errors: dict[str, str]
+    contenders: dict[str, Any], environment: dict[str, str], options: argparse.Namespace, errors: dict[str, str]
 ) -> dict[str, dict[str, list[float]]]:
     """For each row of the second table, the times of tinynn and torch, in turns."""
-    packages = [package for package in MODELS if any(CONTENDERS[name][1] == package for name in contenders)]
+    packages = [p for p in MODELS if any(NETWORKS[options.network][name][1] == p for name in contenders)]
     waits: dict[str, dict[str, list[float]]] = {}
-    for row, command in WAITS.items():
+    for row, command in WAITS.items() if options.network == "mlp" else ():
         waits[row] = {package: [] for package in packages}
         for start in range(options.starts):
             for package in list(waits[row]):
@@ -293,7 +320,7 @@ def runs_table(report: dict[str, Any], markdown: bool) -> str:
     heads = ["", "wall s", "wall\n/ PyTorch", "wall\n/ JAX", "CPU s", "peak\nMiB", "peak\n/ PyTorch", "peak\n/ JAX",
              "test\naccuracy"]  # fmt: skip
     runs, body = report["runs"], []
-    for name in CONTENDERS:
+    for name, (heading, *_) in NETWORKS[report["network"]].items():
         if name in runs:
             wall, cpu, memory, right = (statistics.median(runs[name][figure]) for figure in FIGURES)
             wall_ratios, memory_ratios = (
@@ -304,7 +331,7 @@ def runs_table(report: dict[str, Any], markdown: bool) -> str:
             cells = ["error" if name in report["errors"] else "-"] * (len(heads) - 1)
         else:
             continue  # not asked for
-        body.append([CONTENDERS[name][0], *cells])
+        body.append([heading, *cells])
     return grid(heads, body, markdown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,10 +117,35 @@ def test_contenders_train_the_same_network(train_step, name):
 
 
 @pytest.mark.slow
+def test_accuracy_of_a_network_of_five_lines():
+    command = [sys.executable, str(SCRIPT.with_name("accuracy.py")), "--networks", "lenet", "--rows", "64"]
+    command += ["--epochs", "1", "--seeds", "1"]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, "PYTHONPATH": path})
+    assert run.returncode == 0, run.stderr
+    head, _, row = run.stdout.splitlines()
+    assert head == "| network | parameters | epochs | seed 0 | mean |"
+    assert re.fullmatch(r"\| LeNet-like, .* \| 61,706 \| 1 \| ([\d.]+) % \| \*\*\1 %\*\* \|", row)
+
+
+@pytest.mark.slow
+def test_the_residual_network_in_pytorch(tmp_path):
+    pytest.importorskip("torch")
+    command = [sys.executable, str(SCRIPT.with_name("mnist_end_to_end.py")), "--network", "resnet", "--quick"]
+    command += ["--rows", "64", "--only", "torch", "--markdown", "--json", str(tmp_path / "report.json")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert run.returncode == 0, run.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["errors"] == {} and report["waits"] == {} and set(report["runs"]) == {"torch"}
+    assert "| PyTorch |" in run.stdout and 5 < report["runs"]["torch"]["accuracy"][0] < 60
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "shown"),
     [
         ("ops.py", ["adam_step", "conv2d_backward", "softmax_cross_entropy"]),
+        ("conv_layer.py", ["7, 16 -> 16", "tinynn", "floor"]),
         ("matmul.py", ["Python", "tile", "BLAS", "peak"]),
         ("scaling.py", ["batch size", "width of the hidden layer", "upper half"]),
     ],
