@@ -56,6 +56,7 @@ class Place(NamedTuple):
     kind: str
     arguments: list[Any]
     shapes: list[Shape]  # of its arrays, as tinynn has them: W, b or g, b
+    y: Shape  # of an example
     multiplications: int  # of one example's forward
     image: Shape | None  # of what Flatten made x from, if it did
 
@@ -94,7 +95,7 @@ def _places(layers: Layers, shape: Shape) -> tuple[list[Place], Shape]:
         elif kind == "Flatten":
             image, shape = shape, (math.prod(shape),)
         if shapes:
-            found.append(Place(kind, arguments, shapes, multiplications, image))
+            found.append(Place(kind, arguments, shapes, shape, multiplications, image))
             image = None
     return found, shape
 

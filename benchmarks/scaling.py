@@ -1,11 +1,12 @@
-"""How does the cost of a training step grow with the batch, the width and the depth?
+"""How does the cost of a training step grow with the batch, the width and the depth, with pixels and channels?
 
-    python benchmarks/scaling.py                          # three tables, some minutes
+    python benchmarks/scaling.py                          # five tables, some minutes
     python benchmarks/scaling.py --plot scaling.png       # and a picture of them
     python benchmarks/scaling.py --quick
 
 A step is its matrix products and what surrounds them: bias, ReLU, loss, Adam, Python. The products alone are the floor
-(np.dot into arrays that are there already, see _peers.py). A step may cost more than its floor, but must not grow
+(np.dot into arrays that are there already, see _peers.py; for a network with convolutions, as many multiplications at
+the speed of one large product). A step may cost more than its floor, but must not grow
 faster: then something in it would be of a higher order than the products. So each table has the ratio step / floor,
 with a mark where it grows, and under it the growth: the exponent e of a line cost = a x^e through the upper half of the
 points, drawn where both axes are logarithmic. (At the lower end both are mostly the cost of calls.)
@@ -17,9 +18,9 @@ the training has got to (a network that has learned its rows by heart has units 
 
 Memory. What the process holds more than before: with a model and its Adam (parameters, gradients, m and v: four arrays,
 16 bytes a parameter), and on top of that at the highest point of a step (activations: the outputs of all units for all
-rows of the batch, twice, before ReLU and after; and while a layer is gone through backward, the gradients of its own).
-As tracemalloc sees it, in a fresh process for each point: NumPy's arrays and Python's objects, not what BLAS holds for
-itself. The rows of the batch are the caller's, and not counted.
+rows of the batch, before ReLU and after, and before batch normalization, where there is one; and while a layer is gone
+through backward, the gradients of its own). As tracemalloc sees it, in a fresh process for each point: NumPy's arrays
+and Python's objects, not what BLAS holds for itself. The rows of the batch are the caller's, and not counted.
 """
 
 from __future__ import annotations
@@ -28,28 +29,33 @@ import argparse
 import gc
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when NumPy is imported
+# Read when NumPy and numba are imported:
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
 import numpy as np
 from _measuring import Worker, machine, progress, versions
-from _networks import dense, first_weights
-from _peers import CLASSES, Floor, Tinynn
+from _networks import Layers, Shape, block, dense, first_weights, places
+from _peers import CLASSES, Floor, Speed, Tinynn
 
 Array = np.ndarray[Any, Any]
 
 N_IN, HIDDEN, BATCH = 784, 256, 128
-SWEEPS = {  # what is varied: a title, the values, their number for --quick
+IMAGES = "a residual block between two layers"
+SWEEPS = {  # what is varied: a title, the values
     "batch": (f"batch size, {N_IN}-{HIDDEN}-{CLASSES}", [2**k for k in range(13)]),
     "width": (f"width of the hidden layer, {N_IN}-width-{CLASSES}, batch {BATCH}", [2**k for k in range(4, 13)]),
     "depth": (f"hidden layers of {HIDDEN}, batch {BATCH}", [1, 2, 3, 4, 6, 8, 12, 16]),
+    "side": (f"side of images, {IMAGES}, 16 channels, batch 32", [4, 8, 16, 32, 64]),
+    "channels": (f"channels, {IMAGES}, 14 x 14 pixels, batch 32", [8, 16, 32, 64, 128]),
 }
-QUICK = {"batch": [1, 16, 256], "width": [16, 64, 256], "depth": [1, 2, 4]}
+QUICK = {"batch": [1, 16, 256], "width": [16, 64, 256], "depth": [1, 2, 4], "side": [4, 8], "channels": [8, 16]}
 ROWS = 4096  # for all points, so that small batches do not find theirs in the cache
 NOTEWORTHY = 0.03  # a ratio that grows by less from one point to the next is not marked
 
@@ -80,35 +86,43 @@ def sweep(name: str, quick: bool, rounds: int, turn: float) -> list[dict[str, An
     points = []
     for value in QUICK[name] if quick else SWEEPS[name][1]:
         progress(f"{name} {value}")
-        batch, widths = network(name, value)
+        batch, layers, shape = network(name, value)
         with multiprocessing.get_context("spawn").Pool(1) as fresh:
-            memory = fresh.apply(measure_memory, (batch, widths))
-        points.append({"value": value, **measure_time(batch, widths, rounds, turn), **memory})
+            memory = fresh.apply(measure_memory, (batch, layers, shape))
+        points.append({"value": value, **measure_time(batch, layers, shape, rounds, turn), **memory})
     progress("")
     for before, point in itertools.pairwise(points):
         point["grows"] = grows(before["ratios"], point["ratios"])
     return points
 
 
-def network(name: str, value: int) -> tuple[int, list[int]]:
-    """The batch, and the widths of all layers."""
-    batch = value if name == "batch" else BATCH
+def network(name: str, value: int) -> tuple[int, Layers, Shape]:
+    """The batch, the network, and the shape of an example."""
+    if name in ("side", "channels"):
+        H, C = (value, 16) if name == "side" else (14, value)
+        first = [["Conv2D", 3, C, 3, 1, 1, False], ["BatchNorm", C], ["ReLU"]]
+        return 32, [*first, block(C, C, 1), ["ReLU"], ["GlobalAvgPool"], ["Affine", C, CLASSES]], (H, H, 3)
     hidden = {"batch": [HIDDEN], "width": [value], "depth": [HIDDEN] * value}[name]
-    return batch, [N_IN, *hidden, CLASSES]
+    return value if name == "batch" else BATCH, dense([N_IN, *hidden, CLASSES]), (N_IN,)
+
+
+def data(count: int, shape: Shape) -> tuple[Array, Array]:
+    """Random examples and labels."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((count, *shape), dtype=np.float32), rng.integers(0, CLASSES, count)
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure_time(batch: int, widths: list[int], rounds: int, turn: float) -> dict[str, Any]:
+def measure_time(batch: int, layers: Layers, shape: Shape, rounds: int, turn: float) -> dict[str, Any]:
     """Microseconds of a step and of its floor, and their ratio, over rounds in which they take turns."""
-    rng = np.random.default_rng(0)
-    x, t = rng.standard_normal((ROWS, N_IN), dtype=np.float32), rng.integers(0, CLASSES, ROWS)
-    layers = dense(widths)
-    step, floor = Tinynn(True), Floor(True)
+    images = len(shape) > 1
+    x, t = data(max(4 * batch, ROWS // 16) if images else ROWS, shape)
+    step, floor = Tinynn(True), Speed(True) if images else Floor(True)
     workers = [Worker(step), Worker(floor)]
     for worker in workers:
-        worker.contender.start(first_weights(layers, (N_IN,)), layers, x, t, batch)
+        worker.contender.start(first_weights(layers, shape), layers, x, t, batch)
     step.optimizer.lr = 0.0
     for worker in workers:
         worker.warm_up(steps=100, seconds=turn)
@@ -118,12 +132,10 @@ def measure_time(batch: int, widths: list[int], rounds: int, turn: float) -> dic
     return {"us": us, "floor_us": floor_us, "ratio": np.median(ratios), "ratios": ratios.tolist()}
 
 
-def measure_memory(batch: int, widths: list[int]) -> dict[str, int]:
+def measure_memory(batch: int, layers: Layers, shape: Shape) -> dict[str, int]:
     """Bytes of a model with its Adam, and on top of that at the highest point of a step. For a fresh process."""
-    rng = np.random.default_rng(0)
-    x, t = rng.standard_normal((batch, N_IN), dtype=np.float32), rng.integers(0, CLASSES, batch)
-    layers = dense(widths)
-    params = first_weights(layers, (N_IN,))
+    x, t = data(batch, shape)
+    params = first_weights(layers, shape)
     contender = Tinynn(True)
     contender.start(params, layers, x, t, batch)  # once before: what is made at first use is not the model's
     contender.run(0, 1)
@@ -139,7 +151,7 @@ def measure_memory(batch: int, widths: list[int]) -> dict[str, int]:
     return {
         "parameters": params.size,
         "model_bytes": kept,
-        "activations": batch * sum(widths[1:]),
+        "activations": batch * sum(math.prod(place.y) for place in places(layers, shape) if place.multiplications),
         "step_bytes": peak - kept,
     }
 
@@ -195,8 +207,9 @@ def plot(sweeps: dict[str, list[dict[str, Any]]], file: str) -> None:
 
     from tinynn.plots import BLUE, GREEN, VERMILLION
 
-    figure, panels = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
-    labels = {"batch": "rows in a batch", "width": "units in the hidden layer", "depth": "hidden layers"}
+    figure, panels = plt.subplots(2, 3, figsize=(16, 8), layout="constrained")
+    labels = {"batch": "rows in a batch", "width": "units in the hidden layer", "depth": "hidden layers",
+              "side": "pixels on a side", "channels": "channels"}  # fmt: skip
     for panel, (name, points) in zip(panels.flat, sweeps.items()):
         x = [p["value"] for p in points]
         panel.loglog(x, [p["us"] / 1e3 for p in points], "o-", color=BLUE, label="step")
@@ -207,7 +220,7 @@ def plot(sweeps: dict[str, list[dict[str, Any]]], file: str) -> None:
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     panels[0, 0].legend()
 
-    panel = panels[1, 1]
+    panel = panels[1, 2]
     every = sorted(sweeps["width"] + sweeps["depth"], key=lambda p: p["parameters"])
     sizes = np.array([p["parameters"] for p in every])
     rows = [p["activations"] for p in sweeps["batch"]]
