@@ -47,13 +47,13 @@ from _peers import CLASSES, Floor, Speed, Tinynn
 Array = np.ndarray[Any, Any]
 
 N_IN, HIDDEN, BATCH = 784, 256, 128
-IMAGES = "a residual block between two layers"
+
 SWEEPS = {  # what is varied: a title, the values
     "batch": (f"batch size, {N_IN}-{HIDDEN}-{CLASSES}", [2**k for k in range(13)]),
     "width": (f"width of the hidden layer, {N_IN}-width-{CLASSES}, batch {BATCH}", [2**k for k in range(4, 13)]),
     "depth": (f"hidden layers of {HIDDEN}, batch {BATCH}", [1, 2, 3, 4, 6, 8, 12, 16]),
-    "side": (f"side of images, {IMAGES}, 16 channels, batch 32", [4, 8, 16, 32, 64]),
-    "channels": (f"channels, {IMAGES}, 14 x 14 pixels, batch 32", [8, 16, 32, 64, 128]),
+    "side": ("side of images, a residual block of 16 channels, batch 32", [4, 8, 16, 32, 64]),
+    "channels": ("channels of a residual block, 14 x 14 pixels, batch 32", [8, 16, 32, 64, 128]),
 }
 QUICK = {"batch": [1, 16, 256], "width": [16, 64, 256], "depth": [1, 2, 4], "side": [4, 8], "channels": [8, 16]}
 ROWS = 4096  # for all points, so that small batches do not find theirs in the cache
