@@ -187,7 +187,8 @@ class Job(NamedTuple):
     @property
     def files(self) -> list[Path]:
         """Of examples, labels and first weights."""
-        return [self.folder / f"{name}.npy" for name in (f"x-{self.group}", f"t-{self.group}", "weights")]
+        names = f"x-{self.group}", f"t-{self.group}", f"weights-{self.group}-{self.size}"
+        return [self.folder / f"{name}.npy" for name in names]
 
     @property
     def request(self) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class Job(NamedTuple):
 
 def measure(processes: dict[str, Process], job: Job, table: Table, options: Any) -> dict[str, Any]:
     """A row of the table: all contenders checked, warmed up and timed."""
-    weights, right = known(job)
+    weights, right = in_double_precision(job)
     row: dict[str, Any] = {"group": job.group, "size": job.size, "steps": list(job.checks)}
     row |= {"difference": {}, "warm_up_steps": {}, "errors": {}}
     alive = dict(processes)
@@ -232,8 +233,8 @@ def measure(processes: dict[str, Process], job: Job, table: Table, options: Any)
     return row
 
 
-def known(job: Job) -> tuple[Array, dict[int, Array]]:
-    """The job's first weights, also written to a file; and those after each number of steps, in double precision."""
+def in_double_precision(job: Job) -> tuple[Array, dict[int, Array]]:
+    """The job's first weights, also written to a file; and the parameters after each number of steps."""
     rows = max(job.checks) * job.batch
     x, t = (np.array(np.load(file, mmap_mode="r")[:rows]) for file in job.files[:2])
     weights = first_weights(job.layers, x.shape[1:])
@@ -388,9 +389,8 @@ def remarks(report: dict[str, Any]) -> list[str]:
             notes.append(f"error: {row['group']} {row['size']} {name}: {' '.join(reason.split())[:160]}")
     differences = [value for row in report["rows"] for value in row["difference"].values()]
     if differences:
-        worst = [
-            f"{max(column):.1g} after {steps}" for steps, column in zip(report["rows"][0]["steps"], zip(*differences))
-        ]
+        after = report["rows"][0]["steps"]
+        worst = [f"{max(column):.1g} after {steps}" for steps, column in zip(after, zip(*differences))]
         notes.append(
             f"Parameters differ from those in double precision, in units of the way they went, by at most "
             f"{' and '.join(worst)} steps."
