@@ -95,7 +95,7 @@ def main() -> None:
             for batch in options.batches:
                 report["rows"].append(measure(processes, job(network, batch, Path(folder)), TABLE, options))
         if options.memory:
-            report["memory"] = memory(fresh, Path(folder), options)
+            report["memory"] = memory(fresh, Path(tempfile.mkdtemp(dir=folder)), options)
     titles = {name: title for name, (title, _) in NETWORKS.items()}
     print(text(report, TABLE, titles, options.markdown))
     if options.memory:
@@ -118,19 +118,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add(
         "--memory",
         choices=[*NETWORKS, "none"],
-        help="whose step's memory is told, default resnet-cifar; none: nobody's",
+        help="whose step's memory is told; default resnet-cifar, if it is timed",
     )
     add("--quick", action="store_true", help="a small row in some seconds, without torch.compile and memory")
     add("--markdown", action="store_true", help="print the tables as Markdown")
     add("--json", metavar="FILE", help="write everything there, each round too")
     options = parser.parse_args(arguments)
     everything = {"networks": list(NETWORKS), "batches": BATCHES, "only": CONTENDERS, "rounds": 5, "turn": 0.5,
-                  "warm_up": 5, "memory": "resnet-cifar"}  # fmt: skip
+                  "warm_up": 5}  # fmt: skip
     quick = {"networks": ["lenet"], "batches": [8], "only": [name for name in CONTENDERS if name not in COMPILED],
-             "rounds": 2, "turn": 0.05, "warm_up": 0.2, "memory": "none"}  # fmt: skip
+             "rounds": 2, "turn": 0.05, "warm_up": 0.2}  # fmt: skip
     for key, value in (quick if options.quick else everything).items():
         if getattr(options, key) is None:
             setattr(options, key, value)
+    if options.memory is None and "resnet-cifar" in options.networks:
+        options.memory = "resnet-cifar"
     options.memory = None if options.memory == "none" else options.memory
     options.steps = 20  # batches that take turns
     return options
@@ -170,15 +172,17 @@ def memory(fresh: dict[str, Any], folder: Path, options: argparse.Namespace) -> 
     """MiB at most of each contender's process; they take their turns one after the other."""
     size = max(options.batches)
     write_data(folder, options.memory, size)
-    shape = np.load(folder / f"x-{options.memory}.npy").shape[1:]
-    np.save(folder / "weights.npy", first_weights(NETWORKS[options.memory][1], shape))
-    request = job(options.memory, size, folder).request
+    what = job(options.memory, size, folder)
+    np.save(what.files[2], first_weights(what.layers, np.load(what.files[0]).shape[1:]))
     peaks = {}
     for name, process in fresh.items():
         progress(f"memory: {name}")
-        process.ask(**request)
-        peaks[name] = process.ask(do="memory", steps=MEMORY_STEPS)
-        process.stop()
+        try:
+            process.ask(**what.request)
+            peaks[name] = process.ask(do="memory", steps=MEMORY_STEPS)
+        except RuntimeError as error:
+            print(f"memory of {name}: {error}", file=sys.stderr)
+        process.stop()  # before the next, which has the machine's memory to itself
     progress("")
     return peaks
 
