@@ -326,6 +326,11 @@ class Table(NamedTuple):
     ratios: dict[str, tuple[list[str], list[str]]]  # heading: which time by which
     peers: list[str]
 
+    @property
+    def contenders(self) -> list[str]:
+        """All of the columns."""
+        return [name for names in self.columns.values() for name in names]
+
 
 def text(report: dict[str, Any], table: Table, groups: dict[str, str], markdown: bool = False) -> str:
     """The tables, between what was run on and what is to be said of single figures."""

@@ -128,7 +128,7 @@ class Tinynn(Contender):
         nn = self.tinynn
         layers = tinynn_layers(self.layers)
         self.model = nn.Sequential(*layers, shape=self.shape, backend=self.backend, dtype=self.dtype)
-        self.model.params[...] = params
+        self.model.params[...] = self.model.ops.asarray(params.astype(self.dtype))
         self.loss = nn.SoftmaxCrossEntropy(backend=self.backend)
         self.optimizer = nn.Adam(self.model, LR, BETA1, BETA2, EPS)
 
@@ -147,6 +147,26 @@ class TinynnNumpy(Tinynn):
     """The same on the plain NumPy backend."""
 
     backend = "numpy"
+
+
+class TinynnCupy(Tinynn):
+    """The same on a GPU."""
+
+    backend = "cupy"
+
+    def __init__(self, one_thread: bool) -> None:
+        super().__init__(one_thread)
+        self.ops = self.tinynn.backends.load("cupy")
+
+    def convert(self, rows: Array) -> Any:
+        return self.ops.asarray(rows)
+
+    def run(self, first: int, count: int) -> None:
+        super().run(first, count)
+        self.ops.xp.cuda.Device().synchronize()  # calls return before their work is done
+
+    def params(self) -> Array:
+        return np.array(self.ops.to_numpy(self.model.params))
 
 
 class Reference(TinynnNumpy):
@@ -213,7 +233,7 @@ class TorchEager(Contender):
     def params(self) -> Array:
         arrays = []
         for place, parameter in self.theirs(self.model):
-            a = parameter.detach().numpy()
+            a = parameter.detach().cpu().numpy()
             if a.ndim == 4:
                 a = a.transpose(2, 3, 1, 0)
             elif a.ndim == 2:
@@ -259,6 +279,35 @@ class TorchFused(TorchEager):
     """The same with Adam(fused=True), one kernel for each parameter array."""
 
     fused = True
+
+
+class TorchCuda(TorchFused):
+    """Eager with the fused Adam on a GPU. Convolutions multiply in float32, as tinynn's do, not in TF32."""
+
+    device = "cuda"
+
+    def __init__(self, one_thread: bool) -> None:
+        super().__init__(one_thread)
+        if self.device == "cuda" and not self.torch.cuda.is_available():
+            raise ImportError("PyTorch finds no GPU")
+        self.torch.backends.cudnn.allow_tf32 = False
+
+    def convert(self, rows: Array) -> Any:
+        return super().convert(rows).to(self.device)
+
+    def module(self, params: Array) -> Any:
+        return super().module(params).to(self.device)
+
+    def run(self, first: int, count: int) -> None:
+        super().run(first, count)
+        if self.device == "cuda":
+            self.torch.cuda.synchronize()
+
+
+class TorchCudaLast(TorchCuda):
+    """The same, images with their channels last."""
+
+    last = True
 
 
 class TorchCompile(TorchEager):
@@ -459,9 +508,12 @@ CONTENDERS: dict[str, type[Contender]] = {
     "speed": Speed,
     "tinynn-numba": Tinynn,
     "tinynn-numpy": TinynnNumpy,
+    "tinynn-cupy": TinynnCupy,
     "torch-adam": TorchEager,
     "torch-fused": TorchFused,
     "torch-compile": TorchCompile,
+    "torch-cuda": TorchCuda,
+    "torch-cuda-last": TorchCudaLast,
     "torch-adam-last": TorchEagerLast,
     "torch-fused-last": TorchFusedLast,
     "torch-compile-last": TorchCompileLast,

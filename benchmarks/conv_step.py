@@ -3,6 +3,7 @@
     python benchmarks/conv_step.py                                       # everything, half an hour
     python benchmarks/conv_step.py --networks lenet --batches 32         # one row
     python benchmarks/conv_step.py --threads default                     # each with as many threads as it likes
+    python benchmarks/conv_step.py --gpu                                 # tinynn on CuPy beside PyTorch eager on a GPU
 
 Forward, softmax cross-entropy, backward and Adam at 1e-3, float32, for three networks:
 
@@ -67,13 +68,27 @@ TABLE = Table("batch", "milliseconds", COLUMNS, RATIOS, PEERS)
 # After so many steps: the error allowed, as a share of the parameters' way. Of the millions of numbers that reach ReLUs
 # in a residual network, some are so close to 0 that rounding decides on their side of it, in the first step already.
 SHARP, WIDE = {2: 5e-4, 5: 0.2}, {2: 0.2, 5: 0.2}
-CONTENDERS = [name for names in COLUMNS.values() for name in names]
+CUDA = ["torch-cuda", "torch-cuda-last"]
+ON_GPU = Table(
+    "batch",
+    "milliseconds",
+    {
+        "tinynn\ncupy": ["tinynn-cupy"],
+        "tinynn\nnumba": ["tinynn-numba"],
+        "eager\nfirst": CUDA[:1],
+        "eager\nlast": CUDA[1:],
+    },
+    {"eager\n/ tinynn": (CUDA, ["tinynn-cupy"])},
+    CUDA,
+)
+CONTENDERS, GPU_CONTENDERS = TABLE.contenders, ON_GPU.contenders
 MEMORY_STEPS = 5
 
 
 def main() -> None:
     """The command line."""
     options = parse(sys.argv[1:])
+    shown = ON_GPU if options.gpu else TABLE
     report: dict[str, Any] = {
         "machine": machine(),
         "versions": {package: version for package, version in versions().items() if package != "scikit-learn"},
@@ -93,11 +108,11 @@ def main() -> None:
         for network in options.networks:
             write_data(Path(folder), network, options.steps * max(options.batches))
             for batch in options.batches:
-                report["rows"].append(measure(processes, job(network, batch, Path(folder)), TABLE, options))
+                report["rows"].append(measure(processes, job(network, batch, Path(folder)), shown, options))
         if options.memory:
             report["memory"] = memory(fresh, Path(tempfile.mkdtemp(dir=folder)), options)
     titles = {name: title for name, (title, _) in NETWORKS.items()}
-    print(text(report, TABLE, titles, options.markdown))
+    print(text(report, shown, titles, options.markdown))
     if options.memory:
         print("\n" + memory_text(report["memory"], options))
     if options.json:
@@ -108,9 +123,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The options; --quick changes the defaults of the others."""
     parser = argparse.ArgumentParser(description="Milliseconds of a convolutional network's training step.")
     add = parser.add_argument
+    everybody = list(dict.fromkeys([*CONTENDERS, *GPU_CONTENDERS]))
     add("--networks", nargs="+", choices=NETWORKS, metavar="NETWORK", help=f"{', '.join(NETWORKS)}; default all")
     add("--batches", nargs="+", type=batch, metavar="N", help=f"images in a step; default {BATCHES}")
-    add("--only", nargs="+", choices=CONTENDERS, metavar="CONTENDER", help=", ".join(CONTENDERS))
+    add("--only", nargs="+", choices=everybody, metavar="CONTENDER", help=", ".join(everybody))
+    add("--gpu", action="store_true", help="on a GPU; CPU threads as each likes; memory is the CPU's, so not told")
     add("--threads", choices=["1", "default"], default="1", help="for each contender; default 1")
     add("--rounds", type=int, help="default 5")
     add("--turn", type=float, metavar="SECONDS", help="of a contender in a round, or three steps; default 0.5")
@@ -124,14 +141,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--markdown", action="store_true", help="print the tables as Markdown")
     add("--json", metavar="FILE", help="write everything there, each round too")
     options = parser.parse_args(arguments)
-    everything = {"networks": list(NETWORKS), "batches": BATCHES, "only": CONTENDERS, "rounds": 5, "turn": 0.5,
+    contenders = GPU_CONTENDERS if options.gpu else CONTENDERS
+    options.threads = "default" if options.gpu else options.threads
+    everything = {"networks": list(NETWORKS), "batches": BATCHES, "only": contenders, "rounds": 5, "turn": 0.5,
                   "warm_up": 5}  # fmt: skip
-    quick = {"networks": ["lenet"], "batches": [8], "only": [name for name in CONTENDERS if name not in COMPILED],
+    quick = {"networks": ["lenet"], "batches": [8], "only": [name for name in contenders if name not in COMPILED],
              "rounds": 2, "turn": 0.05, "warm_up": 0.2}  # fmt: skip
     for key, value in (quick if options.quick else everything).items():
         if getattr(options, key) is None:
             setattr(options, key, value)
-    if options.memory is None and "resnet-cifar" in options.networks:
+    if options.memory is None and "resnet-cifar" in options.networks and not options.gpu:
         options.memory = "resnet-cifar"
     options.memory = None if options.memory == "none" else options.memory
     options.steps = 20  # batches that take turns

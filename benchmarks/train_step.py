@@ -3,6 +3,7 @@
     python benchmarks/train_step.py                                  # everything, several minutes
     python benchmarks/train_step.py --sizes 256x256 --data mnist     # one row
     python benchmarks/train_step.py --threads default                # each with as many threads as it likes
+    python benchmarks/train_step.py --gpu                            # tinynn on CuPy beside PyTorch eager on a GPU
 
 The job: 784 inputs, ReLU layers, 10 classes, softmax cross-entropy, Adam at 1e-3, float32. A size such as 256x512-512
 is a batch of 256 and two hidden layers of 512. The rows are dense (random numbers around 0: rows of positive numbers
@@ -63,12 +64,20 @@ RATIOS = {  # heading: which time by which
 }
 CHECKS = {2: 5e-4, 20: 0.2}  # after so many steps: the error allowed, as a share of the parameters' way
 TABLE = Table("batch x hidden", "microseconds", COLUMNS, RATIOS, PEERS)
-CONTENDERS = [name for names in COLUMNS.values() for name in names]
+ON_GPU = Table(
+    "batch x hidden",
+    "microseconds",
+    {"tinynn\ncupy": ["tinynn-cupy"], "tinynn\nnumba": ["tinynn-numba"], "PyTorch\neager": ["torch-cuda"]},
+    {"PyTorch\n/ tinynn": (["torch-cuda"], ["tinynn-cupy"])},
+    ["torch-cuda"],
+)
+CONTENDERS, GPU_CONTENDERS = TABLE.contenders, ON_GPU.contenders
 
 
 def main() -> None:
     """The command line."""
     options = parse(sys.argv[1:])
+    shown = ON_GPU if options.gpu else TABLE
     command = shlex.join(["python", os.path.relpath(__file__), *sys.argv[1:]])
     report: dict[str, Any] = {
         "machine": machine(),
@@ -85,8 +94,8 @@ def main() -> None:
             for size in options.sizes:
                 batch, widths = split(size)
                 job = Job(data, size, dense(widths), batch, Path(folder), CHECKS)
-                report["rows"].append(measure(processes, job, TABLE, options))
-    print(text(report, TABLE, DATA, options.markdown))
+                report["rows"].append(measure(processes, job, shown, options))
+    print(text(report, shown, DATA, options.markdown))
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     if options.plot:
@@ -95,10 +104,12 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The options; --quick changes the defaults of the others."""
+    everybody = list(dict.fromkeys([*CONTENDERS, *GPU_CONTENDERS]))
     parser = argparse.ArgumentParser(description="Microseconds of a training step, tinynn beside its peers.")
     parser.add_argument("--sizes", nargs="+", type=size, metavar="SIZE", help=f"rows; default {' '.join(SIZES)}")
     parser.add_argument("--data", nargs="+", choices=DATA, help="default: both")
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="CONTENDER", help=", ".join(CONTENDERS))
+    parser.add_argument("--only", nargs="+", choices=everybody, metavar="CONTENDER", help=", ".join(everybody))
+    parser.add_argument("--gpu", action="store_true", help="on a GPU; CPU threads as each likes")
     parser.add_argument("--threads", choices=["1", "default"], default="1", help="for each contender; default 1")
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--turn", type=float, metavar="SECONDS", help="of a contender in a round; default 0.3")
@@ -109,8 +120,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write everything there, each round too")
     parser.add_argument("--plot", metavar="FILE", help="draw the step times in units of the floor")
     options = parser.parse_args(arguments)
-    everything = {"sizes": SIZES, "data": list(DATA), "only": list(CONTENDERS), "rounds": 5, "turn": 0.3, "warm_up": 8}
-    quick = {"sizes": ["32x32"], "data": ["dense"], "only": [name for name in CONTENDERS if name != "torch-compile"],
+    contenders = GPU_CONTENDERS if options.gpu else CONTENDERS
+    options.threads = "default" if options.gpu else options.threads
+    everything = {"sizes": SIZES, "data": list(DATA), "only": contenders, "rounds": 5, "turn": 0.3, "warm_up": 8}
+    quick = {"sizes": ["32x32"], "data": ["dense"], "only": [name for name in contenders if name != "torch-compile"],
              "rounds": 2, "turn": 0.05, "warm_up": 0.2}  # fmt: skip
     for key, value in (quick if options.quick else everything).items():
         if getattr(options, key) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LIMIT
+from conftest import LIMIT, posing_as_cupy
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "train_step.py"
@@ -86,14 +87,17 @@ def test_networks_as_data_are_those_that_are_meant(train_step, monkeypatch):
     assert multiplications(layers, (28, 28, 2)) == 2 * 24 * 24 * 6 * 5 * 5 * 2 + 3 * 3456 * 10
 
 
-@pytest.mark.parametrize("name", ["tinynn-numba", "torch-adam", "torch-adam-last", "torch-fused", "jax"])
-def test_contenders_train_the_same_network(train_step, name):
+@pytest.mark.parametrize(
+    "name", ["tinynn-numba", "tinynn-cupy", "torch-adam", "torch-adam-last", "torch-cuda-last", "jax"]
+)
+def test_contenders_train_the_same_network(train_step, name, monkeypatch):
     """With a bias, Flatten, strides, padding, a shortcut: what frameworks lay out differently."""
     from _networks import block, first_weights
-    from _peers import CONTENDERS, Reference
+    from _peers import CONTENDERS, Reference, TorchCuda
 
     if not name.startswith("tinynn"):
         pytest.importorskip(name.partition("-")[0])
+    monkeypatch.setattr(TorchCuda, "device", "cpu")  # its code, where there is no GPU
     layers = [
         ["Conv2D", 2, 3, 3],
         ["ReLU"],
@@ -107,11 +111,13 @@ def test_contenders_train_the_same_network(train_step, name):
     x, t = rng.standard_normal((32, 14, 12, 2), np.float32), rng.integers(0, 10, 32)
     weights = first_weights(layers, x.shape[1:])
     params = []
-    for contender in (Reference(True), CONTENDERS[name](True)):
-        contender.start(weights, layers, x, t, 16)
-        assert np.allclose(contender.params(), weights, atol=1e-6)
-        contender.run(0, 4)
-        params.append(contender.params().copy())
+    with posing_as_cupy() if name == "tinynn-cupy" else contextlib.nullcontext():
+        contenders = [Reference(True), CONTENDERS[name](True)]
+        for contender in contenders:
+            contender.start(weights, layers, x, t, 16)
+            assert np.allclose(contender.params(), weights, atol=1e-6)
+            contender.run(0, 4)
+            params.append(contender.params().copy())
     way, error = params[0] - weights, params[1] - params[0]
     assert np.linalg.norm(error) < 1e-3 * np.linalg.norm(way)
 
