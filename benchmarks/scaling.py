@@ -55,7 +55,7 @@ SWEEPS = {  # what is varied: a title, the values
     "side": ("side of images, a residual block of 16 channels, batch 32", [4, 8, 16, 32, 64]),
     "channels": ("channels of a residual block, 14 x 14 pixels, batch 32", [8, 16, 32, 64, 128]),
 }
-QUICK = {"batch": [1, 16, 256], "width": [16, 64, 256], "depth": [1, 2, 4], "side": [4, 8], "channels": [8, 16]}
+QUICK = {"batch": [1, 64], "width": [16, 64], "depth": [1, 2], "side": [4, 8], "channels": [8, 16]}
 ROWS = 4096  # for all points, so that small batches do not find theirs in the cache
 NOTEWORTHY = 0.03  # a ratio that grows by less from one point to the next is not marked
 
@@ -63,7 +63,7 @@ NOTEWORTHY = 0.03  # a ratio that grows by less from one point to the next is no
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="The cost of a step against batch, width and depth.")
-    parser.add_argument("--quick", action="store_true", help="three points of each, few rounds")
+    parser.add_argument("--quick", action="store_true", help="two points of each, few rounds")
     parser.add_argument("--rounds", type=int, help="default 9")
     parser.add_argument("--turn", type=float, metavar="SECONDS", help="of step or floor in a round; default 0.1")
     parser.add_argument("--json", metavar="FILE", help="write everything there, each round too")
