@@ -137,7 +137,7 @@ class Step:
     number: int
     phase: str  # "given", "forward", "loss", "backward", "update"
     title: str  # "layer 2, Sigmoid()"
-    layer: int | None
+    layer: int | str | None  # its path, 2 or "3.1"
     quantities: list[Quantity]
     note: str = ""
 

@@ -26,14 +26,20 @@ class Call:
     """One forward of one layer, and the backward that belongs to it. What was not computed is None."""
 
     layer: Any
-    number: int | None  # of the layer, from 1; None where the model is one box
-    place: str  # "layer 2"
+    path: int | str | None  # of the layer in its model, 2 or "3.1"; None where the model is one box
+    place: str  # "layer 2", "layer 3.1 (call 2)"
     x: Array
     y: Array
     params: dict[str, Array]  # as they were in the forward
     dy: Array | None = None
     dx: Array | None = None
     grads: dict[str, Array] = field(default_factory=dict)  # by the parameters' names
+    within: list[Call] = field(default_factory=list)  # the calls that this one has made, of a block's layers
+
+    @property
+    def home(self) -> str:
+        """Where the layer is, whichever call this is: "layer 2"."""
+        return self.place.partition(" (")[0]
 
 
 @dataclass
@@ -53,6 +59,12 @@ class Record:
     new: dict[str, dict[tuple[str, str], Array]] = field(default_factory=dict)  # and after it
     params: dict[tuple[str, str], Array] = field(default_factory=dict)  # after the step
     value_after: float | None = None
+
+
+def paths_of(model: Any) -> dict[int | str, Layer]:
+    """A model's layers by their places, 2 or "3.1", in the order of use; counted from 1 where they have none."""
+    layers = in_order_of_use(model)
+    return {number if layer.place is None else layer.place: layer for number, layer in enumerate(layers, 1)}
 
 
 Slip = Callable[["Running"], None]  # changes copies, so that the step is done wrongly
@@ -92,6 +104,7 @@ class Running:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.ops = backends.of(model)
         self.layers = in_order_of_use(model)
+        self.paths = {id(layer): path for path, layer in paths_of(model).items()}
 
     def step(self, x: Array, t: Array, slip: Slip | None) -> Record:
         """The four lines of a training step, and the loss after it."""
@@ -103,8 +116,8 @@ class Running:
             slip(self)
         x, t = ops.asarray(x), ops.asarray(t)
         plain = [(layer, dict(layer.__dict__)) for layer in self.layers]
-        for number, layer in enumerate(self.layers, 1):
-            self.watch(layer, number)
+        for layer in self.layers:
+            self.watch(layer)
 
         y = model.forward(x)
         value = loss.forward(y, t)
@@ -136,23 +149,24 @@ class Running:
         vector = getattr(self.model, name, None)
         return {} if vector is None else {"params": self.kept(vector)}
 
-    def watch(self, layer: Layer, number: int) -> None:
+    def watch(self, layer: Layer) -> None:
         """From now on, what this layer is given and gives is recorded."""
-        forward, backward, record = layer.forward, layer.backward, self.record
+        forward, backward, record, path = layer.forward, layer.backward, self.record, self.paths[id(layer)]
 
         def watched_forward(x: Array) -> Array:
-            again = sum(call.number == number for call in record.calls)
-            place = f"layer {number}" + (f" (call {again + 1})" if again else "")
+            before, again = len(record.calls), sum(call.layer is layer for call in record.calls)
+            place = f"layer {path}" + (f" (call {again + 1})" if again else "")
             params = {name: self.kept(layer.arrays[name]) for name in layer.parameters}
             given = self.kept(x)
             y = forward(x)
-            record.calls.append(Call(layer, number, place, given, self.kept(y), params))
+            within = record.calls[before:]
+            record.calls.append(Call(layer, path, place, given, self.kept(y), params, within=within))
             return y
 
         def watched_backward(dy: Array) -> Array | None:
             given = self.kept(dy)
             dx = backward(dy)
-            calls = [call for call in record.calls if call.number == number and call.dy is None]
+            calls = [call for call in record.calls if call.layer is layer and call.dy is None]
             if calls:
                 call = calls[-1]
                 call.dy, call.dx = given, None if dx is None else self.kept(dx)
@@ -176,14 +190,12 @@ class Running:
     def split(self, vector: Array) -> dict[tuple[str, str], Array]:
         """One of the flat vectors, as the arrays of the layers' parameters."""
         flat, start, found = self.kept(vector), 0, {}
-        numbers = {id(layer): number for number, layer in enumerate(self.layers, 1)}
-        learned = [layer for layer in layers_of(self.model) if id(layer) in numbers]
+        learned = [layer for layer in layers_of(self.model) if id(layer) in self.paths]
         if not learned or flat.size != sum(layer.arrays[n].size for layer in learned for n in layer.parameters):
             return {("the model", "params"): flat}
         for layer in learned:
-            number = numbers[id(layer)]
             for name in layer.parameters:
                 shape, size = layer.arrays[name].shape, layer.arrays[name].size
-                found[f"layer {number}", name] = flat[start : start + size].reshape(shape)
+                found[f"layer {self.paths[id(layer)]}", name] = flat[start : start + size].reshape(shape)
                 start += size
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,9 +14,8 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
-from ...model.vectors import in_order_of_use
 from .lines import Index, Line, Quantity, Step, bracket
-from .record import Case, Record
+from .record import Case, Record, paths_of
 from .steps import steps_of
 
 
@@ -50,10 +48,10 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         raise TypeError(
             f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
         )
-    for number, layer in enumerate(in_order_of_use(model), 1):
+    for path, layer in paths_of(model).items():
         if layer.ops is None:
             hint = "use Sequential, or tinynn.flatten in a class of your own"
-            raise ValueError(f"layer {number}, {layer!r}: must have its weights before it is explained: {hint}")
+            raise ValueError(f"layer {path}, {layer!r}: must have its weights before it is explained: {hint}")
     return Sheet(Case(model, x, t, loss, optimizer))
 
 
@@ -61,7 +59,7 @@ class Sheet:
     """The record of one training step. Prints as a text of up to 100 columns; `for step in sheet` gives its steps.
 
     sheet.step(3)                               the third step
-    sheet.layer(2)                              what concerns layer 2
+    sheet.layer(2), sheet.layer("3.1")          what concerns layer 2, or layer 1 of the block that is layer 3
     sheet["dL/dW[0,1] of layer 1"]              one number, with its formula; of any entry, also of those not printed
     sheet.known(3)                              all arrays after the third step, None where not computed yet
     sheet.nudge("W[0,1] of layer 1")            its gradient, measured
@@ -91,6 +89,10 @@ class Sheet:
             f"x {x.shape}, t {t.shape}, {x.dtype}. A layer's x is the y of the layer before it, and its dL/dx that"
         ]
         lines[0] += " layer's dL/dy. Layers count from 1, entries from 0; [n,j] is row n, column j."
+        if any("." in call.place for call in self.record.calls):
+            lines.append(
+                "Layer 3.1 is the first layer of the block that is layer 3; what the block itself does stands after them."
+            )
         if any(not quantity.complete for step in self.steps for quantity in step.quantities):
             lines.append("Of large arrays: shape, statistics, the corner, some entries and the largest one.")
         return lines
@@ -112,14 +114,15 @@ class Sheet:
             raise ValueError(f"step must be a number from 0 to {numbers[-1]}, not {checks.describe(k)}")
         return self.all_steps[k]
 
-    def layer(self, number: int) -> Sheet:
-        """The sheet of one layer alone, counted from 1: forward, backward and update."""
-        number = checks.integer("layer", number, 1)
-        count = len(in_order_of_use(self.case.parts[0]))
-        if number > count:
-            raise ValueError(f"layer must be a number from 1 to {count}, not {checks.describe(number)}")
+    def layer(self, path: int | str) -> Sheet:
+        """The sheet of one layer alone, by its path, 2 or "3.1": forward, backward and update, and the layers in it."""
+        name = path if isinstance(path, str) else str(checks.integer("layer", path, 1))
+        wanted = [step for step in self.all_steps if f"{step.layer}.".startswith(f"{name}.")]
+        if not wanted:
+            known = ", ".join(dict.fromkeys(str(step.layer) for step in self.all_steps if step.layer is not None))
+            raise ValueError(f"layer must be one of {known}, not {checks.describe(path)}")
         part = Sheet(self.case, self.record, self.all_steps)
-        part.steps = [step for step in self.all_steps if step.layer == number]
+        part.steps = wanted
         return part
 
     @property
@@ -135,13 +138,16 @@ class Sheet:
 
     @property
     def aliases(self) -> dict[str, str]:
-        """Second names: a layer's dL/dx is the dL/dy of the layer before it."""
-        chain = self.record.backwards
-        return {
-            f"dL/dy of {before.place}": f"dL/dx of {call.place}"
-            for call, before in itertools.pairwise(chain)
-            if call.dx is not None and np.array_equal(call.dx, before.dy, equal_nan=True)  # type: ignore[arg-type]
-        }
+        """Second names: a layer's dL/dx is the dL/dy of the layer before it, and of the last one in it, if a block."""
+        record, found = self.record, {}
+        made = [(f"dL/dy of {call.place}", record.dy) for call in record.calls[-1:]]
+        for call in record.backwards:
+            for name, dx in reversed(made):
+                if np.array_equal(dx, call.dy, equal_nan=True):  # type: ignore[arg-type]
+                    found[f"dL/dy of {call.place}"] = name
+                    break
+            made += [] if call.dx is None else [(f"dL/dx of {call.place}", call.dx)]
+        return found
 
     def __getitem__(self, name: str) -> Line:
         """The line of a number by its name, such as "dL/dW[0,1] of layer 2". Raises KeyError."""
@@ -152,7 +158,8 @@ class Sheet:
         """The array and the index that a name means."""
         if not isinstance(name, str):
             raise TypeError(f"name must be a text such as 'dL/dW[0,1] of layer 2', not {checks.describe(name)}")
-        inside = re.search(r"\[([\d, ]+)\]", name)
+        before = name.rpartition(" of ")[0] or name  # a path may have brackets, too: "W[0,1] of layer blocks[0]"
+        inside = re.search(r"\[([\d, ]+)\]", before)
         index = tuple(int(i) for i in inside[1].split(",")) if inside else ()
         key = " ".join((name[: inside.start()] + name[inside.end() :] if inside else name).split())
         quantity = self.quantities.get(key)

@@ -12,13 +12,14 @@ from ...checks import Array
 from ...layers import Activation, Affine
 from ...losses import MSE
 from ...model.vectors import copies, in_order_of_use
-from .record import Case, Running, Slip
+from .record import Case, Running, Slip, paths_of
 
 
 def slips(case: Case) -> Iterator[tuple[str, Slip]]:
     """Each slip that this step could have: what it is, in words, and the slip."""
     model, loss, optimizer = case.parts
-    layers = in_order_of_use(model)
+    places = paths_of(model)
+    paths, layers = list(places), list(places.values())
     if optimizer is not None:
         yield (
             "a layer's parameters are updated too early, before its dL/dx = dL/dy W^T is computed with them",
@@ -26,7 +27,7 @@ def slips(case: Case) -> Iterator[tuple[str, Slip]]:
         )
     activations = [k for k, layer in enumerate(layers) if isinstance(layer, Activation)]
     for k in activations:
-        where = f"layer {k + 1}, {layers[k]!r}"
+        where = f"layer {paths[k]}, {layers[k]!r}"
         yield f"the derivative of {where}, is forgotten: dL/dx = dL/dy there", no_slope([k])
     if len(activations) > 1:
         yield "the derivatives of all activations are forgotten", no_slope(activations)
@@ -34,9 +35,9 @@ def slips(case: Case) -> Iterator[tuple[str, Slip]]:
         yield words, scaled(c)
     for k, layer in enumerate(layers):
         if isinstance(layer, Affine):
-            yield f"the bias of layer {k + 1} is forgotten in forward", no_bias(k)
+            yield f"the bias of layer {paths[k]} is forgotten in forward", no_bias(k)
             if layer.n_in == layer.n_out:
-                yield f"layer {k + 1} has W in place of W^T in dL/dx = dL/dy W^T", transposed(k)
+                yield f"layer {paths[k]} has W in place of W^T in dL/dx = dL/dy W^T", transposed(k)
     if optimizer is not None:
         yield "the update goes up the gradient, + in place of -", uphill
 

@@ -24,19 +24,19 @@ def steps_of(case: Case, record: Record) -> list[Step]:
     _, loss, optimizer = case.parts
     steps = [given(record)]
 
-    def add(phase: str, title: str, layer: int | None, quantities: list[Quantity], note: str = "") -> None:
+    def add(phase: str, title: str, layer: int | str | None, quantities: list[Quantity], note: str = "") -> None:
         steps.append(Step(len(steps), phase, title, layer, quantities, note))
 
     for call in record.calls:
-        add("forward", f"{call.place}, {name_of(call.layer)}", call.number, layers.forward(call), about(call.layer))
+        add("forward", f"{call.place}, {name_of(call.layer)}", call.path, layers.forward(call), about(call.layer))
     add("loss", repr(loss), None, losses.value(loss, record), about(loss))
     place = record.calls[-1].place if record.calls else "the model"
     add("backward", repr(loss), None, [losses.slope(loss, record, place)])
     for call in record.backwards:
-        add("backward", f"{call.place}, {name_of(call.layer)}", call.number, layers.backward(call))
+        add("backward", f"{call.place}, {name_of(call.layer)}", call.path, layers.backward(call))
     if optimizer is not None:
-        for title, number, quantities in updates(case, record):
-            add("update", title, number, quantities)
+        for title, path, quantities in updates(case, record):
+            add("update", title, path, quantities)
         add("update", "the loss after the step", None, [loss_after(record)])
     for most, few in BUDGETS:
         for step in steps:
@@ -68,20 +68,21 @@ def given(record: Record) -> Step:
     ]
     seen = set()
     for call in record.calls:
-        if call.number not in seen:
-            seen.add(call.number)
+        if call.path not in seen:
+            seen.add(call.path)
             for name, value in call.params.items():
                 found.append(Quantity(f"{name}{{}} of {call.place}", name, value, name, shape(value), entry))
     return Step(0, "given", "the batch and the parameters", None, found)
 
 
-def updates(case: Case, record: Record) -> list[tuple[str, int | None, list[Quantity]]]:
-    """For each layer with parameters: title, number, what the optimizer's step does to them."""
+def updates(case: Case, record: Record) -> list[tuple[str, int | str | None, list[Quantity]]]:
+    """For each layer with parameters: title, path, what the optimizer's step does to them."""
     optimizer = case.parts[2]
     found: dict[str, list[Quantity]] = defaultdict(list)
-    titles: dict[str, tuple[str, int | None]] = {}
-    calls = sorted(record.backwards, key=lambda call: call.number or 0)  # of one layer's the last one counts
-    last = {(f"layer {c.number}" if c.number else c.place, name): c for c in calls for name in c.grads}
+    titles: dict[str, tuple[str, int | str | None]] = {}
+    order = {call.home: number for number, call in reversed([*enumerate(record.calls)])}
+    calls = sorted(record.backwards, key=lambda call: order[call.home])  # of one layer's the last one counts
+    last = {(call.home, name): call for call in calls for name in call.grads}
     for slot, call in last.items():
         if slot not in record.params:
             continue
@@ -90,7 +91,7 @@ def updates(case: Case, record: Record) -> list[tuple[str, int | None, list[Quan
         for quantity in update.quantities():
             quantity.listens_to = call.grads[name]
             found[place].append(quantity)
-        titles[place] = f"{place}, {name_of(call.layer)}", call.number
+        titles[place] = f"{place}, {name_of(call.layer)}", call.path
     return [(*titles[place], quantities) for place, quantities in found.items()]
 
 
