@@ -240,7 +240,8 @@ def real_step(model, x, t, loss, optimizer):
 def worth(text):
     """What a formula with numbers gives, as a pocket calculator has it."""
     text = re.sub(r"\(\d+ more: ([^)]*)\)", r"(\1)", text).replace("^", "**")
-    names = {"e": math.e, "pi": math.pi, "log": math.log, "tanh": math.tanh, "sqrt": math.sqrt, "max": max}
+    text = re.sub(r"\|([^|]*)\|", r"abs(\1)", text)
+    names = {"abs": abs, "e": math.e, "pi": math.pi, "log": math.log, "tanh": math.tanh, "sqrt": math.sqrt, "max": max}
     return eval(text, {"__builtins__": {}}, names)
 
 
@@ -277,7 +278,7 @@ def test_numbers_are_those_of_a_real_step_and_formulas_give_them(step):
 
 def test_a_wrong_formula_is_not_shown(monkeypatch, sheet):
     """A formula that does not give the layers' number says so: the test above would see it."""
-    monkeypatch.setitem(layers.BACKWARD, Sigmoid, ("dL/dx = dL/dy (1 - y)", layers.tanh_backward))
+    monkeypatch.setitem(layers.BACKWARD, Sigmoid, layers.BACKWARD[Tanh])
     line = explain(*mazur())["dL/dx[0,0] of layer 4"]
     assert "computed otherwise" in line.formula.note and not line.numbers
     assert line.value == sheet["dL/dx[0,0] of layer 4"].value
@@ -390,7 +391,7 @@ def test_layer_loss_and_optimizer_of_ones_own():
     assert line.symbols == "dL/dx[0,0] = dL/dy[0,0] f'(x[0,0])"
     assert worth(line.numbers.rpartition(" * ")[2]) == pytest.approx(slope, rel=1e-6)
     assert sheet["y[0,1] of layer 2"].symbols == "y[0,1] = f(x[0,1])"
-    assert sheet["y[0,1] of layer 3"].symbols == "y[0,1] = f(x[0,0], x[0,1], x[0,2])[1]"
+    assert sheet["y[0,1] of layer 3"].symbols == "y[0,1] = Scale.forward(x)[0,1]"
     change = sheet["new g[1] of layer 3"]
     assert change.numbers == "2 + -1" and change.value == 1
     assert sheet["halves of g[1] of layer 3"].value == 1

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_explain import worth
 
+import tinynn
 from tinynn import (
+    ELU,
+    GELU,
+    MAE,
     MSE,
     SGD,
+    Activation,
     Adam,
     Affine,
+    AvgPool2D,
     BatchNorm,
+    BinaryCrossEntropy,
+    Conv2D,
+    Dropout,
+    Flatten,
+    GaussianNLL,
+    GELUTanh,
+    GlobalAvgPool,
+    Huber,
     Layer,
+    LeakyReLU,
+    MaxPool2D,
     Model,
     ReLU,
     Residual,
+    RMSProp,
     Sequential,
+    Sigmoid,
+    SiLU,
     SoftmaxCrossEntropy,
+    Softplus,
     Tanh,
     check,
     explain,
 )
+from tinynn.teach.worksheet import layers as worksheet_layers
 
 # --- layers by their paths --------------------------------------------------------------------------------------------
 
@@ -170,3 +196,228 @@ def check_names(sheet):
     for line in sheet.lines:
         if line.value is not None:
             assert sheet[line.name].value == line.value
+
+
+# --- formulas: of every layer of tinynn, each gives its number ---------------------------------------------------------
+
+ACTIVATIONS = [
+    ReLU(),
+    Sigmoid(),
+    Tanh(),
+    LeakyReLU(0.2),
+    ELU(0.7),
+    GELU(),
+    GELUTanh(),
+    SiLU(),
+    Softplus(),
+    Dropout(0.4),
+]
+SIZES = st.integers(1, 3)
+PAIRS = st.tuples(SIZES, SIZES)
+PADDINGS = st.sampled_from(["same", 0, 1, (1, 0)])
+
+
+@st.composite
+def layer_and_shape(draw):
+    """A layer of images, and one image's shape that it takes."""
+    shape = draw(st.integers(3, 5)), draw(st.integers(3, 5)), draw(st.integers(1, 2))
+    kind = draw(st.sampled_from([Conv2D, MaxPool2D, AvgPool2D, GlobalAvgPool, Flatten, BatchNorm, Affine, Residual]))
+    if kind is Conv2D:
+        options = {"stride": draw(PAIRS), "padding": draw(PADDINGS), "bias": draw(st.booleans())}
+        return Conv2D(shape[2], draw(SIZES), draw(PAIRS), **options), shape
+    if kind in (MaxPool2D, AvgPool2D):
+        size, padding = draw(PAIRS), draw(st.sampled_from(["same", 0]))
+        return kind(size, draw(PAIRS), padding), shape
+    if kind is Residual:
+        C = shape[2]
+        f = draw(st.sampled_from([lambda: [Affine(C, C)], lambda: [Sequential(Affine(C, C), Tanh())]]))()
+        return Residual(
+            *f, shortcut=draw(st.sampled_from([None, Conv2D(C, C, 1), Sequential(Tanh(), Affine(C, C))]))
+        ), shape
+    return {BatchNorm: lambda: BatchNorm(shape[2], eps=0.1), Affine: lambda: Affine(shape[2], 2)}.get(
+        kind, kind
+    )(), shape
+
+
+@given(
+    layer_and_shape(), st.sampled_from(ACTIVATIONS), st.sampled_from(["float32", "float64"]), st.integers(0, 2**32 - 1)
+)
+@settings(max_examples=60)
+def test_every_formula_gives_its_number(drawn, activation, dtype, seed):
+    layer, shape = drawn
+    rng = np.random.default_rng(seed)
+    model = Sequential(
+        *copy.deepcopy((Affine(shape[2], shape[2]), layer, activation)),
+        dtype=dtype, seed=rng, backend="numpy", shape=shape,
+    )  # fmt: skip
+    x = rng.normal(1, 2, size=(2, *shape)).astype(dtype)
+    model.params[...] = rng.normal(size=model.params.shape)
+    y = model(x)
+    sheet = explain(model, x, rng.normal(size=y.shape).astype(dtype), MSE())
+    check_formulas(sheet, 2e-4 if dtype == "float32" else 1e-6)
+    check_names(sheet)
+
+
+def check_formulas(sheet, tol):
+    """Each says what its number is, and gives it."""
+    for line in sheet.lines:
+        if line.value is None or not line.symbols.partition(" = ")[2]:
+            continue
+        said = line.formula.symbols
+        assert not line.formula.note, line
+        if line.name.startswith(("mask", "L after")):
+            continue
+        if not line.numbers:
+            assert said.startswith("0, for ") and line.value == 0, line
+            continue
+        for text in (line.numbers, line.middle or line.numbers):
+            scale = line.formula.scale + abs(line.value)
+            assert worth(text) == pytest.approx(line.value, rel=0, abs=tol * scale), line
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(tinynn.layers).values() if isinstance(kind, type)])
+def test_no_layer_of_tinynn_is_without_a_formula(kind):
+    if kind in (Layer, Activation):
+        return
+    assert kind in worksheet_layers.FORWARD and "x" in worksheet_layers.BACKWARD[kind]
+    assert set(kind.parameters) <= set(worksheet_layers.BACKWARD[kind])
+
+
+def test_numbers_by_hand():
+    """A convolution, its statistics and its maximum, with the sums written out here."""
+    model = Sequential(
+        Conv2D(1, 1, 2, stride=(1, 2), padding=(1, 0)), BatchNorm(1), MaxPool2D((2, 1)),
+        seed=0, dtype="float64", backend="numpy",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(2, 3, 4, 1)), rng.normal(size=(2, 2, 2, 1))
+    sheet = explain(model, x, t, MSE())
+    W, conv = model[0].W, sheet.known(1)["y of layer 1"]
+    line = sheet["y[1,0,1,0] of layer 1"]
+    assert line.symbols == "y[1,0,1,0] = x[1,0,2,0] W[1,0,0,0] + x[1,0,3,0] W[1,1,0,0] + b[0]"
+    assert line.value == pytest.approx(x[1, 0, 2, 0] * W[1, 0, 0, 0] + x[1, 0, 3, 0] * W[1, 1, 0, 0], rel=1e-12)
+    assert "y[n,p,q,o] = the sum over i, j, c of x[n,p+i-1,2q+j,c] W[i,j,c,o] + b[o]; x is 0 around" in " ".join(
+        sheet.text().split()
+    )
+    assert sheet["mean[0] of layer 2"].value == pytest.approx(conv.mean(), rel=1e-12)
+    assert sheet["var[0] of layer 2"].value == pytest.approx(conv.var(), rel=1e-12)
+    assert sheet["running var[0] of layer 2"].value == pytest.approx(0.9 + 0.1 * conv.var() * 16 / 15, rel=1e-12)
+    top = sheet["dL/dx[0,0,0,0] of layer 3"]
+    z = sheet.known(2)["y of layer 2"]
+    assert "[x[0,0,0,0] = y[0,0,0,0]]" in top.symbols
+    assert top.numbers.endswith(f"* {int(z[0, 0, 0, 0] >= z[0, 1, 0, 0])}")
+
+
+def test_large_windows_are_cut():
+    model = Sequential(MaxPool2D(4), seed=0, dtype="float64", backend="numpy")
+    x = np.arange(64.0).reshape(2, 4, 4, 2)
+    line = explain(model, x, np.ones((2, 1, 1, 2)), MSE())["y[0,0,0,1] of layer 1"]
+    assert line.numbers == "max(1, 3, 5, 31, ... (12 more))" and line.value == 31
+
+
+def test_equal_ones_and_missing_numbers():
+    model = Sequential(MaxPool2D(2), dtype="float64", backend="numpy")
+    x = np.zeros((1, 2, 2, 2))
+    x[0, 1, 0, 1] = np.nan
+    sheet = explain(model, x, np.ones((1, 1, 1, 2)), MSE())
+    values = [sheet[f"dL/dx[0,{h},{v},0] of layer 1"].value for h, v in np.ndindex(2, 2)]
+    assert values == [-1, 0, 0, 0]
+    assert np.isnan(sheet["y[0,0,0,1] of layer 1"].value) and not any(line.formula.note for line in sheet.lines)
+
+
+class Shifted(Layer):
+    """A layer that mixes rows, which no formula is known of."""
+
+    buffers = ("seen",)
+
+    def __init__(self):
+        self.seen = np.zeros(1)
+
+    def forward(self, x):
+        self.seen = self.seen + len(x)
+        return x + x[::-1]
+
+    def backward(self, dy):
+        return dy + dy[::-1]
+
+
+class HalfBatchNorm(BatchNorm):
+    """y = g z + b, with half of it: an inherited formula that does not hold."""
+
+    def forward(self, x):
+        return super().forward(x) / 2
+
+    def backward(self, dy):
+        return super().backward(dy / 2)
+
+
+class Skip(Residual):
+    """A block whose f is left out."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dy):
+        return 2 * dy
+
+
+def test_nothing_is_said_that_is_not_known():
+    rng = np.random.default_rng(0)
+    model = Sequential(Shifted(), HalfBatchNorm(2), Skip(Affine(2, 2)), seed=0, dtype="float64", backend="numpy")
+    sheet = explain(model, rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), MSE())
+    assert sheet["y[0,1] of layer 1"].symbols == "y[0,1] = Shifted.forward(x)[0,1]"
+    assert sheet["dL/dx[0,1] of layer 1"].value is not None
+    assert sheet["seen[0] of layer 1"].value == 3 and "Shifted.forward(x)[0]" in sheet["seen[0] of layer 1"].symbols
+    assert "computed otherwise" in sheet["y[0,0] of layer 2"].formula.note
+    assert sheet["y[0,1] of layer 3"].symbols == "y[0,1] = Skip.forward(x)[0,1]"
+    str(sheet), sheet.to_html(), sheet.to_latex()
+
+
+# --- losses and optimizers --------------------------------------------------------------------------------------------
+
+
+@given(st.data(), st.sampled_from(["float32", "float64"]), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_every_loss_and_rmsprop_give_their_numbers(data, dtype, seed):
+    """Also for a loss per position, y (N, T, C)."""
+    rng = np.random.default_rng(seed)
+    loss = data.draw(
+        st.sampled_from(
+            [MSE(), MAE(), Huber(0.5), BinaryCrossEntropy(), GaussianNLL(), GaussianNLL(0.3)]
+            + [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.2)]
+        )
+    )
+    rows = data.draw(st.sampled_from([(3,), (2, 3)]))
+    C = 4 if isinstance(loss, GaussianNLL) and loss.variance is None else 2
+    model = Sequential(Affine(3, C, bias_init="normal"), dtype=dtype, seed=rng, backend="numpy")
+    x, t = rng.normal(size=(*rows, 3)).astype(dtype), rng.random(size=(*rows, 2)).astype(dtype)
+    if isinstance(loss, SoftmaxCrossEntropy):
+        labels = data.draw(st.booleans())
+        t = rng.integers(0, 2, rows) if labels else (t / t.sum(axis=-1, keepdims=True)).astype(dtype)
+    options = {"weight_decay": 0.1, "decay_biases": data.draw(st.booleans())} if data.draw(st.booleans()) else {}
+    optimizer = RMSProp(model, lr=0.1, clip_norm=data.draw(st.sampled_from([None, 0.1])), **options)
+    optimizer.v[:] = rng.uniform(0, 1e-2, model.params.shape)
+    sheet = explain(model, x, t, loss, optimizer)
+    loss.forward(model.forward(x), t)
+    model.backward(loss.backward())
+    optimizer.step()
+    check_formulas(sheet, 2e-4 if dtype == "float32" else 1e-6)
+    check_names(sheet)
+    assert sheet["new W[2,1] of layer 1"].value == model[0].W[2, 1]
+    text = str(sheet)
+    assert ".compute" not in text and ".step()" not in text and ".backward(" not in text
+
+
+def test_losses_by_hand():
+    model = Sequential(Affine(1, 2), seed=0, dtype="float64", backend="numpy")
+    model[0].W[...], model[0].b[...] = [[1.0, -3.0]], [0.0, 0.0]
+    x, t = np.array([[1.0]]), np.array([[0.0, 1.0]])
+    sheet = explain(model, x, t, Huber(2.0))
+    assert sheet["L"].numbers == "((1 - 0)^2 / 2 + 2 * (|-3 - 1| - 2 / 2)) / 2" and sheet["L"].value == 3.25
+    assert sheet["dL/dy[0,1] of layer 1"].symbols == "dL/dy[0,1] = delta sign(y[0,1] - t[0,1]) / (N D)"
+    sheet = explain(model, x, t, BinaryCrossEntropy())
+    assert sheet["L"].numbers == "(log(1 + e^(1)) - 0 * 1 + log(1 + e^(-3)) - 1 * -3) / 2"
+    sheet = explain(model, x, np.array([0]), SoftmaxCrossEntropy(label_smoothing=0.2))
+    assert sheet["t'[0,0] of the loss"].numbers == "(1 - 0.2) * 1 + 0.2 / 2"
+    assert sheet["t'[0,0] of the loss"].value == pytest.approx(0.9)
+    sheet.to_html()

@@ -149,9 +149,9 @@ class Drawing:
         last = len(self.columns) - 1
         if key.startswith("L"):
             return {"on": [f"c{last}-0"], "edges": self.into(last, 0)}
-        if symbol == "p" or (symbol == "dL/dy" and self.numbers.get(place, last - 1) == last - 1):
+        if symbol in ("p", "t'") or (symbol == "dL/dy" and self.numbers.get(place, last - 1) == last - 1):
             unit = self.unit(last - 1, index)
-            edges = [] if symbol == "p" else self.out_of(last - 1, unit)
+            edges = [] if symbol in ("p", "t'") else self.out_of(last - 1, unit)
             return {"on": [f"c{last - 1}-{unit}"], "edges": edges, "row": index[0] if index else 0}
         number = self.numbers.get(place, 1)
         if symbol == "y":

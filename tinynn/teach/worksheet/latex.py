@@ -36,9 +36,8 @@ def line_rows(line: Line) -> Iterable[str]:
         yield f"{math(line.left)} &= \\mathrm{{(not\\ computed)}}"
         return
     yield f"{math(line.left)} &= {math(line.formula.symbols) if line.numbers else typed(line.formula.symbols)}"
-    for piece in (line.numbers, line.middle, line.text):
-        if piece:
-            yield f"&= {math(piece)}"
+    for piece in line.chain:
+        yield f"&= {math(piece)}"
 
 
 def math(text: str) -> str:

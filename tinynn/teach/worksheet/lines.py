@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .formula import Formula, fmt, numbers
+from .formula import Formula, Number, fmt, numbers
 
 Index = tuple[int, ...]
 DIGITS = {"float32": 7, "float64": 8}  # significant digits that are printed
@@ -61,9 +61,14 @@ class Line:
         """The value, blank where there is none."""
         return "" if self.value is None else fmt(self.value, self.digits)
 
+    @property
+    def chain(self) -> list[str]:
+        """What follows the symbols: with the numbers, a step between, the value; each if it says something new."""
+        pieces = [self.numbers, self.middle, self.text]
+        return [piece for number, piece in enumerate(pieces) if piece and piece not in pieces[number + 1 :]]
+
     def __str__(self) -> str:
-        chain = [self.symbols, self.numbers, self.middle, self.text]
-        return f"{self.name}: " + " = ".join(piece for piece in chain if piece)
+        return f"{self.name}: " + " = ".join([self.symbols, *self.chain])
 
 
 @dataclass
@@ -160,6 +165,21 @@ class Step:
         return step_text(self)
 
     __repr__ = __str__
+
+
+def at(name: str, a: Array, *index: Any) -> Number:
+    """The Number a[index] under its name."""
+    return Number(name + bracket(index), float(a[index]))
+
+
+def wide(a: Array) -> Array:
+    """In double precision, so that the terms of a sum are not rounded once more."""
+    return np.asarray(a, np.float64)
+
+
+def place(k: int, a: Array) -> Index:
+    """The index of the k-th element, row by row."""
+    return tuple(int(i) for i in np.unravel_index(k, a.shape))
 
 
 def bracket(index: Index) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from ...losses import MSE, GaussianNLL, SoftmaxCrossEntropy
+from ...losses import MAE, MSE, BinaryCrossEntropy, GaussianNLL, Huber, SoftmaxCrossEntropy
 from .formula import Formula, Number, Tokens, total
-from .layers import at, wide
-from .lines import Index, Quantity, shape
+from .lines import Index, Quantity, at, bracket, place, shape, wide
 from .record import Record
 
 LOG_2_PI = math.log(2 * math.pi)
@@ -29,19 +28,20 @@ def value(loss: Any, record: Record) -> list[Quantity]:
     if record.p is not None:
         key = "p{} of the loss"
         found.append(
-            Quantity(key, "p", record.p, "p = softmax(y)", f"{shape(y)}", lambda index: softmax(record, *index), own)
+            Quantity(key, "p", record.p, "p = softmax(y)", f"{shape(y)}", lambda index: softmax(record, index), own)
         )
+        found += smoothed(loss, record)
     if entry is None:
         known = Formula([own])
         return [*found, Quantity("L{}", "L", L, f"L = {own}", shapes, lambda index: known, own, dtype=y.dtype)]
     return [*found, Quantity("L{}", "L", L, law, shapes, lambda index: entry(loss, record), own, dtype=y.dtype)]
 
 
-def slope(loss: Any, record: Record, place: str) -> Quantity:
+def slope(loss: Any, record: Record, of: str) -> Quantity:
     """What the loss's backward gives: dL/dy, where the chain rule starts."""
     y, dy = given(record.y), given(record.dy)
     own = f"{type(loss).__name__}.backward()"
-    key, shapes = f"dL/dy{{}} of {place}", f"{shape(dy)} from y {shape(y)} and t {shape(record.t)}"
+    key, shapes = f"dL/dy{{}} of {of}", f"{shape(dy)} from y {shape(y)} and t {shape(record.t)}"
     if type(loss) not in LAWS:
         known = Formula([own])
         return Quantity(key, "dL/dy", dy, f"dL/dy = {own}", shapes, lambda index: known, own)
@@ -55,7 +55,17 @@ def given(a: Array | None) -> Array:
     return a
 
 
-# --- mean squared error ----------------------------------------------------------------------------------------------
+# --- errors, squared and absolute -------------------------------------------------------------------------------------
+
+
+def mean(terms: Array, token: Callable[[int], Tokens]) -> Formula:
+    """(term + ... + term) / (N D)"""
+    return total(terms, token, "(", [") / ", Number("(N D)", terms.size)], 1 / terms.size)
+
+
+def over_all(tokens: Tokens, value: float, y: Array, scale: float = 0.0) -> Formula:
+    """value / (N D)"""
+    return Formula([*tokens, " / ", Number("(N D)", y.size)], value / y.size, scale=max(scale, abs(value)) / y.size)
 
 
 def error(y: Array, t: Array, index: Index) -> Tokens:
@@ -66,69 +76,166 @@ def error(y: Array, t: Array, index: Index) -> Tokens:
 def mse(loss: Any, record: Record) -> Formula:
     """The mean of (y - t)^2 over all elements."""
     y, t = given(record.y), record.t
-    errors = (wide(y) - wide(t)).ravel() ** 2
-    mean: Tokens = [") / ", Number("(N D)", y.size)]
-    return total(errors, lambda k: error(y, t, place(k, y)), "(", mean, 1 / y.size)
+    return mean((wide(y) - wide(t)).ravel() ** 2, lambda k: error(y, t, place(k, y)))
 
 
 def mse_slope(loss: Any, record: Record, index: Index) -> Formula:
     """2 (y - t) / (N D)"""
     y, t = at("y", given(record.y), *index), at("t", record.t, *index)
-    ND = given(record.y).size
-    tokens: list[str | Number] = ["2 * (", y, " - ", t, ") / ", Number("(N D)", ND)]
-    return Formula(tokens, 2 * (y.value - t.value) / ND, scale=2 * (abs(y.value) + abs(t.value)) / ND)
+    tokens: Tokens = ["2 * (", y, " - ", t, ")"]
+    return over_all(tokens, 2 * (y.value - t.value), given(record.y), 2 * (abs(y.value) + abs(t.value)))
 
 
-def place(k: int, a: Array) -> Index:
-    """The index of the k-th element, row by row."""
-    return tuple(int(i) for i in np.unravel_index(k, a.shape))
+def mae(loss: Any, record: Record) -> Formula:
+    """The mean of |y - t| over all elements."""
+    y, t = given(record.y), record.t
+    terms = np.abs(wide(y) - wide(t)).ravel()
+    return mean(terms, lambda k: ["|", at("y", y, *place(k, y)), " - ", at("t", t, *place(k, y)), "|"])
+
+
+def mae_slope(loss: Any, record: Record, index: Index) -> Formula:
+    """sign(y - t) / (N D)"""
+    return over_all([sign(record, index)], sign(record, index).value, given(record.y))
+
+
+def sign(record: Record, index: Index) -> Number:
+    """sign(y - t)"""
+    y, t = at("y", given(record.y), *index), at("t", record.t, *index)
+    return Number(f"sign({y.symbol} - {t.symbol})", float(np.sign(y.value - t.value)))
+
+
+def huber(loss: Any, record: Record) -> Formula:
+    """The mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2)."""
+    y, t, delta = given(record.y), record.t, Number("delta", float(loss.delta))
+    size = np.abs(wide(y) - wide(t)).ravel()
+    terms = np.where(size <= delta.value, size**2 / 2, delta.value * (size - delta.value / 2))
+
+    def token(k: int) -> Tokens:
+        index = place(k, y)
+        if size[k] <= delta.value:
+            return [*error(y, t, index), " / 2"]
+        return [delta, " * (|", at("y", y, *index), " - ", at("t", t, *index), "| - ", delta, " / 2)"]
+
+    return mean(terms, token)
+
+
+def huber_slope(loss: Any, record: Record, index: Index) -> Formula:
+    """(y - t) / (N D), or delta sign(y - t) / (N D)"""
+    y, t, delta = at("y", given(record.y), *index), at("t", record.t, *index), Number("delta", float(loss.delta))
+    if abs(y.value - t.value) <= delta.value:
+        return over_all(["(", y, " - ", t, ")"], y.value - t.value, given(record.y), abs(y.value) + abs(t.value))
+    return over_all([delta, " * ", sign(record, index)], delta.value * sign(record, index).value, given(record.y))
+
+
+# --- yes or no -------------------------------------------------------------------------------------------------------
+
+
+def yes_or_no(loss: Any, record: Record) -> Formula:
+    """The mean of log(1 + e^y) - t y: what -t log p - (1 - t) log(1 - p) is, with p = sigmoid(y)."""
+    y, t = given(record.y), record.t
+    scores = wide(y).ravel()
+    terms = np.logaddexp(0, scores) - wide(t).ravel() * scores
+
+    def token(k: int) -> Tokens:
+        score, target = at("y", y, *place(k, y)), at("t", t, *place(k, y))
+        return ["log(1 + e^(", score, ")) - ", target, " * ", score]
+
+    found = mean(terms, token)
+    return dataclasses.replace(found, scale=found.scale + float(np.abs(scores).max()))
+
+
+def yes_or_no_slope(loss: Any, record: Record, index: Index) -> Formula:
+    """(p - t) / (N D)"""
+    y, t = at("y", given(record.y), *index), at("t", record.t, *index)
+    p = float(1 / (1 + np.exp(-y.value)))
+    minus_y = Number("-" + y.symbol, -y.value)
+    return over_all(["(1 / (1 + e^(", minus_y, ")) - ", t, ")"], p - t.value, given(record.y), p + t.value)
 
 
 # --- softmax and cross-entropy ---------------------------------------------------------------------------------------
 
 
-def softmax(record: Record, n: int, c: int) -> Formula:
+def softmax(record: Record, index: Index) -> Formula:
     """e^y[n,c] over the sum of all e^y[n,k]."""
-    y = given(record.y)
-    scores = wide(y[n])
+    y, (*n, c) = given(record.y), index
+    scores = wide(y[tuple(n)])
     top = float(scores.max())
     e = np.exp(scores - top)
     result = float(e[c] / e.sum())
     # With e^(y - top) written as e^y / e^top: what is left out cancels.
-    below = total(e, lambda k: ["e^(", at("y", y, n, k), ")"])
+    below = total(e, lambda k: ["e^(", at("y", y, *n, k), ")"])
     factor = math.exp(min(top, 700.0))
     tokens: list[str | Number] = [
         Number(t.symbol, t.value * factor, t.more) if isinstance(t, Number) and t.more else t for t in below.tokens
     ]
-    return Formula(["e^(", at("y", y, n, c), ") / (", *tokens, ")"], result, scale=1.0)
+    return Formula(["e^(", at("y", y, *index), ") / (", *tokens, ")"], result, scale=1.0)
+
+
+def rows_of(a: Array) -> Array:
+    """One number of each row, of which the index says where the row is."""
+    return a[..., 0]
+
+
+def targets(loss: Any, record: Record) -> tuple[str, Array | None]:
+    """Probabilities, under their name: t, or what label_smoothing has made of t; None where there are labels alone."""
+    t, C, e = record.t, given(record.p).shape[-1], float(loss.label_smoothing)
+    if not e:
+        return "t", t if t.ndim == given(record.p).ndim else None
+    return "t'", one_hot(record) * (1 - e) + e / C
+
+
+def one_hot(record: Record) -> Array:
+    """t as rows of probabilities."""
+    t, p = record.t, given(record.p)
+    return wide(t) if t.ndim == p.ndim else np.eye(p.shape[-1])[t]
+
+
+def smoothed(loss: Any, record: Record) -> list[Quantity]:
+    """t', where labels are smoothed."""
+    e, C = Number("label_smoothing", float(loss.label_smoothing)), Number("C", given(record.p).shape[-1])
+    if not e.value:
+        return []
+    old, new = one_hot(record), given(targets(loss, record)[1])
+
+    def entry(index: Index) -> Formula:
+        return Formula(["(1 - ", e, ") * ", at("t", old, *index), " + ", e, " / ", C], float(new[index]), scale=1.0)
+
+    law = "t' = (1 - label_smoothing) t + label_smoothing / C, with t as one-hot rows"
+    new = new.astype(given(record.p).dtype)
+    return [Quantity("t'{} of the loss", "t'", new, law, shape(new), entry)]
 
 
 def cross_entropy(loss: Any, record: Record) -> Formula:
     """The mean over rows of -log p at the label; with soft targets of -sum_c t log p."""
-    p, t = given(record.p), record.t
-    N: Tokens = [") / ", Number("N", len(p))]
+    p = given(record.p)
+    name, t = targets(loss, record)
+    rows = rows_of(p)
+    N: Tokens = [") / ", Number("N", rows.size)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        if t.ndim == 1:
-            logs = np.log(wide(p[np.arange(len(p)), t]))
-            found = total(logs, lambda n: ["log(", at("p", p, n, int(t[n])), ")"], "-(", N, -1 / len(p))
+        if t is None:
+            labels = record.t.ravel()
+            logs = np.log(wide(p.reshape(-1, p.shape[-1])[np.arange(len(labels)), labels]))
+            found = total(
+                logs, lambda n: ["log(", at("p", p, *place(n, rows), int(labels[n])), ")"], "-(", N, -1 / len(logs)
+            )
         else:
             logs = np.where(t == 0, 0, wide(t) * np.log(wide(p))).ravel()
-            found = total(logs, lambda k: soft_term(p, t, place(k, p)), "-(", N, -1 / len(p))
+            found = total(logs, lambda k: soft_term(p, name, t, place(k, p)), "-(", N, -1 / rows.size)
     return dataclasses.replace(found, scale=found.scale + 1)  # log p of a rounded p is that far off
 
 
-def soft_term(p: Array, t: Array, index: Index) -> Tokens:
+def soft_term(p: Array, name: str, t: Array, index: Index) -> Tokens:
     """t log p"""
-    return [at("t", t, *index), " * log(", at("p", p, *index), ")"]
+    return [at(name, t, *index), " * log(", at("p", p, *index), ")"]
 
 
 def cross_entropy_slope(loss: Any, record: Record, index: Index) -> Formula:
     """(p - t) / N, with the label as a one-hot row."""
-    n, c = index
-    p, N = at("p", given(record.p), n, c), len(given(record.p))
-    t = float(record.t[n] == c) if record.t.ndim == 1 else float(record.t[n, c])
-    tokens: list[str | Number] = ["(", p, " - ", Number(f"t[{n},{c}]", t), ") / ", Number("N", N)]
-    return Formula(tokens, (p.value - t) / N, scale=(p.value + t) / N)
+    p, N = at("p", given(record.p), *index), rows_of(given(record.p)).size
+    name, t = targets(loss, record)
+    target = at(name, one_hot(record) if t is None else t, *index)
+    tokens: list[str | Number] = ["(", p, " - ", target, ") / ", Number("N", N)]
+    return Formula(tokens, (p.value - target.value) / N, scale=(p.value + target.value) / N)
 
 
 # --- Gaussian negative log-likelihood --------------------------------------------------------------------------------
@@ -142,18 +249,19 @@ def nll(loss: Any, record: Record) -> Formula:
         share = Number("(2 variance N D)", 2 * loss.variance * t.size)
         constant = Number("log(2 pi variance) / 2", (LOG_2_PI + math.log(loss.variance)) / 2)
         return total(errors, lambda k: error(y, t, place(k, y)), "(", [") / ", share], 1 / share.value, constant)
-    D = t.shape[1]
-    m, s = wide(y[:, :D]), wide(y[:, D:])
+    D = t.shape[-1]
+    m, s = wide(y[..., :D]), wide(y[..., D:])
     terms = (LOG_2_PI + s + (m - wide(t)) ** 2 * np.exp(-s)).ravel()
     return total(
-        terms, lambda k: nll_term(y, t, *place(k, t)), "(", [") / ", Number("(2 N D)", 2 * t.size)], 0.5 / t.size
+        terms, lambda k: nll_term(y, t, place(k, t)), "(", [") / ", Number("(2 N D)", 2 * t.size)], 0.5 / t.size
     )
 
 
-def nll_term(y: Array, t: Array, n: int, d: int) -> Tokens:
+def nll_term(y: Array, t: Array, index: Index) -> Tokens:
     """log(2 pi) + log v + (m - t)^2 / v"""
-    v = Number(f"v[{n},{d}]", exp(y[n, t.shape[1] + d]))
-    return ["log(2 * pi * ", v, ") + ", *error(y, t, (n, d)), " / ", v]
+    *n, d = index
+    v = Number(f"v{bracket(index)}", exp(y[tuple(n)][t.shape[-1] + d]))
+    return ["log(2 * pi * ", v, ") + ", *error(y, t, index), " / ", v]
 
 
 def exp(s: float) -> float:
@@ -164,14 +272,14 @@ def exp(s: float) -> float:
 def nll_slope(loss: Any, record: Record, index: Index) -> Formula:
     """By the mean (m - t) / v / (N D), by the log variance (1 - (m - t)^2 / v) / 2 / (N D)."""
     y, t = given(record.y), record.t
-    n, column = index
-    D, ND = t.shape[1], Number("(N D)", t.size)
+    *n, column = index
+    D, ND = t.shape[-1], Number("(N D)", t.size)
     d = column % D
-    m, target = at("y", y, n, d), at("t", t, n, d)
+    m, target = at("y", y, *n, d), at("t", t, *n, d)
     if loss.variance is not None:
         v = Number("variance", loss.variance)
     else:
-        v = Number(f"v[{n},{d}]", exp(y[n, D + d]))
+        v = Number(f"v{bracket((*n, d))}", exp(y[tuple(n)][D + d]))
     off, size = np.float64(m.value - target.value), np.float64(abs(m.value) + abs(target.value))
     if column < D:
         tokens: list[str | Number] = ["(", m, " - ", target, ") / ", v, " / ", ND]
@@ -184,6 +292,19 @@ def nll_slope(loss: Any, record: Record, index: Index) -> Formula:
 Entry = Callable[..., Formula]
 LAWS: dict[type, tuple[str, Entry, str, Entry]] = {
     MSE: ("L = the mean of (y - t)^2 over all elements", mse, "dL/dy = 2 (y - t) / (N D)", mse_slope),
+    MAE: ("L = the mean of |y - t| over all elements", mae, "dL/dy = sign(y - t) / (N D)", mae_slope),
+    Huber: (
+        "L = the mean of (y - t)^2 / 2 where |y - t| <= delta, else of delta (|y - t| - delta / 2)",
+        huber,
+        "dL/dy = (y - t) / (N D), with y - t clipped to -delta .. delta",
+        huber_slope,
+    ),
+    BinaryCrossEntropy: (
+        "L = the mean of -t log p - (1 - t) log(1 - p) = log(1 + e^y) - t y, with p = 1 / (1 + e^(-y))",
+        yes_or_no,
+        "dL/dy = (p - t) / (N D)",
+        yes_or_no_slope,
+    ),
     SoftmaxCrossEntropy: (
         "L = the mean over rows of -log p[n,t_n] (soft targets: of -sum_c t log p)",
         cross_entropy,

@@ -97,7 +97,7 @@ def line_data(
         "name": name,
         "left": line.left,
         "sym": "" if blank else coloured(line.formula.tokens, None),
-        "num": coloured(line.formula.tokens, line.digits) if line.numbers else "",
+        "num": coloured(line.formula.tokens, line.digits) if line.numbers in line.chain else "",
         "mid": coloured(middle(line), line.digits) if line.middle else "",
         "val": line.text,
         "kind": "g" if quantity.left.startswith(("dL/", "clipped")) else "v",

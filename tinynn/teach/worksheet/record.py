@@ -35,11 +35,20 @@ class Call:
     dx: Array | None = None
     grads: dict[str, Array] = field(default_factory=dict)  # by the parameters' names
     within: list[Call] = field(default_factory=list)  # the calls that this one has made, of a block's layers
+    kept: dict[str, Array] = field(default_factory=dict)  # what forward keeps beside x and y: a mask, say
+    buffers: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # before forward, and after it
+    notes: dict[str, Any] = field(default_factory=dict)  # what formulas have worked out
 
     @property
     def home(self) -> str:
         """Where the layer is, whichever call this is: "layer 2"."""
         return self.place.partition(" (")[0]
+
+    @property
+    def gradient(self) -> Array:
+        """dy of a call whose backward was run."""
+        assert self.dy is not None
+        return self.dy
 
 
 @dataclass
@@ -130,7 +139,7 @@ class Running:
         if not self.layers:
             call.grads = self.whole("grads")
         if isinstance(loss, SoftmaxCrossEntropy):
-            record.p = self.kept(loss.ops.softmax(y))
+            record.p = self.kept(loss.ops.softmax(y.reshape(-1, y.shape[-1])).reshape(y.shape))
         for layer, attributes in plain:
             for name in ("forward", "backward"):
                 del layer.__dict__[name]
@@ -157,10 +166,16 @@ class Running:
             before, again = len(record.calls), sum(call.layer is layer for call in record.calls)
             place = f"layer {path}" + (f" (call {again + 1})" if again else "")
             params = {name: self.kept(layer.arrays[name]) for name in layer.parameters}
-            given = self.kept(x)
+            given, buffers = self.kept(x), {name: self.kept(layer.arrays[name]) for name in layer.buffers}
             y = forward(x)
-            within = record.calls[before:]
-            record.calls.append(Call(layer, path, place, given, self.kept(y), params, within=within))
+            call = Call(layer, path, place, given, self.kept(y), params, within=record.calls[before:])
+            call.kept = {
+                name: self.kept(a)
+                for name, a in vars(layer).items()
+                if name not in ("x", "y") and isinstance(a, self.ops.xp.ndarray)
+            }
+            call.buffers = {name: (old, self.kept(layer.arrays[name])) for name, old in buffers.items()}
+            record.calls.append(call)
             return y
 
         def watched_backward(dy: Array) -> Array | None:

@@ -22,9 +22,9 @@ from .steps import steps_of
 def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) -> Sheet:
     """One training step in full, forward, loss, backward and update, as a Sheet that prints.
 
-    x (N, D) and t as for `fit`; without an optimizer there is no update. The numbers are those of the real layers, run
-    on copies: model, loss, optimizer and random numbers stay as they are. `model` is a Sequential, or a class of one's
-    own with forward and backward and layers in it; one without layers is shown as one box.
+    x (N, ..., D) and t as for `fit`; without an optimizer there is no update. The numbers are those of the real layers,
+    run on copies: model, loss, optimizer and random numbers stay as they are. `model` is a Sequential, or a class of
+    one's own with forward and backward and layers in it; one without layers is shown as one box.
 
     Raises TypeError or ValueError where the parts do not fit each other.
     """
@@ -44,7 +44,7 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
     if optimizer is not None and getattr(optimizer, "model", model) is not model:
         raise ValueError(f"optimizer must be one of this model, not of another: {checks.describe(optimizer)}")
     checks.float_array("x", x, np)
-    if type(t) is not np.ndarray or t.ndim not in (1, 2) or len(t) != len(x):
+    if type(t) is not np.ndarray or t.ndim == 0 or len(t) != len(x):
         raise TypeError(
             f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
         )
@@ -91,7 +91,7 @@ class Sheet:
         lines[0] += " layer's dL/dy. Layers count from 1, entries from 0; [n,j] is row n, column j."
         if any("." in call.place for call in self.record.calls):
             lines.append(
-                "Layer 3.1 is the first layer of the block that is layer 3; what the block itself does stands after them."
+                "Layer 3.1 is the first layer of the block that is layer 3; what the block itself does follows."
             )
         if any(not quantity.complete for step in self.steps for quantity in step.quantities):
             lines.append("Of large arrays: shape, statistics, the corner, some entries and the largest one.")

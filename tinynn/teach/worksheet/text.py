@@ -68,9 +68,7 @@ def line_lines(line: Line, width: int, indent: str) -> list[str]:
         return wrapped(f"{line.left} = {line.text}", width, indent)
     lines = terms(line.symbols, width, indent, indent + pad + "   ")
     current = ""
-    for piece in (line.numbers, line.middle, line.text):
-        if not piece:
-            continue
+    for piece in line.chain:
         longer = f"{current} = {piece}" if current else f"{indent}{pad} = {piece}"
         if current and len(longer) > width:
             lines += terms(current.strip(), width, indent + pad + " ", indent + pad + "   ")

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from ...optimizers import SGD, Adam
+from ...optimizers import SGD, Adam, RMSProp
 from .formula import Formula, Number, Tokens
-from .layers import at
-from .lines import Index, Quantity, shape
+from .lines import Index, Quantity, at, shape
 from .record import Record
 
 
@@ -45,6 +44,8 @@ class Update:
             found = self.sgd()
         elif isinstance(self.optimizer, Adam) and kept >= set(Adam.state):
             found = self.adam()
+        elif isinstance(self.optimizer, RMSProp) and kept >= set(RMSProp.state):
+            found = self.rmsprop()
         else:
             found = self.others()
         return [*self.clipped(), *found]
@@ -104,7 +105,7 @@ class Update:
 
         law = f"clipped dL/d{self.name} = dL/d{self.name} clip_norm / |all gradients|"
         shown = self.used
-        if isinstance(self.optimizer, SGD) and not self.optimizer.decay_biases and self.decay:
+        if isinstance(self.optimizer, SGD | RMSProp) and not self.optimizer.decay_biases and self.decay:
             shown = self.used - self.used.dtype.type(self.decay) * self.W  # the decay is in it by then
         key, left = f"clipped dL/d{self.name}{{}} of {self.place}", f"clipped dL/d{self.name}"
         return [Quantity(key, left, shown, law, f"all {shape(self.W)}", entry, self.own)]
@@ -223,4 +224,42 @@ class Update:
             self.quantity("m'", corrected["m"], f"m' = m / (1 - beta1^t), t = {t}", correct("m")),
             self.quantity("v'", corrected["v"], f"v' = v / (1 - beta2^t), t = {t}", correct("v")),
             self.after(f"{w} <- {w} - lr m' / (sqrt(v') + eps){decay}", step),
+        ]
+
+    # --- RMSProp ------------------------------------------------------------------------------------------------------
+
+    def rmsprop(self) -> list[Quantity]:
+        """v <- rho v + (1 - rho) g^2; w <- w - lr g / (sqrt(v) + eps), g with the weight decay in it."""
+        o, w = self.optimizer, self.name
+        old, new = (state["v"][self.slot] for state in (self.record.old, self.record.new))
+        rho, eps, decay = Number("rho", float(o.rho)), Number("eps", float(o.eps)), Number("weight_decay", self.decay)
+
+        def gradient(index: Index) -> tuple[list[str | Number], float, float]:
+            g, W = self.g(index), self.old(index)
+            if not self.decay:
+                return [g], g.value, abs(g.value)
+            size = abs(g.value) + abs(decay.value * W.value)
+            return ["(", g, " + ", decay, " * ", W, ")"], g.value + decay.value * W.value, size
+
+        def square(index: Index) -> Formula:
+            tokens, g, size = gradient(index)
+            v = at("old v", old, *index)
+            parts = Number("part", rho.value * v.value), Number("part", (1 - rho.value) * g * g)
+            product: list[str | Number] = [rho, " * ", v, " + (1 - ", rho, ") * ", *tokens, "^2"]
+            return Formula(product, parts[0].value + parts[1].value, parts, scale=parts[0].value + size * size)
+
+        def step(index: Index) -> Formula:
+            tokens, g, size = gradient(index)
+            W, v = self.old(index), at("v", new, *index)
+            over = math.sqrt(v.value) + eps.value
+            change = -self.lr.value * g / over if over else math.nan
+            parts = Number("part", W.value), Number("part", change)
+            product: list[str | Number] = [W, " - ", self.lr, " * ", *tokens, " / (sqrt(", v, ") + ", eps, ")"]
+            scale = abs(W.value) + (self.lr.value * size / over if over else 0)
+            return Formula(product, W.value + change, parts, scale=scale)
+
+        g = f"(dL/d{w} + weight_decay {w})" if self.decay else f"dL/d{w}"
+        return [
+            self.quantity("v", new, f"v <- rho v + (1 - rho) ({g})^2".replace("((", "(").replace("))", ")"), square),
+            self.after(f"{w} <- {w} - lr {g} / (sqrt(v) + eps)", step),
         ]
