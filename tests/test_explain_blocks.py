@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_explain import worth
+from test_explain import check_latex, worth
 
 import tinynn
 from tinynn import (
@@ -421,3 +421,47 @@ def test_losses_by_hand():
     assert sheet["t'[0,0] of the loss"].numbers == "(1 - 0.2) * 1 + 0.2 / 2"
     assert sheet["t'[0,0] of the loss"].value == pytest.approx(0.9)
     sheet.to_html()
+
+
+# --- other forms ------------------------------------------------------------------------------------------------------
+
+
+def images(dtype="float64", backend="numpy"):
+    """A small residual network of images with everything in it: model, x, t, loss, optimizer."""
+    rng = np.random.default_rng(0)
+    model = Sequential(
+        Conv2D(1, 2, 3, padding="same", bias=False), BatchNorm(2), GELU(),
+        Residual(Conv2D(2, 3, 3, stride=2, padding="same"), LeakyReLU(), shortcut=Conv2D(2, 3, 1, stride=2)),
+        Residual(Sequential(Affine(3, 3), Softplus())), MaxPool2D(2, stride=1), Dropout(0.25), GlobalAvgPool(), Affine(3, 2),
+        shape=(5, 5, 1), seed=0, dtype=dtype, backend=backend,
+    )  # fmt: skip
+    x, t = rng.normal(size=(2, 5, 5, 1)).astype(dtype), rng.integers(0, 2, 2)
+    return model, x, t, SoftmaxCrossEntropy(label_smoothing=0.1), RMSProp(model, weight_decay=0.1)
+
+
+def test_latex_nudges_quiz_and_grade_of_images():
+    model, x, t, loss, optimizer = images()
+    sheet = explain(model, x, t, loss, optimizer)
+    check_latex(sheet.to_latex())
+    for name in ("W[1,2,0,1] of layer 1", "g[1] of layer 2", "W[0,0,1,2] of layer 4.shortcut", "b[1] of layer 5.1.1"):
+        nudge = sheet.nudge(name)
+        assert nudge.analytic == sheet["dL/d" + name].value
+        assert nudge.measured == pytest.approx(nudge.analytic, rel=1e-5, abs=1e-9)
+    quiz = sheet.quiz(12, seed=3)
+    assert quiz.grade({name: sheet[name].value for name in quiz.names})
+    assert not quiz.grade({name: 1.5 * sheet[name].value for name in quiz.names}).right
+    names = [line.name for line in sheet.lines if line.value is not None]
+    assert sheet.grade({name: sheet[name].value for name in names})
+    part = sheet.grade({"dL/dx[0,0,0,0] of layer 5": sheet["dL/dx[0,0,0,0] of layer 5.1.1"].value})
+    assert "that is one part of the sum alone, dL/dx[0,0,0,0] of layer 5.1.1: all paths add up" in str(part)
+
+
+def test_nothing_changes_buffers_and_generator():
+    model, x, t, loss, optimizer = images()
+    before = model.flat_buffers.copy(), model.rng.bit_generator.state
+    sheet = explain(model, x, t, loss, optimizer)
+    sheet.to_html(), sheet.nudge("g[1] of layer 2"), sheet.grade({"L": 3.0})
+    assert np.array_equal(model.flat_buffers, before[0]) and model.rng.bit_generator.state == before[1]
+    model.forward(x)
+    assert np.array_equal(sheet.known(len(sheet))["y of layer 7"], model[6].y)
+    assert sheet["running mean[1] of layer 2"].value == model[1].mean[1]
