@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 
 import numpy as np
 import pytest
@@ -465,3 +467,46 @@ def test_nothing_changes_buffers_and_generator():
     model.forward(x)
     assert np.array_equal(sheet.known(len(sheet))["y of layer 7"], model[6].y)
     assert sheet["running mean[1] of layer 2"].value == model[1].mean[1]
+
+
+def page_data(sheet):
+    """What the page's script is given, and the page."""
+    page = sheet.to_html()
+    return json.loads(page.partition('id="data">')[2].partition("</script>")[0]), page
+
+
+def test_the_drawing_goes_both_ways_around_a_block():
+    """Arrows go where the numbers go: past the layers of a block, too, and back on both ways."""
+    block = Residual(Affine(3, 3), Tanh())
+    model = Sequential(Affine(2, 3), block, Residual(Affine(3, 3), shortcut=Affine(3, 3)), seed=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    data, page = page_data(explain(model, rng.normal(size=(2, 2)), rng.normal(size=(2, 3)), MSE()))
+    columns = ["x", "layer 1", "layer 2.1", "layer 2.2", "layer 2", "layer 3.1", "layer 3.shortcut", "layer 3", "loss"]
+    assert re.findall(r'class="title"[^>]*>([^<]*)<', page) == columns
+    past = {"e4-from1", "e6-from4", "e7-from5"}  # column 4 is layer 2, and 1 what it gets; ...
+    assert set(re.findall(r'<path id="([^"]*)"', page)) == past
+    drawn = set(re.findall(r'<(?:line|path) id="([^"]*)"', page))
+    assert not any(name.startswith("e6-") and name not in past for name in drawn)  # 3.1 does not lead to the shortcut
+    lines = {line["name"]: line for line in data["lines"]}
+    assert all(set(line.get("edges", [])) <= drawn for line in data["lines"])
+    assert lines["y[0,1] of layer 2"]["edges"] == ["e4-from1", "e4-1-1"]
+    assert lines["dL/dx[0,1] of layer 2.1"]["edges"] == ["e2-1-0", "e2-1-1", "e2-1-2"]
+    back = lines["dL/dx[0,1] of layer 2"]
+    assert back["on"] == ["c1-1"] and set(back["edges"]) == {"e2-1-0", "e2-1-1", "e2-1-2", "e4-from1"}
+    back = lines["dL/dx[1,2] of layer 3"]
+    assert back["on"] == ["c4-2"] and set(back["edges"]) == {"e5-2-0", "e5-2-1", "e5-2-2", "e6-from4"}
+    assert data["cells"]["c1-1"]["g"]["0"][0] == f"{explain_value(data, 'dL/dx[0,1] of layer 2'):.4g}"
+
+
+def explain_value(data, name):
+    """The number of a line of the page."""
+    return float(next(line["val"] for line in data["lines"] if line["name"] == name))
+
+
+def test_what_comes_back_to_x_is_the_whole_of_it():
+    """A block in front: dL/dx is that of the block, and not of the first layer in it."""
+    model = Sequential(Residual(Affine(2, 2)), Affine(2, 1), seed=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    sheet = explain(model, rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), MSE())
+    data, _ = page_data(sheet)
+    assert data["cells"]["c0-1"]["g"]["0"][0] == f"{sheet['dL/dx[0,1] of layer 1'].value:.4g}"

@@ -1,7 +1,8 @@
 """The network of a worksheet as boxes and arrows, in SVG.
 
 A column for each layer, between the input and the loss: a box for each unit, or one box for a layer of many. Boxes hold
-their values above and their gradients below; both stay blank until the page's cursor has come to them.
+their values above and their gradients below; both stay blank until the page's cursor has come to them. What goes past
+other layers, as around a block, is an arrow above them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Activation, Affine
+from ...layers import Activation, Affine, Residual
+from . import blocks
 from .formula import fmt
 from .lines import Index, Line, Quantity
 from .text import statistics
@@ -22,8 +24,10 @@ MOST_UNITS = 6  # of a layer that are drawn one by one
 MOST_ARROWS = 300  # from which on every layer is one box
 BOX, HIGH, ACROSS, APART = 142, 48, 58, 14  # a box's size; the gaps to the right of it and below
 WHOLE = 88  # the height of a box that stands for many units
+ALL = -1  # in place of a box: an arrow for all boxes of a column
 DIGITS = 4  # significant ones in a box
-TOP = 58  # room for the names of the columns
+TOP = 70  # room for the names of the columns
+LANE = 16  # and for each arrow above the boxes
 
 
 @dataclass
@@ -53,14 +57,17 @@ class Drawing:
         self.quantities: dict[str, Quantity] = sheet.quantities
         by_row = {index[0] for (key, index) in at if len(index) == 2 and key.startswith(("y", "p", "dL/dx", "dL/dy"))}
         self.rows = sorted(by_row | {0})  # of the batch: those that have lines
+        self.calls = sheet.record.calls
+        self.numbers = {call.place: number for number, call in enumerate(self.calls, 1)} | {"x": 0}  # place -> column
         self.columns = self.make_columns(MOST_UNITS)
         if sum(a.units * b.units for a, b in itertools.pairwise(self.columns)) > MOST_ARROWS:
             self.columns = self.make_columns(0)
-        self.numbers = {call.place: number for number, call in enumerate(sheet.record.calls, 1)}  # place -> column
         tallest = max(column.units * (column.high + APART) for column in self.columns)
-        self.height = TOP + tallest + 2
+        self.lanes = self.make_lanes()
+        top_of_boxes = TOP + LANE * (max(self.lanes.values(), default=-1) + 1)
+        self.height = top_of_boxes + tallest + 2
         self.width = len(self.columns) * (BOX + ACROSS) - ACROSS + 20
-        middle = TOP + tallest / 2
+        middle = top_of_boxes + tallest / 2
         for number, column in enumerate(self.columns):
             x = 10 + number * (BOX + ACROSS)
             top = middle - column.units * (column.high + APART) / 2
@@ -68,12 +75,13 @@ class Drawing:
 
     def make_columns(self, most: int) -> list[Column]:
         """The input, a column for each call of a layer, the loss; up to `most` units of each one by one."""
-        record, find = self.sheet.record, self.quantities.get
-        calls = record.calls
-        first = calls[0].place if calls else ""
-        columns = [self.column("x", f"{record.x.shape}", find("x"), find(f"dL/dx of {first}"), most, "input")]
+        record, find, calls = self.sheet.record, self.quantities.get, self.calls
+        of_x = [call for call in calls if call.source == "x" or call is calls[0]]
+        whole = all(call in of_x[-1].within for call in of_x[:-1])  # else what comes back to x is a sum that nobody has
+        gradient = find(f"dL/dx of {of_x[-1].place}") if of_x and whole else None
+        columns = [self.column("x", f"{record.x.shape}", find("x"), gradient, most, "input")]
         for call in calls:
-            name = f"{type(call.layer).__name__} {call.y.shape}"
+            name = f"{type(call.layer).__name__}\n{call.y.shape}"
             value, gradient = find(f"y of {call.place}"), find(f"dL/dy of {call.place}")
             columns.append(self.column(call.place, name, value, gradient, most))
         loss = self.sheet.case.parts[1]
@@ -122,7 +130,7 @@ class Drawing:
     def weights(self) -> dict[str, list[Any]]:
         """For each arrow that has a weight: its text before the step, after it, and when that is known."""
         found: dict[str, list[Any]] = {}
-        for number, call in enumerate(self.sheet.record.calls, 1):
+        for number, call in enumerate(self.calls, 1):
             if not self.is_dense(number):
                 continue
             W, new = call.params["W"], self.quantities.get(f"new W of {call.place}")
@@ -133,10 +141,31 @@ class Drawing:
 
     def is_dense(self, number: int) -> bool:
         """Whether a column is that of an Affine with an arrow for each weight."""
-        if not 1 <= number <= len(self.sheet.record.calls):
+        if not 1 <= number <= len(self.calls) or self.sources(number) != [number - 1]:
             return False
-        layer = self.sheet.record.calls[number - 1].layer
+        layer = self.calls[number - 1].layer
         return isinstance(layer, Affine) and not (self.columns[number].whole or self.columns[number - 1].whole)
+
+    def sources(self, number: int) -> list[int]:
+        """The columns that a column's values come from; where nobody knows, the one before it."""
+        if number > len(self.calls):
+            return [number - 1]
+        call = self.calls[number - 1]
+        if isinstance(call.layer, Residual) and blocks.known(call):
+            ends = [way.place for way in blocks.ways(call, last=True)]  # type: ignore[union-attr]
+            return [self.numbers.get(place, number - 1) for place in (ends if len(ends) == 2 else [*ends, call.source])]
+        return [number - 1 if call.within else self.numbers.get(call.source, number - 1)]
+
+    def make_lanes(self) -> dict[tuple[int, int], int]:
+        """Each arrow that goes past columns, (from, to) -> its lane above the boxes: a wider one above a narrower."""
+        pairs = [(start, number) for number in range(1, len(self.columns)) for start in self.sources(number)]
+        lanes: dict[tuple[int, int], int] = {}
+        for start, end in sorted(
+            {pair for pair in pairs if pair[0] != pair[1] - 1}, key=lambda pair: pair[1] - pair[0]
+        ):
+            taken = {lane for (a, b), lane in lanes.items() if a < end and start < b}
+            lanes[start, end] = next(lane for lane in range(len(lanes) + 1) if lane not in taken)
+        return lanes
 
     def marks(self, line: Line, key: str, index: Index) -> dict[str, Any]:
         """What lights up for a number: its own box or arrow, the arrows that lead to it, and the row it belongs to."""
@@ -158,9 +187,11 @@ class Drawing:
             unit = self.unit(number, index)
             return {"on": [f"c{number}-{unit}"], "edges": self.into(number, unit), "row": index[0]}
         if symbol == "dL/dx":
-            unit = self.unit(number - 1, index)
-            row = index[0] if index else 0
-            return {"on": [f"c{number - 1}-{unit}"], "edges": self.out_of(number - 1, unit), "row": row}
+            call = self.calls[number - 1] if self.calls else None
+            source = self.numbers.get(call.source, number - 1) if call else 0
+            unit, row = self.unit(source, index), index[0] if index else 0
+            edges = self.out_of(source, unit, None if call and call.within else number)
+            return {"on": [f"c{source}-{unit}"], "edges": edges, "row": row}
         if symbol.endswith("W") and self.is_dense(number) and len(index) == 2:
             return {"on": [], "edges": [f"e{number}-{index[0]}-{index[1]}"], "target": "edge"}
         return {"on": [f"c{number}-{self.unit(number, index)}"], "edges": []}
@@ -171,26 +202,29 @@ class Drawing:
 
     def into(self, number: int, unit: int) -> list[str]:
         """The arrows that lead to a box."""
-        return [name for name, (_, _, to) in self.edges(number).items() if to == unit]
+        return [name for name, (_, _, to) in self.edges(number).items() if to in (unit, ALL)]
 
-    def out_of(self, number: int, unit: int) -> list[str]:
-        """The arrows that leave a box."""
-        return [name for name, (_, start, _) in self.edges(number + 1).items() if start == unit]
+    def out_of(self, number: int, unit: int, to: int | None = None) -> list[str]:
+        """The arrows that leave a box; those to one column, if it is said."""
+        columns = range(number + 1, len(self.columns)) if to is None else [to]
+        found = [(name, edge) for column in columns for name, edge in self.edges(column).items()]
+        return [name for name, (source, start, _) in found if source == number and start in (unit, ALL)]
 
     def edges(self, number: int) -> dict[str, tuple[int, int, int]]:
-        """The arrows into a column: name -> (column, from which box, to which)."""
+        """The arrows into a column: name -> (from which column, which box of it, to which box)."""
         if not 1 <= number < len(self.columns):
             return {}
         before, column = self.columns[number - 1], self.columns[number]
+        past = {f"e{number}-from{source}": (source, ALL, ALL) for source in self.sources(number) if source < number - 1}
+        if number - 1 not in self.sources(number):
+            return past
         pairs = [(i, j) for i in range(before.units) for j in range(column.units)]
-        layer = (
-            None if column.kind == "loss" or not self.sheet.record.calls else self.sheet.record.calls[number - 1].layer
-        )
-        if isinstance(layer, Activation) and before.units == column.units:
+        layer = None if column.kind == "loss" or not self.calls else self.calls[number - 1].layer
+        if isinstance(layer, Activation | Residual) and before.units == column.units:
             pairs = [(i, i) for i in range(before.units)]
         elif column.kind != "loss" and not isinstance(layer, Affine):
             pairs = pairs if len(pairs) <= MOST_UNITS else [(i, min(i, column.units - 1)) for i in range(before.units)]
-        return {f"e{number}-{i}-{j}": (number, i, j) for i, j in pairs}
+        return past | {f"e{number}-{i}-{j}": (number - 1, i, j) for i, j in pairs}
 
     # --- the drawing itself ---
 
@@ -200,8 +234,11 @@ class Drawing:
         parts[0] += ' role="img" aria-label="the network: boxes are units, arrows lead from input to loss">'
         parts.append(ARROWS)
         for number in range(1, len(self.columns)):
-            for name, (_, i, j) in self.edges(number).items():
-                before, column = self.columns[number - 1], self.columns[number]
+            for name, (source, i, j) in self.edges(number).items():
+                before, column = self.columns[source], self.columns[number]
+                if i == ALL:
+                    parts.append(self.arrow_past(name, source, number))
+                    continue
                 (x, y), (to_x, to_y) = before.places[i], column.places[j]
                 start, end = (x + BOX + 3, y + before.high / 2), (to_x - 3, to_y + column.high / 2)
                 ends = f'x1="{start[0]:g}" y1="{start[1]:g}" x2="{end[0]:g}" y2="{end[1]:g}"'
@@ -211,13 +248,23 @@ class Drawing:
         parts.append('<g id="labels"></g></svg>')
         return "\n".join(parts)
 
+    def arrow_past(self, name: str, source: int, number: int) -> str:
+        """The arrow from one column over others to another one."""
+        (x, y), (to_x, to_y) = self.columns[source].places[0], self.columns[number].places[0]
+        lane = TOP + LANE * (max(self.lanes.values()) - self.lanes[source, number]) - 4
+        start, end = x + 0.7 * BOX, to_x + 0.3 * BOX  # so that one that ends here and one that starts here lie apart
+        return f'<path id="{name}" class="edge" d="M{start:g} {y - 3:g} V{lane:g} H{end:g} V{to_y - 3:g}"/>'
+
     def boxes(self, number: int, column: Column) -> list[str]:
         """A column's heading and its boxes."""
         x = column.places[0][0]
         parts = [
             f'<g class="column" id="column{number}">',
             f'<text class="title" x="{x + BOX / 2:g}" y="20">{html.escape(column.title)}</text>',
-            f'<text class="kind" x="{x + BOX / 2:g}" y="38">{html.escape(short(column.name))}</text>',
+            *(
+                f'<text class="kind" x="{x + BOX / 2:g}" y="{37 + 16 * line}">{html.escape(short(text))}</text>'
+                for line, text in enumerate(column.name.split("\n"))
+            ),
         ]
         for unit, (left, top) in enumerate(column.places):
             name = {"input": "x", "layer": "y", "loss": "L"}[column.kind]

@@ -34,6 +34,7 @@ class Call:
     dy: Array | None = None
     dx: Array | None = None
     grads: dict[str, Array] = field(default_factory=dict)  # by the parameters' names
+    source: str = ""  # the place of the call whose y is this x; "x" where it is the batch, empty where nobody knows
     within: list[Call] = field(default_factory=list)  # the calls that this one has made, of a block's layers
     kept: dict[str, Array] = field(default_factory=dict)  # what forward keeps beside x and y: a mask, say
     buffers: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # before forward, and after it
@@ -124,6 +125,7 @@ class Running:
         if slip is not None:
             slip(self)
         x, t = ops.asarray(x), ops.asarray(t)
+        self.made = [(x, "x")]  # the arrays that layers are given, and where they come from
         plain = [(layer, dict(layer.__dict__)) for layer in self.layers]
         for layer in self.layers:
             self.watch(layer)
@@ -166,9 +168,11 @@ class Running:
             before, again = len(record.calls), sum(call.layer is layer for call in record.calls)
             place = f"layer {path}" + (f" (call {again + 1})" if again else "")
             params = {name: self.kept(layer.arrays[name]) for name in layer.parameters}
+            source = next((maker for a, maker in reversed(self.made) if a is x), "")
             given, buffers = self.kept(x), {name: self.kept(layer.arrays[name]) for name in layer.buffers}
             y = forward(x)
-            call = Call(layer, path, place, given, self.kept(y), params, within=record.calls[before:])
+            call = Call(layer, path, place, given, self.kept(y), params, source=source, within=record.calls[before:])
+            self.made.append((y, place))
             call.kept = {
                 name: self.kept(a)
                 for name, a in vars(layer).items()

@@ -78,7 +78,11 @@ class Sheet:
         """What is explained."""
         model, loss, optimizer = self.case.parts
         parts = [repr(loss), *([repr(optimizer)] if optimizer is not None else [])]
-        text = " ".join(repr(model).split()) if type(model).__repr__ is not object.__repr__ else type(model).__name__
+        text = (
+            " ".join(repr(model).split()).replace("( ", "(").replace(", )", ")")
+            if type(model).__repr__ is not object.__repr__
+            else type(model).__name__
+        )
         return f"One training step of {text} with {' and '.join(parts)}"
 
     @property
