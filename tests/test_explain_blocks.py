@@ -510,3 +510,51 @@ def test_what_comes_back_to_x_is_the_whole_of_it():
     sheet = explain(model, rng.normal(size=(2, 2)), rng.normal(size=(2, 1)), MSE())
     data, _ = page_data(sheet)
     assert data["cells"]["c0-1"]["g"]["0"][0] == f"{sheet['dL/dx[0,1] of layer 1'].value:.4g}"
+
+
+def deep(blocks=14):
+    """A deep residual network of small images."""
+    layers = [
+        Residual(Conv2D(3, 3, 3, padding=1, bias=False), BatchNorm(3), ReLU(), Conv2D(3, 3, 3, padding=1), BatchNorm(3))
+        for _ in range(blocks)
+    ]
+    model = Sequential(Conv2D(1, 3, 3), *layers, GlobalAvgPool(), Affine(3, 2), seed=0, backend="numpy")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 6, 6, 1)).astype(np.float32)
+    return explain(model, x, rng.integers(0, 2, 4), SoftmaxCrossEntropy(), Adam(model))
+
+
+@pytest.fixture(scope="module")
+def deep_sheet():
+    return deep()
+
+
+def test_of_a_deep_network_the_middle_is_left_out(deep_sheet):
+    sheet = deep_sheet
+    for width in (80, 100):
+        lines = sheet.text(width).splitlines()
+        assert len(lines) < 1300 and max(map(len, lines)) <= width
+    text = " ".join(sheet.text().split())
+    shown = {int(k) for k in re.findall(r"step (\d+):", text)}
+    cuts = re.findall(r"\.\.\. \((\d+) more, steps (\d+) to (\d+): sheet\.step\((\d+)\)", text)
+    assert len(cuts) == 3  # forward, backward, update
+    for count, first, last, example in cuts:
+        assert int(last) - int(first) + 1 == int(count) and example == first
+        assert shown.isdisjoint(range(int(first), int(last) + 1))
+        assert int(first) - 1 in shown and int(last) + 1 in shown
+    assert len(shown) + sum(int(count) for count, *_ in cuts) == len(sheet)
+    assert str(sheet.step(int(cuts[0][1]))).startswith(f"step {cuts[0][1]}: forward, layer ")
+    part = sheet.layer(2).text()
+    assert "more, steps" not in part and "layer 2.5, BatchNorm(3)" in part
+
+
+def test_the_page_of_a_deep_network(deep_sheet):
+    data, page = page_data(deep_sheet)
+    assert len(page.encode()) < 1_000_000
+    assert data["all"] == len(deep_sheet) > len(data["steps"]) - 1
+    assert "more, steps " in page.partition('<div class="scroll"')[0]
+    assert [line["step"] for line in data["lines"]] == sorted(line["step"] for line in data["lines"])
+    assert {line["step"] for line in data["lines"]} == set(range(1, len(data["steps"])))
+    for cell in data["cells"].values():
+        for value in (*cell["v"].values(), *cell["g"].values()):
+            assert 0 <= value[1] <= len(data["lines"]) + 1

@@ -16,6 +16,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from test_explain import lecture_step, mazur, own
+from test_explain_blocks import deep
 
 from tinynn import explain
 
@@ -389,6 +390,24 @@ def test_the_lectures_network(browser, tmp_path):
         assert browser.text("#head") == sheet.step(k).heading
         assert browser.ask("document.documentElement.scrollWidth") <= 390
     browser.press("ArrowRight")
+    assert not browser.complaints()
+
+
+@needs_chromium
+def test_blocks_and_what_is_left_out(browser, tmp_path):
+    """A deep residual network: the steps that the page has are walked through under their own numbers."""
+    sheet = deep()
+    sheet.to_html(tmp_path / "deep.html")
+    browser.open(tmp_path / "deep.html", width=390)
+    numbers = browser.ask("steps.map((step) => step.number)")
+    assert len(numbers) < len(sheet) and numbers[0] == 0 and numbers[-1] == len(sheet)
+    for k in numbers[1:]:
+        browser.press("ArrowRight", shift=True)
+        assert browser.text("#head") == sheet.step(k).heading
+        assert browser.text("#count").startswith(f"step {k} of {len(sheet)}, ")
+    browser.ask("show(lines.findIndex((line) => /^dL.dx.* of layer 2$/.test(line.name)) + 1)")
+    lit = "[...document.querySelectorAll('.edge.on.back')].map((edge) => edge.tagName).sort().join(' ')"
+    assert browser.ask(lit) == "line path" and browser.ask("document.documentElement.scrollWidth") <= 390
     assert not browser.complaints()
 
 

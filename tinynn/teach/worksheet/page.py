@@ -16,35 +16,40 @@ from .drawing import Drawing, summary
 from .formula import Number, Tokens, written
 from .lines import Index, Line, Quantity, Step
 from .nudge import nudge
-from .text import corner
+from .text import corner, shortened
 
+MOST_BYTES = 700_000  # of what is said of the steps; of a deeper network, those in the middle are left out
 MOST_NUDGES = 60  # gradients that are measured, too
+MOST_WORK = 10_000_000  # numbers that layers compute for that; a call itself takes as long as some of them
+PER_CALL = 10_000
 LARGE = 20_000  # parameters from which on only the largest gradient of each array is
 
 
 def page(sheet: Any) -> str:
     """The page as a text."""
-    at: dict[tuple[str, Index], int] = {}  # where the cursor is when a number gets known
+    measured = nudges(sheet)
+    first = Drawing(sheet, {(quantity.key, (-1,)): 0 for step in sheet.all_steps for quantity in step.quantities})
+    sizes = {step.number: size_of(first, step, measured) for step in sheet.all_steps}
+    steps, left_out = shortened(sheet.all_steps, sizes, MOST_BYTES)
+    shown = {step.number for step in steps}
+    at, count = {}, 0  # where the cursor is when a number gets known; one of a step that is left out, with the next one
     for step in sheet.all_steps[1:]:
         for quantity in step.quantities:
-            for index in quantity.indices if quantity.array is not None else [(-1,)]:
-                at[quantity.key, index] = len(at) + 1
+            known = step.number in shown
+            for index in quantity.indices if quantity.array is not None and known else [(-1,)]:
+                count += known
+                at[quantity.key, index] = count if known else count + 1
     drawing = Drawing(sheet, at)
-    measured = nudges(sheet)
-    lines = [
-        line_data(drawing, step, quantity, index, measured)
-        for step in sheet.all_steps[1:]
-        for quantity in step.quantities
-        for index in (quantity.indices if quantity.array is not None else [()])
-    ]
     data = {
-        "steps": [step_data(step) for step in sheet.all_steps],
-        "lines": lines,
+        "steps": [step_data(step) for step in steps],
+        "all": len(sheet.all_steps) - 1,
+        "lines": [line for place, step in enumerate(steps) for line in step_lines(drawing, step, place, measured)],
         "cells": drawing.cells(),
         "weights": drawing.weights(),
         "rows": 1 if all(column.whole for column in drawing.columns[:-1]) else len(sheet.record.x),
     }
     parts = {
+        "cut": f"<p class='soft'>{html.escape(' '.join(left_out.values()))}</p>" if left_out else "",
         "title": html.escape(sheet.title.removeprefix("One training step of ")),
         "svg": drawing.svg(),
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
@@ -52,6 +57,20 @@ def page(sheet: Any) -> str:
     }
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
+
+
+def size_of(drawing: Drawing, step: Step, measured: dict[str, str]) -> int:
+    """How long what the page says of a step is."""
+    return len(json.dumps([step_data(step), *step_lines(drawing, step, step.number, measured)], ensure_ascii=False))
+
+
+def step_lines(drawing: Drawing, step: Step, place: int, measured: dict[str, str]) -> list[dict[str, Any]]:
+    """What the page says of a step's numbers; of those that are given, the step itself has them."""
+    return [
+        line_data(drawing, step, place, quantity, index, measured)
+        for quantity in (step.quantities if step.number else [])
+        for index in (quantity.indices if quantity.array is not None else [()])
+    ]
 
 
 def frame(sheet: Any) -> str:
@@ -63,6 +82,7 @@ def frame(sheet: Any) -> str:
 def step_data(step: Step) -> dict[str, Any]:
     """What the page says of a step."""
     return {
+        "number": step.number,
         "phase": step.phase,
         "head": step.heading,
         "note": step.note,
@@ -85,14 +105,14 @@ def given(quantity: Quantity) -> list[list[str]]:
 
 
 def line_data(
-    drawing: Drawing, step: Step, quantity: Quantity, index: Index, measured: dict[str, str]
+    drawing: Drawing, step: Step, place: int, quantity: Quantity, index: Index, measured: dict[str, str]
 ) -> dict[str, Any]:
     """What the page says of a number."""
     line = quantity.line(index)
     blank = line.value is None
     name = quantity.key.format("") if blank else line.name
     data = {
-        "step": step.number,
+        "step": place,
         "law": step.quantities.index(quantity),
         "name": name,
         "left": line.left,
@@ -121,11 +141,13 @@ def middle(line: Line) -> Tokens:
 
 def coloured(tokens: Tokens, digits: int | None) -> str:
     """The tokens in HTML: in symbols, or with the numbers; values and gradients marked as such."""
-    texts = ['<span class="t">']
+    texts, in_root = ['<span class="t">'], False
     for place, token in enumerate(tokens):
         if isinstance(token, str):
             text = html.escape(token.replace(" * ", " " if digits is None else " · "))
-            texts.append(text.replace(" + ", '</span> <span class="t">+ '))  # lines break between terms alone
+            # Lines break between terms alone, and not within sqrt(var + eps).
+            texts.append(text if in_root else text.replace(" + ", '</span> <span class="t">+ '))
+            in_root = "sqrt(" in token or (in_root and ")" not in token)
             continue
         text = token.symbol if digits is None else written(token, digits)
         follows = tokens[place + 1] if place + 1 < len(tokens) else ""
@@ -140,6 +162,8 @@ def nudges(sheet: Any) -> dict[str, str]:
     """The measured gradients of parameters, by the names of their lines."""
     given = sheet.step(0).quantities[2:]
     large = sum(quantity.array.size for quantity in given) > LARGE
+    work = sum(call.y.size + PER_CALL for call in sheet.record.calls)
+    most = min(MOST_NUDGES, MOST_WORK // work)
     found: dict[str, str] = {}
     for step in sheet.all_steps:
         for quantity in step.quantities:
@@ -147,7 +171,7 @@ def nudges(sheet: Any) -> dict[str, str]:
             if quantity.key == parameter or parameter not in {other.key for other in given} or quantity.array is None:
                 continue
             for index in quantity.indices[-1:] if large else quantity.indices:
-                if len(found) < MOST_NUDGES:
+                if len(found) < most:
                     n = nudge(sheet, parameter.format(index_text(index)))
                     losses = f"L = {n.less:.10g} with it {n.h:g} less, {n.more:.10g} with it {n.h:g} more"
                     found[quantity.key.format(index_text(index))] = f"{losses}: slope {n.measured:.7g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import Any
 
@@ -12,6 +13,7 @@ from .formula import fmt
 from .lines import Line, Quantity, Step
 
 WIDTH = 100
+LONGEST = 1200  # lines of a sheet; of a longer one, the steps in the middle of each phase are left out
 ROWS, COLUMNS = 3, 4  # of a corner
 
 
@@ -20,13 +22,44 @@ def sheet_text(sheet: Any, width: int = WIDTH) -> str:
     lines = wrapped(sheet.title, width)
     for line in sheet.intro:
         lines += wrapped(line, width)
+    texts = {step.number: step_text(step, width) for step in sheet}
+    steps, left_out = shortened([*sheet], {k: text.count("\n") + 2 for k, text in texts.items()}, LONGEST)
     phase = ""
-    for step in sheet:
+    for step in steps:
         if step.phase != phase:
             phase = step.phase
             lines += ["", f"---- {phase} ".ljust(min(width, WIDTH) - 2, "-")]
-        lines += ["", step_text(step, width)]
+        lines += ["", texts[step.number]]
+        if step.number in left_out:
+            lines += ["", *wrapped(left_out[step.number], width)]
     return "\n".join(lines)
+
+
+def shortened(steps: list[Step], sizes: dict[int, int], most: int) -> tuple[list[Step], dict[int, str]]:
+    """The steps that are shown, of `most` size together, and what is said of the others after which of these.
+
+    Those left out are in the middle of their phases, of the largest phase first.
+    """
+    phases: dict[str, list[Step]] = {}
+    for step in steps:
+        phases.setdefault(step.phase, []).append(step)
+    out: dict[int, Step] = {}
+
+    def size(phase: str) -> int:
+        return sum(sizes[step.number] for step in phases[phase])
+
+    while sum(map(size, phases)) > most and any(len(group) > 2 for group in phases.values()):
+        group = phases[max((phase for phase in phases if len(phases[phase]) > 2), key=size)]
+        step = group.pop(len(group) // 2)
+        out[step.number] = step
+    words, last = {}, 0
+    for left_out, run in itertools.groupby(steps, key=lambda step: step.number in out):
+        numbers = [step.number for step in run]
+        if left_out:
+            where = f"{len(numbers)} more, steps {numbers[0]} to {numbers[-1]}"
+            words[last] = f"... ({where}: sheet.step({numbers[0]}) shows the first of them)"
+        last = numbers[-1]
+    return [step for step in steps if step.number not in out], words
 
 
 def step_text(step: Step, width: int = WIDTH) -> str:
