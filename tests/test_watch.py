@@ -10,7 +10,21 @@ import pytest
 from conftest import posing_as_cupy
 from test_diagnose import Own, Scale
 
-from tinynn import MSE, SGD, Adam, Affine, Layer, Loss, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
+from tinynn import (
+    MSE,
+    SGD,
+    Adam,
+    Affine,
+    Layer,
+    Loss,
+    Model,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
 from tinynn.diagnosis.watch import Watch
 
 ROWS, BATCH = 120, 10
@@ -479,6 +493,45 @@ def test_a_model_class_of_ones_own():
     assert watch.to_dict()["name"] == ["Affine(3, 5)", "ReLU()", "Scale()", "Affine(5, 2)"]
     history = fit(model, spoiled_row(), t, optimizer=SGD(model, 0.01), **options)
     assert history.stopped.startswith("NaN in step 5: x, 1 of 30 numbers")
+
+
+@pytest.mark.parametrize("where", ["y", "dx"])
+def test_within_a_block_the_layer_itself_is_named(where):
+    """Not the block, whose y is not finite either."""
+    model = network(Residual(Affine(5, 5), Sequential(Faulty(**{where: np.nan}), Affine(5, 5))))
+    assert f"{where} of layer 2.2.1, Faulty(), 1 of 50 numbers, the first in row 3" in reason(model)
+
+
+class Mixed(Model):
+    """A model with a parameter of its own, a layer that it does not use, and a block; the vectors are in that order."""
+
+    parameters = ("k",)
+
+    def __init__(self):
+        self.k = np.array([2.0])
+        self.spare = Affine(2, 2)
+        self.block, self.out = Residual(Affine(3, 3)), Affine(3, 2)
+        self.assemble(seed=0, backend="numpy")
+
+    def forward(self, x):
+        self.h = self.block.forward(x)
+        return self.out.forward(self.h * self.k)
+
+    def backward(self, dy):
+        dh = self.out.backward(dy)
+        self.dk = np.array([(dh * self.h).sum()])
+        self.spare.dW[...], self.spare.db[...] = 0, 0
+        return self.block.backward(dh * self.k)
+
+
+def test_figures_belong_to_their_layers_whatever_else_the_model_holds():
+    model = Mixed()
+    watch, _ = train(model, optimizer=SGD(model, 0.01))
+    assert [row["layer"] for row in watch.rows] == ["block", "block.1", "out"]
+    for row, layer in zip(watch.rows[1:], (model.block.layers[0], model.out)):
+        length = np.sqrt((layer.dW**2).sum() + (layer.db**2).sum())
+        assert row["gradient"] == pytest.approx(length, rel=1e-5)
+    assert math.isnan(watch.rows[0]["gradient"])
 
 
 def test_on_the_gpu():

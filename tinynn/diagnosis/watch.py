@@ -20,7 +20,7 @@ from .. import backends, checks
 from ..checks import Array
 from ..layers import ReLU, Sigmoid, Tanh
 from ..layers.layer import Layer
-from ..model.vectors import layers_of, views
+from ..model.vectors import in_order_of_use, layers_of, views
 from ..training.callbacks import Run
 from ..training.demands import quiet
 from .case import dead, saturated
@@ -57,7 +57,10 @@ class Watch:
     def start(self, run: Run) -> None:
         """Forget what was before."""
         self.rows = []
-        self.layers = tuple(layer for layer in layers_of(run.model) if layer.checked)
+        model = run.model
+        own = [model] if isinstance(model, Layer) and model.parameters else []
+        self.layers = (*own, *layers_of(model))  # in the order of the vectors
+        self.used = tuple(in_order_of_use(model))  # in that of a step: what a block does comes after its layers
         self.params = run.model.params.copy()  # as the last step left them
         self.older = self.params.copy()  # as the step before it did
         self.grads = self.params.copy()  # those of the step `of_step`
@@ -82,9 +85,10 @@ class Watch:
 
     def forward(self, run: Run) -> Iterator[tuple[Key, Any]]:
         """The tensors of the way forward."""
-        yield ("x", None), self.layers[0].x
-        for layer in self.layers:
-            yield ("y", layer), layer.y
+        yield ("x", None), self.used[0].x
+        for layer in self.used:
+            if layer.y is not None:  # one that the model does not use has none
+                yield ("y", layer), layer.y
         yield ("the loss", None), run.value
         yield ("dy of the loss", None), run.loss.backward()
 
@@ -106,11 +110,11 @@ class Watch:
         params, grads = model.params.copy(), model.grads.copy()
         model.params[...] = self.params
         try:
-            for layer in self.layers:
+            for layer in self.used:
                 vars(layer)["backward"] = spied(layer)
             model.backward(run.loss.backward())
         finally:
-            for layer in self.layers:
+            for layer in self.used:
                 vars(layer).pop("backward", None)
             model.params[...], model.grads[...] = params, grads
         return found
@@ -161,6 +165,8 @@ class Watch:
             end = start + sum(layer.arrays[name].size for name in layer.parameters)
             older, params, grads = (ops.to_numpy(a[start:end]) for a in (self.older, self.params, run.model.grads))
             start, size = end, length(older)
+            if ("y", layer) not in self.seen:
+                continue
             y = ops.to_numpy(self.seen["y", layer])
             with quiet():  # y may hold infinities that a tanh has hidden
                 figures = {
