@@ -49,7 +49,7 @@ def page(sheet: Any) -> str:
         "rows": 1 if all(column.whole for column in drawing.columns[:-1]) else len(sheet.record.x),
     }
     parts = {
-        "cut": f"<p class='soft'>{html.escape(' '.join(left_out.values()))}</p>" if left_out else "",
+        "cut": f"<p class='soft'>Left out here: {html.escape('; '.join(left_out.values()))}</p>" if left_out else "",
         "title": html.escape(sheet.title.removeprefix("One training step of ")),
         "svg": drawing.svg(),
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
