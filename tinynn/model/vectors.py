@@ -122,6 +122,12 @@ def in_order_of_use(model: Any) -> list[Layer]:
     return _inner_first(model) if nested else [layer for layer in found if layer.checked]
 
 
+def by_place(model: Any) -> dict[int | str, Layer]:
+    """The same by their places, 2 or "3.1"; counted from 1 where they have none."""
+    layers = in_order_of_use(model)
+    return {number if layer.place is None else layer.place: layer for number, layer in enumerate(layers, 1)}
+
+
 def _inner_first(thing: Any) -> list[Layer]:
     found: list[Layer] = []
     for _, layer in held(thing):

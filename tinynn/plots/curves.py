@@ -15,9 +15,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from .. import checks
 from ..backends import numpy as numpy_ops
 from ..checks import Array
+from ..model.vectors import by_place
 from ..training.callbacks import Run
 from ..training.history import History
-from .inputs import LARGEST, layers_of, named, numbers, real_array
+from .inputs import LARGEST, named, numbers, real_array
 from .style import BLUE, COLOURS, GREY, LINES, MARKERS, VERMILLION, bare, figure_of, one_axes, plain, some_axes
 
 HALO = withStroke(linewidth=3, foreground="white")  # a line with it is seen on any colour
@@ -75,6 +76,9 @@ class Spread(NamedTuple):
     std: float
 
 
+Place = int | str  # of a layer in its model
+
+
 class Histograms:
     """A callback that keeps how each layer's outputs y and gradients dW are spread, in each epoch's last batch.
 
@@ -82,9 +86,9 @@ class Histograms:
         model.fit(..., callbacks=[recorder])
         plots.histograms(recorder, "dW")
 
-    `y` and `dW` are dicts: a layer's number, from 1 -> a list with a Spread for each epoch; that of dW is of
-    log10 |dW|, its mean and std are of dW. `epochs` are the epochs' numbers. A second `fit` with the same optimizer
-    goes on in the same record, else it begins anew.
+    `y` and `dW` are dicts: a layer's place, 2, or "3.1" of one within layer 3 -> a list with a Spread for each epoch;
+    that of dW is of log10 |dW|, its mean and std are of dW. `epochs` are the epochs' numbers. A second `fit` with the
+    same optimizer goes on in the same record, else it begins anew.
     """
 
     def __init__(self, bins: int = 60) -> None:
@@ -95,27 +99,28 @@ class Histograms:
         """Forget everything."""
         self.model: Any = None
         self.epochs: list[int] = []
-        self.names: dict[int, str] = {}
-        self.y: dict[int, list[Spread]] = {}
-        self.dW: dict[int, list[Spread]] = {}
+        self.names: dict[Place, str] = {}
+        self.y: dict[Place, list[Spread]] = {}
+        self.dW: dict[Place, list[Spread]] = {}
 
     def start(self, run: Run) -> None:
         """Begin anew, unless the run goes on where the last one stopped."""
-        layers_of(run.model)
+        if not by_place(run.model):
+            raise TypeError(f"model must have layers, not be {checks.describe(run.model)}")
         if run.model is not self.model or self.epochs[-1:] != [run.epoch]:
             self.clear()
         self.model = run.model
 
     def __call__(self, run: Run) -> None:
         self.epochs.append(run.epoch)
-        for number, layer in enumerate(layers_of(run.model), 1):
+        for place, layer in by_place(run.model).items():
             if layer.y is None:  # a layer that the model does not use
                 continue
-            self.names[number] = type(layer).__name__
             to_numpy = layer.ops.to_numpy
-            self.y.setdefault(number, []).append(_spread(to_numpy(layer.y), self.bins))
+            self.names[place] = type(layer).__name__
+            self.y.setdefault(place, []).append(_spread(to_numpy(layer.y), self.bins))
             if "W" in layer.parameters:
-                self.dW.setdefault(number, []).append(_spread(to_numpy(layer.arrays["dW"]), self.bins, True))
+                self.dW.setdefault(place, []).append(_spread(to_numpy(layer.arrays["dW"]), self.bins, True))
 
 
 def _spread(a: Array, bins: int, logarithmic: bool = False) -> Spread:
@@ -128,14 +133,14 @@ def _spread(a: Array, bins: int, logarithmic: bool = False) -> Spread:
 
 
 def histograms(
-    recorder: Histograms, what: str = "dW", layers: Sequence[int] | None = None, axes: Sequence[Axes] | None = None
+    recorder: Histograms, what: str = "dW", layers: Sequence[Place] | None = None, axes: Sequence[Axes] | None = None
 ) -> list[Axes]:
     """How the outputs ("y") or the gradients ("dW") of each layer are spread, epoch by epoch: an axes for each layer.
 
     The darker, the more of the layer's numbers lie there; lines are at the mean and one standard deviation from it, for
     gradients at the root of their mean square. Gradients are on a logarithmic scale: where they vanish, each layer
-    stands lower than the one behind it. `layers` are the numbers of those to be drawn, from 1 (None: all). The picture
-    is cut off where, in each epoch of each layer, no more than 0.3 % of the numbers lie beyond.
+    stands lower than the one behind it. `layers` are the places of those to be drawn, 2 or "3.1" (None: all). The
+    picture is cut off where, in each epoch of each layer, no more than 0.3 % of the numbers lie beyond.
     """
     if not isinstance(recorder, Histograms):
         raise TypeError(f"recorder must be a Histograms, not {checks.describe(recorder)}")
@@ -143,10 +148,10 @@ def histograms(
         raise ValueError(f"what must be 'y' or 'dW', not {what!r}")
     if not recorder.epochs:
         raise ValueError("recorder must have seen an epoch: model.fit(..., callbacks=[recorder])")
-    record: dict[int, list[Spread]] = getattr(recorder, what)
+    record: dict[Place, list[Spread]] = getattr(recorder, what)
     if layers is None:
         layers = list(record)
-    if not isinstance(layers, Sequence) or not layers or not all(type(k) is int and k in record for k in layers):
+    if not isinstance(layers, Sequence) or not layers or not all(type(k) in (int, str) and k in record for k in layers):
         raise ValueError(f"layers must be some of {', '.join(map(str, record))}, not {checks.describe(layers)}")
 
     panels = some_axes(axes, len(layers), "the layers", (max(1.1, 6.9 / len(layers)), 2.7), sharey=True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ... import checks
-from ...model.vectors import copies
+from ...model.vectors import by_place, copies
 from ..checking.copies import REAL, Network
 from .lines import bracket
-from .record import Case, paths_of
+from .record import Case
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def loss_at(case: Case, place: str, name: str, index: tuple[int, ...], by: float
     """The loss with one entry of a parameter moved by so much: on new copies, in double precision."""
     model, loss, _ = copies(*case.parts)
     with case.same_random_numbers(), np.errstate(all="ignore"):
-        if not paths_of(model):  # a model that is one box computes as it does
+        if not by_place(model):  # a model that is one box computes as it does
             model.params[index] += by
             return float(loss.forward(model.forward(case.x), case.t))
         if isinstance(getattr(model, "ops", None), types.ModuleType):
             model.ops = None  # a module cannot be copied; Network puts the textbook's in its place
         network = Network(model, loss, REAL)
-        layer = {f"layer {path}": layer for path, layer in paths_of(network.model).items()}[place]
+        layer = {f"layer {path}": layer for path, layer in by_place(network.model).items()}[place]
         layer.arrays[name][index] += by
         return float(network.value(case.x, case.t))

@@ -18,7 +18,7 @@ from ... import backends
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...model.vectors import copies, in_order_of_use, layers_of
+from ...model.vectors import by_place, copies, in_order_of_use, layers_of
 
 
 @dataclass
@@ -71,12 +71,6 @@ class Record:
     value_after: float | None = None
 
 
-def paths_of(model: Any) -> dict[int | str, Layer]:
-    """A model's layers by their places, 2 or "3.1", in the order of use; counted from 1 where they have none."""
-    layers = in_order_of_use(model)
-    return {number if layer.place is None else layer.place: layer for number, layer in enumerate(layers, 1)}
-
-
 Slip = Callable[["Running"], None]  # changes copies, so that the step is done wrongly
 
 
@@ -114,7 +108,7 @@ class Running:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.ops = backends.of(model)
         self.layers = in_order_of_use(model)
-        self.paths = {id(layer): path for path, layer in paths_of(model).items()}
+        self.paths = {id(layer): path for path, layer in by_place(model).items()}
 
     def step(self, x: Array, t: Array, slip: Slip | None) -> Record:
         """The four lines of a training step, and the loss after it."""

@@ -14,8 +14,9 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
+from ...model.vectors import by_place
 from .lines import Index, Line, Quantity, Step, bracket
-from .record import Case, Record, paths_of
+from .record import Case, Record
 from .steps import steps_of
 
 
@@ -48,7 +49,7 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         raise TypeError(
             f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
         )
-    for path, layer in paths_of(model).items():
+    for path, layer in by_place(model).items():
         if layer.ops is None:
             hint = "use Sequential, or tinynn.flatten in a class of your own"
             raise ValueError(f"layer {path}, {layer!r}: must have its weights before it is explained: {hint}")

@@ -11,14 +11,14 @@ from typing import Any
 from ...checks import Array
 from ...layers import Activation, Affine
 from ...losses import MSE
-from ...model.vectors import copies, in_order_of_use
-from .record import Case, Running, Slip, paths_of
+from ...model.vectors import by_place, copies, in_order_of_use
+from .record import Case, Running, Slip
 
 
 def slips(case: Case) -> Iterator[tuple[str, Slip]]:
     """Each slip that this step could have: what it is, in words, and the slip."""
     model, loss, optimizer = case.parts
-    places = paths_of(model)
+    places = by_place(model)
     paths, layers = list(places), list(places.values())
     if optimizer is not None:
         yield (
