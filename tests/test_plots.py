@@ -568,6 +568,57 @@ def test_network_of_other_layers(layers, counts, weights):
     assert_fits(axes)
 
 
+class Around(tinynn.Layer):
+    """A block of a reader's own."""
+
+    def __init__(self, *layers):
+        self.inner = Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.inner.forward(x)
+
+    def backward(self, dy):
+        return dy + self.inner.backward(dy)
+
+
+def test_network_with_blocks():
+    """Layers within blocks are drawn with their weights; an arrow above them says what goes past."""
+    inner = [Affine(4, 5), Affine(5, 4), Affine(4, 4), Affine(4, 4)]
+    block = tinynn.Residual(inner[0], ReLU(), inner[1], tinynn.Residual(inner[2]), shortcut=Affine(4, 4))
+    model = Sequential(Affine(3, 4), block, Around(inner[3], Tanh()), Affine(4, 2), tinynn.Residual(ReLU()), seed=0)
+    axes = plots.network(model)
+    centers = [c.center[0] for c in axes.patches if isinstance(c, Circle)]
+    places = sorted(set(centers))
+    assert [centers.count(x) for x in places] == [3, 4, 5, 4, 4, 4, 2]
+    drawn = [layer.W for layer in (model[0], *inner, model[3])]
+    found = lines_of(axes)
+    widths = np.array([width for _, _, width, _, _ in found])
+    sizes = np.abs(np.concatenate([W.ravel() for W in drawn]))
+    np.testing.assert_allclose(widths / widths.max(), sizes / sizes.max(), rtol=1e-5)
+    ways = {}
+    for text in axes.texts:
+        name, (middle, height) = text.get_text(), text.get_position()
+        for line in axes.lines if name in ("+ x", "+ Affine(x)", "Around") else []:
+            if line.get_ydata()[-1] == height and np.mean(line.get_xdata()[1:]) == pytest.approx(middle):
+                start, end = (int(np.argmin(abs(np.array(places) - x))) for x in line.get_xdata()[1:])
+                ways[name, start, end] = height
+    assert set(ways) == {("+ Affine(x)", 1, 4), ("+ x", 3, 4), ("Around", 4, 5)}
+    assert ways["+ Affine(x)", 1, 4] > ways["+ x", 3, 4]
+    words = [text.get_text() for text in axes.texts]
+    assert "ReLU\n+ x" in words  # the last block, which leads to no other units
+    assert_fits(axes)
+
+
+def test_network_with_images():
+    """Of what works on images, the channels are the units; a kernel's weights are not drawn."""
+    layers = [Affine(1, 3), tinynn.MaxPool2D(2), tinynn.Conv2D(3, 4, 3), tinynn.GlobalAvgPool(), Affine(4, 2)]
+    for layer in layers:
+        layer.build()
+    axes = plots.network(layers)
+    assert {"MaxPool2D\nConv2D", "GlobalAvgPool", "4\nunits"} <= {text.get_text() for text in axes.texts}
+    assert len(lines_of(axes)) == 3 + 8
+
+
 def test_network_refuses():
     with pytest.raises(ValueError, match=r"^model must have a layer with a matrix of weights W \(n_in, n_out\), and"):
         plots.network([ReLU()])

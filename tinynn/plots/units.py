@@ -16,8 +16,10 @@ from matplotlib.patches import Circle
 from .. import checks
 from ..backends import numpy as numpy_ops
 from ..checks import Array
-from ..layers import Activation
+from ..layers import Activation, Residual
 from ..layers.layer import Layer
+from ..model import Sequential
+from ..nesting import held
 from .inputs import image_shape, layers_of, matrix
 from .style import BLUE, GREY, VERMILLION, bare, figure_of, mosaic, one_axes, some_axes
 
@@ -31,14 +33,21 @@ def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
     A line is as wide as |weight|, on one scale: solid and red above 0, dashed and blue below. `model` is a Sequential
     or a list of layers. Columns of more than `most` units show their first and last ones. Up to 9 weights are written
     at their lines. Layers that have no matrix W are named below the column that they work on; biases are not drawn.
+    The layers of a block stand one after the other, below an arrow: "+ x" is what Residual adds; of other blocks it has
+    the name, since what they do with their layers is not known.
     """
     most = checks.integer("most", most, 2)
-    widths, links, names = _columns(layers_of(model))
+    columns = _Columns(layers_of(model))
+    widths, links, names = columns.widths, columns.links, columns.names
     step = max(2.4, 0.35 * max(min(width, most + 1) for width in widths))
     places = [_places(width, most) for width in widths]
     top = max(y.max() for _, y in places) + RADIUS
     inches = min(1.0, 6.8 / (step * len(widths)), 4.2 / (2 * top))
-    axes = one_axes(axes, (max(4.0, inches * step * len(widths)), inches * 2 * top + 1.45))
+    lanes = [
+        sum(a >= start and b <= end for a, b, _ in columns.ways[:k]) for k, (start, end, _) in enumerate(columns.ways)
+    ]
+    above = 0.4 * (max(lanes, default=-1) + 1)  # inches
+    axes = one_axes(axes, (max(4.0, inches * step * len(widths)), inches * 2 * top + 1.45 + above))
 
     shown = [None if W is None else W[np.ix_(a[0], b[0])] for W, a, b in zip(links, places, places[1:])]
     largest = max([float(abs(W).max()) for W in shown if W is not None], default=0.0)
@@ -60,6 +69,10 @@ def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
         axes.text(x, top + 0.15, f"{width:,}\n{kind}{'s' * (width > 1)}", ha="center", va="bottom")
         if names[column]:
             axes.text(x, -top - 0.2, "\n".join(names[column]), ha="center", va="top", color="black", style="italic")
+    for lane, (start, end, name) in zip(lanes, columns.ways):
+        _draw_way(
+            axes, step * (start + 0.07), step * (end - 0.07), top + (0.5 + 0.4 * lane) / inches, 0.2 / inches, name
+        )
     lines = [
         Line2D([], [], color=VERMILLION, linewidth=2.5, label="weight above 0"),
         Line2D([], [], color=BLUE, linewidth=2.5, linestyle=(0, (2, 1)), label="weight below 0"),
@@ -68,36 +81,71 @@ def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
     axes.legend(handles=lines, title=title, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, frameon=False)
     depth = max(len(labels) for labels in names)
     axes.set(
-        xlim=(-0.5 * step, (len(widths) - 0.5) * step), ylim=(-top - 0.2 - 0.22 * depth / inches, top + 0.45 / inches)
+        xlim=(-0.5 * step, (len(widths) - 0.5) * step),
+        ylim=(-top - 0.2 - 0.22 * depth / inches, top + (0.45 + above) / inches),
     )
     axes.set_aspect("equal")
     axes.set_axis_off()
     return axes
 
 
-def _columns(layers: list[Layer]) -> tuple[list[int], list[Array | None], list[list[str]]]:
-    """The width of each column of units, the weights between each two, the names of what works on each."""
-    widths: list[int] = []
-    links: list[Array | None] = []
-    names: list[list[str]] = [[]]
-    for layer in layers:
-        W = matrix(layer)
-        shape = layer.output_shape((widths[-1],)) if W is None and widths else None
-        width = W.shape[1] if W is not None else shape[-1] if shape else None
+class _Columns:
+    """Columns of units: how many in each, the weights between each two, the names of what works on each.
+
+    `ways` are those around blocks: from which column to which, and what they are called.
+    """
+
+    def __init__(self, layers: list[Layer]) -> None:
+        self.widths: list[int] = []
+        self.links: list[Array | None] = []
+        self.names: list[list[str]] = [[]]
+        self.ways: list[tuple[int, int, str]] = []
+        for layer in layers:
+            self.add(layer)
+        if not any(W is not None for W in self.links):
+            raise ValueError("model must have a layer with a matrix of weights W (n_in, n_out), and this one has none")
+
+    def add(self, layer: Layer) -> None:
+        """A layer, or those in a block one after the other."""
+        shortcut = layer.shortcut if isinstance(layer, Residual) else None
+        inner = [one for _, one in held(layer) if one is not shortcut]
+        if not inner:
+            self.add_one(layer)
+            return
+        start = max(len(self.widths) - 1, 0)
+        for one in inner:
+            self.add(one)
+        name = type(layer).__name__ if shortcut is None else f"+ {type(shortcut).__name__}(x)"
+        name = "+ x" if isinstance(layer, Residual) and shortcut is None else name
+        if len(self.widths) - 1 > start and not isinstance(layer, Sequential):
+            self.ways.append((start, len(self.widths) - 1, name))
+        elif not isinstance(layer, Sequential):
+            self.names[-1].append(name)
+
+    def add_one(self, layer: Layer) -> None:
+        """A layer that holds no others."""
+        widths, W = self.widths, matrix(layer)
+        width = W.shape[1] if W is not None else _width(layer, widths[-1]) if widths else None
         if W is not None and (not widths or widths[-1] != W.shape[0]):
             if widths:  # a layer before, which does not say its width, has changed it
-                links.append(None)
-                names.append([])
+                self.links.append(None)
+                self.names.append([])
             widths.append(W.shape[0])
         if W is None:
-            names[-1].append(type(layer).__name__)
+            self.names[-1].append(type(layer).__name__)
         if width is not None and widths and (W is not None or width != widths[-1]):
             widths.append(width)
-            links.append(W)
-            names.append([])
-    if not any(W is not None for W in links):
-        raise ValueError("model must have a layer with a matrix of weights W (n_in, n_out), and this one has none")
-    return widths, links, names
+            self.links.append(W)
+            self.names.append([])
+
+
+def _width(layer: Layer, width: int) -> int | None:
+    """How many features come out, where the layer says so; of images, their channels."""
+    try:
+        shape = layer.output_shape((width,))
+    except ValueError:  # it takes images
+        return layer.n_out or width
+    return shape[-1] if shape else None
 
 
 def _places(width: int, most: int) -> tuple[Array, Array]:
@@ -126,6 +174,13 @@ def _write_weights(axes: Axes, W: Array, x: float, to: float, left: Array, right
         y = left[i] + 0.24 * (right[j] - left[i])
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
         axes.text(x + 0.24 * (to - x), y, f"{W[i, j]:.2g}", ha="center", va="center", fontsize=9, bbox=box, zorder=2)
+
+
+def _draw_way(axes: Axes, x: float, to: float, y: float, high: float, name: str) -> None:
+    """An arrow from one column over others to another one, and its name."""
+    axes.plot([x, x, to], [y, y + high, y + high], color="black", linewidth=1, solid_joinstyle="miter")
+    axes.annotate("", (to, y), (to, y + high), arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0})
+    axes.text((x + to) / 2, y + high, name, ha="center", va="bottom", style="italic")
 
 
 def activations(
