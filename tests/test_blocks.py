@@ -405,7 +405,9 @@ def test_images_are_looked_at():
     report = diagnose(network(), LOSS, x, t)
     assert "layer 3, ReLU()" in str(report) and len(report.lines) > 10
     text = str(explain(network(), x[:2], t[:2], LOSS))
-    assert "y = g (x - mean) / sqrt(var + eps) + b" in text and max(map(len, text.splitlines())) <= 100
+    assert (
+        "z = (x - mean) / sqrt(var + eps)" in text and "y = g z + b" in text and max(map(len, text.splitlines())) <= 100
+    )
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------

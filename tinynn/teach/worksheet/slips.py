@@ -44,7 +44,8 @@ def slips(case: Case) -> Iterator[tuple[str, Slip]]:
 
 def scales(loss: Any, case: Case) -> Iterator[tuple[float, str]]:
     """Factors that losses get wrongly."""
-    N = len(case.x)
+    t = case.t
+    N = t.size if t.ndim == 1 or t.dtype.kind in "iu" else t.size // t.shape[-1]  # of sequences: positions
     if N > 1:
         yield N, f"the loss is not averaged: it is summed over the {N} rows"
         yield 1 / N, f"the loss is averaged twice, by the {N} rows once more"
