@@ -242,7 +242,7 @@ def layer_and_shape(draw):
 @given(
     layer_and_shape(), st.sampled_from(ACTIVATIONS), st.sampled_from(["float32", "float64"]), st.integers(0, 2**32 - 1)
 )
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_formula_gives_its_number(drawn, activation, dtype, seed):
     layer, shape = drawn
     rng = np.random.default_rng(seed)
@@ -379,7 +379,7 @@ def test_nothing_is_said_that_is_not_known():
 
 
 @given(st.data(), st.sampled_from(["float32", "float64"]), st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_every_loss_and_rmsprop_give_their_numbers(data, dtype, seed):
     """Also for a loss per position, y (N, T, C)."""
     rng = np.random.default_rng(seed)
@@ -462,7 +462,7 @@ def test_nothing_changes_buffers_and_generator():
     model, x, t, loss, optimizer = images()
     before = model.flat_buffers.copy(), model.rng.bit_generator.state
     sheet = explain(model, x, t, loss, optimizer)
-    sheet.to_html(), sheet.nudge("g[1] of layer 2"), sheet.grade({"L": 3.0})
+    sheet.to_html(), sheet.nudge("g[1] of layer 2")
     assert np.array_equal(model.flat_buffers, before[0]) and model.rng.bit_generator.state == before[1]
     model.forward(x)
     assert np.array_equal(sheet.known(len(sheet))["y of layer 7"], model[6].y)

@@ -21,7 +21,7 @@ from .text import corner, shortened
 MOST_BYTES = 700_000  # of what is said of the steps; of a deeper network, those in the middle are left out
 MOST_NUDGES = 60  # gradients that are measured, too
 MOST_WORK = 10_000_000  # numbers that layers compute for that; a call itself takes as long as some of them
-PER_CALL = 10_000
+PER_CALL = 30_000
 LARGE = 20_000  # parameters from which on only the largest gradient of each array is
 
 
