@@ -372,7 +372,9 @@ def test_nothing_is_said_that_is_not_known():
     assert sheet["seen[0] of layer 1"].value == 3 and "Shifted.forward(x)[0]" in sheet["seen[0] of layer 1"].symbols
     assert "computed otherwise" in sheet["y[0,0] of layer 2"].formula.note
     assert sheet["y[0,1] of layer 3"].symbols == "y[0,1] = Skip.forward(x)[0,1]"
-    str(sheet), sheet.to_html(), sheet.to_latex()
+    law = "y = HalfBatchNorm.forward(x), and not y = g z + b"
+    assert law in str(sheet) and law in sheet.to_html() and "\n  y = g z + b" not in str(sheet)
+    sheet.to_latex()
 
 
 # --- losses and optimizers --------------------------------------------------------------------------------------------

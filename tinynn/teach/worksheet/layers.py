@@ -19,9 +19,7 @@ from .record import Call
 CHAPTERS = (affine, elementwise, images, normalization, blocks)
 FORWARD = {kind: law for chapter in CHAPTERS for kind, law in chapter.FORWARD.items()}  # of y
 BACKWARD = {kind: laws for chapter in CHAPTERS for kind, laws in chapter.BACKWARD.items()}  # by name: "W", "x"
-BESIDE: dict[type, Any] = (
-    elementwise.BESIDE | normalization.BESIDE
-)  # the other arrays that forward computes: those before y, after it
+BESIDE: dict[type, Any] = elementwise.BESIDE | normalization.BESIDE  # of arrays that come before y, and after it
 NEEDS: dict[type, Any] = elementwise.NEEDS | blocks.NEEDS  # whether a call has what its formulas are made of
 
 

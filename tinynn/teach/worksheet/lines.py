@@ -105,6 +105,11 @@ class Quantity:
             formula = Formula([f"{self.own}{bracket(index)}"], note=usual)
         return Line(name, left, formula, value, self.shapes, digits)
 
+    def heading(self, lines: list[Line]) -> str:
+        """The law; where it does not give the numbers of these lines, whose they are."""
+        holds = not any(line.formula.note for line in lines)
+        return self.law if holds else f"{self.left} = {self.own}, and not {self.law}"
+
     @property
     def precision(self) -> str:
         """The name of the dtype that its numbers are computed in."""

@@ -88,7 +88,7 @@ def step_data(step: Step) -> dict[str, Any]:
         "note": step.note,
         "laws": [
             {
-                "law": quantity.law if step.number else f"{quantity.key.format('')}",
+                "law": quantity.heading(quantity.lines) if step.number else f"{quantity.key.format('')}",
                 "shapes": quantity.shapes,
                 "sum": summary(quantity),
                 "corner": "\n".join(corner(quantity.array, 42)) if summary(quantity) else "",  # type: ignore[arg-type]

@@ -77,19 +77,19 @@ def step_text(step: Step, width: int = WIDTH) -> str:
 
 def quantity_lines(quantity: Quantity, width: int) -> list[str]:
     """The law with its shapes, statistics where not every number is shown, and the numbers."""
-    head = f"  {quantity.law}"
+    entries = quantity.lines
+    law = quantity.heading(entries)
+    head = f"  {law}"
     if quantity.shapes and len(head) + 4 + len(quantity.shapes) <= width:
         lines = [f"{head}    {quantity.shapes}"]
     else:
-        lines = wrapped(quantity.law, width, "  ") + (
-            wrapped(quantity.shapes, width, "      ") if quantity.shapes else []
-        )
+        lines = wrapped(law, width, "  ") + (wrapped(quantity.shapes, width, "      ") if quantity.shapes else [])
     if quantity.array is None:
         return [*lines, f"    {quantity.left} ="]
     if not quantity.complete:
         lines += wrapped(f"{quantity.left}: {statistics(quantity.array)}", width, "    ")
         lines += [f"      {row}" for row in corner(quantity.array, width - 6)]
-    for line in quantity.lines:
+    for line in entries:
         lines += line_lines(line, width, "    ")
     return lines
 
