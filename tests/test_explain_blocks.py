@@ -601,3 +601,20 @@ def test_slips_of_a_loss_per_position():
     sheet = explain(model, rng.normal(size=(2, 4, 2)), rng.integers(0, 3, (2, 4)), SoftmaxCrossEntropy())
     name = "dL/db[1] of layer 1"
     assert "summed over the 8 rows" in str(sheet.grade({name: 8 * sheet[name].value}))
+
+
+@pytest.mark.parametrize("optimizer", [Adam, RMSProp, lambda model: SGD(model, lr=1e-16, momentum=0.9)])
+def test_what_an_optimizer_takes_for_0(optimizer):
+    """A running mean that is next to nothing is set to 0, as of a gradient that is round-off alone."""
+    model = Sequential(Affine(1, 1), seed=3, dtype="float64", backend="numpy")
+    sheet = explain(model, np.array([[1e-19]]), np.array([[1.0]]), MSE(), optimizer(model))
+    check_formulas(sheet, 1e-6)
+    line = sheet[("velocity" if optimizer not in (Adam, RMSProp) else "v") + " of W[0,0] of layer 1"]
+    assert line.value == 0 and line.symbols.partition(" = ")[2].startswith("0, for it is below 1e-3")
+
+
+def test_a_mean_of_round_off():
+    """The mean of what is normalized already is 0 but for round-off, in which two sums may differ."""
+    model = Sequential(Affine(2, 2), BatchNorm(2), BatchNorm(2), seed=9, backend="numpy")
+    x = np.random.default_rng(9).normal(size=(70, 2)).astype("f")
+    check_formulas(explain(model, x, x, MSE()), 2e-4)

@@ -73,7 +73,10 @@ class Batch:
             tokens += [self.M, " / (", self.M, " - 1) * "]
             share *= self.M.value / (self.M.value - 1)
         parts = Number("part", momentum.value * old.value), Number("part", share * new.value)
-        return Formula([*tokens, new], parts[0].value + parts[1].value, parts, scale=sum(abs(p.value) for p in parts))
+        scale = sum(abs(p.value) for p in parts)
+        if name == "mean":  # a mean near 0 is as exact as what it is the mean of
+            scale += share * float(np.abs(wide(self.x[..., index[0]])).mean())
+        return Formula([*tokens, new], parts[0].value + parts[1].value, parts, scale=scale)
 
 
 def batch_of(call: Call) -> Batch:

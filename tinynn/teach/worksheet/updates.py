@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.numpy.optimizers import TINY_MEAN, TINY_SQUARE
 from ...checks import Array
 from ...optimizers import SGD, Adam, RMSProp
 from .formula import Formula, Number, Tokens
 from .lines import Index, Quantity, at, shape
 from .record import Record
+
+
+def or_0(formula: Formula, value: Any, limit: float) -> Formula:
+    """The formula; where the optimizer has put 0 in place of a result that is next to nothing, that."""
+    tiny = value == 0 and 0 < abs(formula.result or 0.0) < limit
+    return Formula([f"0, for it is below {limit:g}"], 0.0) if tiny else formula
 
 
 class Update:
@@ -121,7 +128,8 @@ class Update:
 
         def velocity(index: Index) -> Formula:
             v = at("old velocity", old, *index)
-            return self.sum_of([([momentum, " * ", v], momentum.value * v.value)], index)
+            found = self.sum_of([([momentum, " * ", v], momentum.value * v.value)], index)
+            return or_0(found, new[index], TINY_MEAN)
 
         def plain(index: Index) -> Formula:
             return self.sum_of([([self.old(index)], self.old(index).value)], index)
@@ -192,7 +200,8 @@ class Update:
                     g,
                     *([power] if power else []),
                 ]
-                return Formula(tokens, parts[0].value + share, parts, scale=abs(parts[0].value) + abs(share))
+                found = Formula(tokens, parts[0].value + share, parts, scale=abs(parts[0].value) + abs(share))
+                return or_0(found, new[name][index], TINY_SQUARE if power else TINY_MEAN)
 
             return entry
 
@@ -246,7 +255,8 @@ class Update:
             v = at("old v", old, *index)
             parts = Number("part", rho.value * v.value), Number("part", (1 - rho.value) * g * g)
             product: list[str | Number] = [rho, " * ", v, " + (1 - ", rho, ") * ", *tokens, "^2"]
-            return Formula(product, parts[0].value + parts[1].value, parts, scale=parts[0].value + size * size)
+            found = Formula(product, parts[0].value + parts[1].value, parts, scale=parts[0].value + size * size)
+            return or_0(found, new[index], TINY_SQUARE)
 
         def step(index: Index) -> Formula:
             tokens, g, size = gradient(index)
