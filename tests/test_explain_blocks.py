@@ -402,6 +402,7 @@ def test_every_loss_and_rmsprop_give_their_numbers(data, dtype, seed):
     optimizer = RMSProp(model, lr=0.1, clip_norm=data.draw(st.sampled_from([None, 0.1])), **options)
     optimizer.v[:] = rng.uniform(0, 1e-2, model.params.shape)
     sheet = explain(model, x, t, loss, optimizer)
+    loss.follow(model.ops)
     loss.forward(model.forward(x), t)
     model.backward(loss.backward())
     optimizer.step()
