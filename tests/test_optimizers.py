@@ -1,4 +1,4 @@
-"""The optimizers against plain loops, closed forms and PyTorch."""
+"""The optimizers against plain loops and closed forms; against PyTorch in test_pytorch.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from conftest import posing_as_cupy
 
 import tinynn
-from tinynn import SGD, Adam, Affine, ReLU, RMSProp, Sequential, SoftmaxCrossEntropy
+from tinynn import SGD, Adam, Affine, ReLU, RMSProp, Sequential
 
 
 class Vectors:
@@ -98,40 +98,6 @@ def test_momentum_reaches_the_closed_form():
     for _ in range(500):
         optimizer.step()
     assert math.isclose(optimizer.velocity[0], -0.1 / (1 - 0.9), rel_tol=1e-12)
-
-
-def test_a_whole_training_step_against_pytorch(cpu, rng):
-    """Ten steps of the lecture's kind of network in float64: forward, loss, backward, update, all against PyTorch."""
-    torch = pytest.importorskip("torch")
-    x, t = rng.normal(size=(20, 12)), rng.integers(0, 5, 20)
-    for make, make_torch in (
-        (lambda m: Adam(m, 1e-2), lambda p: torch.optim.Adam(p, 1e-2)),
-        (lambda m: Adam(m, 1e-2, weight_decay=0.1), lambda p: torch.optim.AdamW(p, 1e-2, weight_decay=0.1)),
-        (lambda m: SGD(m, 0.1, 0.9, True, 0.01), lambda p: torch.optim.SGD(p, 0.1, 0.9, 0, 0.01, True)),
-    ):
-        model = Sequential(Affine(12, 8), ReLU(), Affine(8, 5), backend=cpu, dtype="float64", seed=rng)
-        theirs = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.ReLU(), torch.nn.Linear(8, 5)).double()
-        with torch.no_grad():
-            for linear, affine in ((theirs[0], model[0]), (theirs[2], model[2])):
-                linear.weight.copy_(torch.tensor(affine.W.T.copy()))
-                linear.bias.copy_(torch.tensor(affine.b))
-        loss, optimizer, their_optimizer = (
-            SoftmaxCrossEntropy(backend=cpu),
-            make(model),
-            make_torch(theirs.parameters()),
-        )
-        for _ in range(10):
-            value = loss.forward(model.forward(x), t)
-            model.backward(loss.backward())
-            optimizer.step()
-            their_optimizer.zero_grad()
-            their_value = torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(t))
-            their_value.backward()
-            their_optimizer.step()
-            assert math.isclose(value, their_value.item(), rel_tol=1e-10)
-        for linear, affine in ((theirs[0], model[0]), (theirs[2], model[2])):
-            assert np.allclose(affine.W, linear.weight.detach().numpy().T, rtol=1e-8, atol=1e-10)
-            assert np.allclose(affine.b, linear.bias.detach().numpy(), rtol=1e-8, atol=1e-10)
 
 
 BAD = [
