@@ -30,6 +30,7 @@ F = torch.nn.functional
 sizes = st.integers(1, 4)
 pairs = st.tuples(sizes, sizes)
 seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=settings.default.max_examples // 4)  # of each of many tests
 
 
 def assert_same(name, ours, theirs, tolerance=1e-11):
@@ -165,7 +166,7 @@ def layers(draw, cls):
 
 
 @pytest.mark.parametrize("cls", LAYERS)
-@settings(max_examples=40)
+@few
 @given(data=st.data(), seed=seeds)
 def test_layer(cls, cpu, data, seed):
     """Three forward and backward passes with batches of their own, then use: y, dx, gradients and buffers."""
@@ -228,7 +229,7 @@ THEIR_LOSSES = {
 
 
 @pytest.mark.parametrize("name, cls, options, draw", loss_cases())
-@settings(max_examples=40)
+@few
 @given(N=sizes, positions=st.lists(sizes, max_size=2), C=sizes, weighted=st.booleans(), seed=seeds)
 def test_loss(name, cls, options, draw, cpu, N, positions, C, weighted, seed):
     """Value and gradient for tables, sequences and images, with a weight for each of the N examples or none."""
