@@ -26,6 +26,7 @@ import tinynn
 from tinynn import Affine, BatchNorm, MaxPool2D, ReLU, Residual, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
 from tinynn.backends import load
 from tinynn.backends import numpy as numpy_ops
+from tinynn.layers import Activation, Dropout
 from tinynn.nesting import walk
 
 sizes = st.integers(1, 5)
@@ -62,6 +63,22 @@ def test_layer(cls, cpu, data, N, seed):
     if cls is MaxPool2D:  # no two numbers of a window may change their order
         x = rng.permutation(x.size).reshape(x.shape) / 10
     check_layer(layer, x, rng, 1e-6 if cls in SPREAD else 1e-7)
+
+
+@pytest.mark.parametrize("cls", [c for c in LAYERS if issubclass(c, Activation)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_numbers_have_slopes(cls, dtype, any_backend):
+    """Where x is finite, y and dx are: what overflows on the way there is not needed."""
+    layer, ops, largest = make_layer(cls, 1, 1), load(any_backend), np.finfo(dtype).max
+    layer.build(dtype=np.dtype(dtype), ops=ops)
+    x = ops.asarray(
+        np.array([[s * a] for s in (-1, 1) for a in (1, 1e3, largest**0.4, largest**0.6, largest / 2, largest)], dtype)
+    )
+    with np.errstate(all="ignore"):
+        y = layer.forward(x)
+        dx = layer.backward(ops.asarray(np.ones(y.shape, dtype)))
+    assert np.isfinite(ops.to_numpy(dx)).all()
+    assert np.isfinite(ops.to_numpy(y)).all() or cls is Dropout  # which divides by 1 - rate
 
 
 SPREAD = (BatchNorm, Residual)
