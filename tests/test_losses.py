@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import central_differences, loss_cases, relative_error
 
-from tinynn import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
+from tinynn import MSE, BinaryCrossEntropy, GaussianNLL, Loss, SoftmaxCrossEntropy
 from tinynn.backends import load
 
 CASES = [pytest.param(cls, options, draw, id=name) for name, cls, options, draw in loss_cases()]
@@ -33,6 +33,15 @@ def test_cross_entropy_by_hand(cpu):
     y = np.log([[1.0, 2.0, 5.0]])
     assert math.isclose(loss.forward(y, np.array([1])), math.log(4), rel_tol=1e-15)
     assert np.allclose(loss.backward(), [[1 / 8, 2 / 8 - 1, 5 / 8]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("score", [1, 5, 10, 16, 40, 80])
+def test_small_binary_losses_keep_their_digits(score, cpu):
+    """A sure and right answer costs log(1 + e^-score), in float32 too, where softplus(16) is 16."""
+    y, t = np.array([[score], [-score]], np.float32), np.array([[1], [0]], np.float32)
+    loss = BinaryCrossEntropy(backend=cpu)
+    for row in (slice(0, 1), slice(1, 2)):
+        assert math.isclose(loss(y[row], t[row]), math.log1p(math.exp(-score)), rel_tol=1e-6)
 
 
 def test_gaussian_by_hand(cpu):

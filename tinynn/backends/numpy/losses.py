@@ -120,11 +120,15 @@ def binary_cross_entropy(y: Array, t: Array, weight: Array | None = None) -> tup
 
     With log p = y - softplus(y) and log(1 - p) = -softplus(y) this is softplus(y) - t y: no logarithm of a rounded 0
     (1 - p *is* 0 from y = 17 on in float32). And softplus' is sigmoid, so dy is p - t.
+    softplus(y) = max(y, 0) + log(1 + e^-|y|) comes in two parts, the larger one first: for t = 1 and a large y it goes
+    against t y, and what remains is the small loss, with all its digits.
 
     y scores (logits), t probabilities, (N, D) -> the value, dy (N, D).
     """
     shapes.demand("binary_cross_entropy: y (N, D), t (N, D), weight? (N,)", y, t, weight)
-    return _average(activations.softplus(y) - t * y, (activations.sigmoid(y) - t) / max(y.size, 1), weight)
+    right = y.real > 0
+    losses = np.where(right, y, 0) - t * y + np.log1p(np.exp(np.where(right, -y, y)))
+    return _average(losses, (activations.sigmoid(y) - t) / max(y.size, 1), weight)
 
 
 def _row_max(y: Array) -> Array:
