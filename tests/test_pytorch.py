@@ -177,6 +177,7 @@ def test_layer(cls, cpu, data, seed):
         for name in (*one.parameters, *one.buffers):  # var stays above 0
             one.arrays[name][...] += rng.random(one.arrays[name].shape)
     twin = Twin(layer)
+    tolerance = 1e-9 if cls in (tinynn.BatchNorm, tinynn.Residual) else 1e-11  # eps allows slopes up to 1000
     for step in range(4):
         x = rng.normal(0.5, 3, (data.draw(st.integers(2, 5)), *shape))
         x[rng.random(x.shape) < 0.1] = 0  # kinks
@@ -185,7 +186,7 @@ def test_layer(cls, cpu, data, seed):
         training = step < 3
         y = layer.forward(x) if training else layer(x)
         their_y = twin(layer, their_x, training)
-        assert_same("y", y, their_y)
+        assert_same("y", y, their_y, tolerance)
         if training:
             dy = rng.normal(size=y.shape)
             dx = layer.backward(dy)
@@ -193,10 +194,10 @@ def test_layer(cls, cpu, data, seed):
                 for tensor in tensors.values():
                     tensor.grad = None
             their_y.backward(torch.tensor(dy))
-            assert_same("dx", dx, their_x.grad)
+            assert_same("dx", dx, their_x.grad, tolerance)
         for one, tensors in twin.tensors.items():
             for name in one.parameters:
-                assert_same(f"d{name} of {one}", one.arrays["d" + name], tensors[name].grad)
+                assert_same(f"d{name} of {one}", one.arrays["d" + name], tensors[name].grad, tolerance)
             for name in one.buffers:
                 assert_same(f"{name} of {one}", one.arrays[name], tensors[name])
 
