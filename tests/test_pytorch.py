@@ -1,7 +1,7 @@
 """PyTorch as an oracle: every layer, loss and optimizer, and whole training steps of the residual network of MNIST.
 
 PyTorch (`pip install -e ".[bench]"`) has forward passes of its own, and its gradients come from automatic
-differentiation. All is in float64, in which two right programs differ by round-off alone.
+differentiation. It always computes in float64, so that round-off is tinynn's.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=settings.default.max_examples // 4)  # of each of many tests
 
 
-def assert_same(name, ours, theirs, tolerance=1e-11):
-    """Equal but for round-off, beside the largest number: sums of some hundred terms lose a few of sixteen digits."""
+def assert_same(name, ours, theirs, spread=1):
+    """Equal but for the round-off of sums of some hundred terms, `spread` times as much, beside the largest number."""
+    tolerance = 1000 * spread * np.finfo(ours.dtype).eps
     theirs = theirs.detach().numpy()
     assert ours.shape == theirs.shape, f"{name}: shapes {ours.shape} and {theirs.shape}"
     assert np.abs(ours - theirs).max(initial=0) <= tolerance * max(1, np.abs(theirs).max(initial=0)), name
@@ -126,7 +127,7 @@ class Twin:
 
     def __init__(self, layer):
         self.tensors = {
-            one: {name: torch.tensor(one.arrays[name], requires_grad=name in one.parameters)
+            one: {name: torch.tensor(one.arrays[name].astype(float), requires_grad=name in one.parameters)
                   for name in (*one.parameters, *one.buffers)}
             for one in with_inner(layer)
         }  # fmt: skip
@@ -139,19 +140,20 @@ class Twin:
 @st.composite
 def layers(draw, cls):
     """A layer of that class, with settings of every kind, and the shape of an example that it takes."""
-    n, share = draw(sizes), draw(st.floats(0.05, 0.95))
+    channels = sizes | st.sampled_from([8, 12, 16, 17, 33])  # kernels work on so many side by side
+    n, share = draw(channels), draw(st.floats(0.05, 0.95))
     shape = [*draw(st.lists(sizes, max_size=2)), n]
     if cls in (tinynn.Conv2D, tinynn.MaxPool2D, tinynn.AvgPool2D):
         (kh, kw), stride = kernel, _ = draw(pairs), draw(pairs)
         most = (kh, kw) if cls is Conv2D else (kh // 2, kw // 2)
         padding = draw(st.just("same") | st.tuples(*(st.integers(0, p) for p in most)))
         least = (1, 1) if padding == "same" else (kh - 2 * padding[0], kw - 2 * padding[1])
-        shape = [max(1, size) + draw(st.integers(0, 5)) for size in least] + [n]
+        shape = [max(1, size) + draw(st.integers(0, 9)) for size in least] + [n]
         if cls is Conv2D:
-            return Conv2D(n, draw(sizes), kernel, stride, padding, bias=draw(st.booleans())), shape
+            return Conv2D(n, draw(channels), kernel, stride, padding, bias=draw(st.booleans())), shape
         return cls(kernel, draw(st.none() | st.just(stride)), padding), shape
     if cls is tinynn.Residual:
-        n_out, stride = draw(sizes), draw(pairs)
+        n_out, stride = draw(channels), draw(pairs)
         inner = [Conv2D(n, n_out, 3, stride, padding=1), tinynn.BatchNorm(n_out), tinynn.ELU(), tinynn.Dropout(share)]
         shortcut = None if (n, (1, 1)) == (n_out, stride) else Sequential(Conv2D(n, n_out, 1, stride, bias=False))
         return cls(*inner, shortcut=shortcut), [*draw(pairs), n]
@@ -159,7 +161,7 @@ def layers(draw, cls):
         return cls(), [*draw(st.lists(sizes, min_size=1, max_size=3)), n]
     options = {
         tinynn.Affine: (n, draw(sizes)),
-        tinynn.BatchNorm: (n, share, draw(st.floats(1e-6, 0.1))),
+        tinynn.BatchNorm: (n, share, draw(st.floats(1e-4, 0.1))),
         tinynn.Dropout: (share,), tinynn.LeakyReLU: (2 * share,), tinynn.ELU: (2 * share,),
     }  # fmt: skip
     return cls(*options.get(cls, ())), shape
@@ -167,37 +169,39 @@ def layers(draw, cls):
 
 @pytest.mark.parametrize("cls", LAYERS)
 @few
-@given(data=st.data(), seed=seeds)
-def test_layer(cls, cpu, data, seed):
+@given(data=st.data(), dtype=st.sampled_from(["float64", "float32"]), seed=seeds)
+def test_layer(cls, cpu, data, dtype, seed):
     """Three forward and backward passes with batches of their own, then use: y, dx, gradients and buffers."""
     layer, shape = data.draw(layers(cls))
     rng = np.random.default_rng(seed)
-    layer.build(rng, np.dtype(np.float64), load(cpu))
+    layer.build(rng, np.dtype(dtype), load(cpu))
     for one in with_inner(layer):
         for name in (*one.parameters, *one.buffers):  # var stays above 0
             one.arrays[name][...] += rng.random(one.arrays[name].shape)
     twin = Twin(layer)
-    tolerance = 1e-9 if cls in (tinynn.BatchNorm, tinynn.Residual) else 1e-11  # eps allows slopes up to 1000
+    least, spread = (
+        (4, 100) if cls in (tinynn.BatchNorm, tinynn.Residual) else (1, 1)
+    )  # few rows may be nearly the same
     for step in range(4):
-        x = rng.normal(0.5, 3, (data.draw(st.integers(2, 5)), *shape))
+        x = rng.normal(0.5, 3, (data.draw(st.integers(least, 6)), *shape))
         x[rng.random(x.shape) < 0.1] = 0  # kinks
-        x = np.round(x) if cls is tinynn.MaxPool2D else x  # ties: the first counts
-        their_x = torch.tensor(x, requires_grad=True)
+        x = (np.round(x) if cls is tinynn.MaxPool2D else x).astype(dtype)  # ties: the first counts
+        their_x = torch.tensor(x.astype(float), requires_grad=True)
         training = step < 3
         y = layer.forward(x) if training else layer(x)
         their_y = twin(layer, their_x, training)
-        assert_same("y", y, their_y, tolerance)
+        assert_same("y", y, their_y, spread)
         if training:
-            dy = rng.normal(size=y.shape)
+            dy = rng.normal(size=y.shape).astype(dtype)
             dx = layer.backward(dy)
             for tensors in twin.tensors.values():
                 for tensor in tensors.values():
                     tensor.grad = None
-            their_y.backward(torch.tensor(dy))
-            assert_same("dx", dx, their_x.grad, tolerance)
+            their_y.backward(torch.tensor(dy.astype(float)))
+            assert_same("dx", dx, their_x.grad, spread)
         for one, tensors in twin.tensors.items():
             for name in one.parameters:
-                assert_same(f"d{name} of {one}", one.arrays["d" + name], tensors[name].grad, tolerance)
+                assert_same(f"d{name} of {one}", one.arrays["d" + name], tensors[name].grad, spread)
             for name in one.buffers:
                 assert_same(f"{name} of {one}", one.arrays[name], tensors[name])
 
@@ -354,11 +358,8 @@ def test_the_residual_network(cpu, rng, monkeypatch):
     with torch.no_grad():
         for (_, layer, name), p in zip(ours, theirs.parameters(), strict=True):
             as_ours(p).copy_(torch.tensor(layer.arrays[name]))
-    loss, optimizer, their_optimizer = (
-        SoftmaxCrossEntropy(),
-        Adam(model, 0.01),
-        torch.optim.Adam(theirs.parameters(), 0.01),
-    )
+    loss, optimizer = SoftmaxCrossEntropy(), Adam(model, 0.01)
+    their_optimizer = torch.optim.Adam(theirs.parameters(), 0.01)
     for _ in range(3):
         x, t = rng.random((6, 9, 7, 1)), rng.integers(0, 10, 6)
         value = loss.forward(model.forward(x), t)
@@ -366,13 +367,13 @@ def test_the_residual_network(cpu, rng, monkeypatch):
         their_optimizer.zero_grad()
         their_value = F.cross_entropy(theirs(torch.tensor(x).movedim(-1, 1)), torch.tensor(t))
         their_value.backward()
-        assert_same("loss", np.array(value), their_value)
+        assert_same("loss", np.array(value), their_value, 100)
         for (where, layer, name), p in zip(ours, theirs.parameters()):
-            assert_same(f"gradient of {where}", layer.arrays["d" + name], as_ours(p.grad))
+            assert_same(f"gradient of {where}", layer.arrays["d" + name], as_ours(p.grad), 100)
         optimizer.step()
         their_optimizer.step()
         for (where, layer, name), p in zip(ours, theirs.parameters()):
-            assert_same(where, layer.arrays[name], as_ours(p), 1e-8)  # Adam divides round-off by gradients near 0
+            assert_same(where, layer.arrays[name], as_ours(p), 1e5)  # Adam divides round-off by gradients near 0
         for (where, layer, name), b in zip(buffers, their_buffers, strict=True):
-            assert_same(where, layer.arrays[name], b)
-    assert_same("scores", model.predict(x), theirs.eval()(torch.tensor(x).movedim(-1, 1)), 1e-8)
+            assert_same(where, layer.arrays[name], b, 100)
+    assert_same("scores", model.predict(x), theirs.eval()(torch.tensor(x).movedim(-1, 1)), 1e5)
