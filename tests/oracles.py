@@ -41,9 +41,9 @@ def example_shape(cls, n_in):
     return (4, 5, n_in) if cls in IMAGES else (n_in,)
 
 
-def draw_layer(cls, rng):
+def draw_layer(cls, rng, widest=4):
     """A layer of that class with sizes of every kind, and the shape of an example that it takes."""
-    n_in, n_out = (int(n) for n in rng.integers(1, 5, 2))
+    n_in, n_out = (int(n) for n in rng.integers(1, widest + 1, 2))
     shape = [*rng.integers(3, 7, rng.integers(0, 3)), n_in]
     if cls in IMAGES:
         shape = [*rng.integers(3, 7, 2), n_in]
