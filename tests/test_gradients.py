@@ -62,7 +62,7 @@ def test_layer(cls, cpu, data, N, seed):
         x = away_from_kinks(data.draw(arrays((N, *shape))))
     if cls is MaxPool2D:  # no two numbers of a window may change their order
         x = rng.permutation(x.size).reshape(x.shape) / 10
-    check_layer(layer, x, rng, 1e-6 if cls in SPREAD else 1e-7)
+    check_layer(layer, x, rng, 1e-5 if cls in SPREAD else 1e-7)  # a small W before a norm is curved
 
 
 @pytest.mark.parametrize("cls", [c for c in LAYERS if issubclass(c, Activation)])
