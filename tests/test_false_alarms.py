@@ -12,7 +12,7 @@ import pytest
 
 from tinynn import SGD, Adam, Affine, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
-from tinynn.teach.checking.copies import LossPart
+from tinynn.teach.checking.copies import LossUnderTest
 from tinynn.teach.zoo import cases, rights
 
 MANY = int(os.environ.get("TINYNN_RIGHT", 200))
@@ -44,7 +44,7 @@ def network(rng):
                 value *= scale(rng, -4, 2)
                 value -= 100 * (name == "b") * (rng.random(value.shape) < 0.1)  # units that are dead, or saturated
     x = scale(rng, -6, 4) * rng.normal(size=(n, sizes[0]))
-    value, dy = LossPart(loss).both(model.forward(x), t)
+    value, dy = LossUnderTest(loss).both(model.forward(x), t)
     model.backward(dy)
     fits = np.isfinite([value, np.linalg.norm(model.grads)]).all()  # what overflows, or would when squared, is wrong
     return (model, x, t, loss) if fits else network(rng)
@@ -65,7 +65,11 @@ def case(seed):
         layer = model[int(rng.integers(len(model)))]
         return check_layer, (layer, layer.x), {"seed": seed}
     y = scale(rng, -6, 2) * model(x)
-    return (check_loss, (loss, y, t), {"seed": seed}) if np.isfinite(LossPart(loss).value(y, t)) else case(seed + 10**6)
+    return (
+        (check_loss, (loss, y, t), {"seed": seed})
+        if np.isfinite(LossUnderTest(loss).value(y, t))
+        else case(seed + 10**6)
+    )
 
 
 @pytest.mark.parametrize("share", range(SHARES))

@@ -157,7 +157,7 @@ def rows_for(thing: Any, rng: np.random.Generator) -> Any:
 
 def outputs(model: Any, x: Any) -> Any:
     """y for x, from a copy."""
-    network = copies.Network(adapted.as_model(model, np.array(x, float)), tinynn.MSE(), copies.REAL)
+    network = copies.ModelUnderTest(adapted.as_model(model, np.array(x, float)), tinynn.MSE(), copies.REAL)
     return network.model.forward(np.array(x, float))
 
 

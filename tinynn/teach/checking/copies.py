@@ -92,7 +92,7 @@ class same_start:
             array[...] = kept
 
 
-class Part:
+class LayerUnderTest:
     """One layer under check, alone."""
 
     def __init__(self, layer: Layer, where: str) -> None:
@@ -176,7 +176,7 @@ class quiet:
 # --- losses ----------------------------------------------------------------------------------------------------------
 
 
-class LossPart:
+class LossUnderTest:
     """A loss under check: tinynn's, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward."""
 
     def __init__(self, loss: Any, copied: bool = False) -> None:
@@ -227,7 +227,7 @@ def _name_of(thing: Any) -> str:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-class Network:
+class ModelUnderTest:
     """A model and its loss under check, copied together: a loss may hold the model, for a term in its weights."""
 
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
@@ -259,7 +259,7 @@ class Network:
             self.model.ops = numpy_ops
         if hasattr(self.model, "dtype"):
             self.model.dtype = dtype
-        self.loss = LossPart(self.loss, copied=True)
+        self.loss = LossUnderTest(self.loss, copied=True)
         self.dtype = dtype
 
     def value(self, x: Array, t: Array) -> Any:

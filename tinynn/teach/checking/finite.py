@@ -66,20 +66,20 @@ def _operation(again: Callable[[], Any], given: dict[str, Any]) -> tuple[str, st
     return "no operation of NumPy's makes it, so the code writes it", ""
 
 
-def of_a_layer(part: Any, x: Array, y: Array, dy: Array) -> Finding | None:
+def of_a_layer(tested: Any, x: Array, y: Array, dy: Array) -> Finding | None:
     """NaN or infinity that a layer makes: in y, then in its gradients."""
 
     def forward() -> Any:
-        layer = part.fresh()
+        layer = tested.fresh()
         layer.forward(x.copy())
         return layer
 
-    given = {name: part.value(name) for name in part.names}
-    found = not_finite(part.where, {"y": y}, forward, given)
+    given = {name: tested.value(name) for name in tested.names}
+    found = not_finite(tested.where, {"y": y}, forward, given)
     if found:
         return found
     try:
-        gradients, dx = part.gradients(x, dy)
+        gradients, dx = tested.gradients(x, dy)
     except Exception:  # judged elsewhere
         return None
 
@@ -89,4 +89,4 @@ def of_a_layer(part: Any, x: Array, y: Array, dy: Array) -> Finding | None:
         layer.backward(dy.copy())
 
     computed = {"dx": dx, **{gradient_name(name): a for name, a in gradients.items()}}
-    return not_finite(part.where, computed, backward, given)
+    return not_finite(tested.where, computed, backward, given)

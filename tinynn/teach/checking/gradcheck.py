@@ -26,13 +26,13 @@ from ...nesting import walk
 from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted, adapt, as_model, is_model
-from .copies import COMPLEX, REAL, LossPart, Network, Part, gradient_name, private, quiet
-from .layer_doctor import Patient, examine, whole_numbers
+from .copies import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
+from .layer_doctor import LayerGradients, examine, whole_numbers
 from .loss_doctor import examine_loss
-from .network_doctor import Whole, place_of, unit_at
+from .network_doctor import ModelGradients, place_of, unit_at
 from .pairing import Unpaired
-from .report import Finding, Report, Row, Sweep
-from .step import Step, first_broken_layer, first_not_finite, unpaired
+from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
+from .report import Finding, Report, Row, StepSizeSweep
 
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 
@@ -65,28 +65,28 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         layer = adapt(layer, x)
     except Unpaired as error:
         return _not_judged(_short(layer), str(error), notes)
-    part = Part(layer, layer.where)
+    tested = LayerUnderTest(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
-    report.finding = _without_dx(part, x)
-    report.finding = examine(part, x, rng) or unpaired(part, x) or report.finding
+    report.finding = _without_dx(tested, x)
+    report.finding = examine(tested, x, rng) or unpaired(tested, x) or report.finding
     if report.code == "not-finite":
         return report
     try:
-        y = part.forward(x)
+        y = tested.forward(x)
         dy = measure.normal(rng, y)
-        analytic, dx = part.gradients(x, dy)
+        analytic, dx = tested.gradients(x, dy)
     except Exception:  # the finding says so
         return report
-    patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
-    report.method = _method(patient.exact)
-    for name in part.tensors:
-        report.rows.append(_row_of(patient, name))
+    gradients = LayerGradients(tested, x, y, dy, {**analytic, "x": dx}, rng)
+    report.method = _method(gradients.exact)
+    for name in tested.tensors:
+        report.rows.append(_row_of(gradients, name))
     if report.finding:
         report.finding.agree_with(report.rows)
-    wrong = [name for name, row in zip(part.tensors, report.rows) if row.verdict == "wrong"]
-    swept = [*wrong, *part.tensors[::-1]][0]
-    slope = measure.slope(patient.analytic[swept])
-    report.sweeper = functools.partial(_sweep_layer, part.original, x, dy, swept, slope)
+    wrong = [name for name, row in zip(tested.tensors, report.rows) if row.verdict == "wrong"]
+    swept = [*wrong, *tested.tensors[::-1]][0]
+    slope = measure.slope(gradients.analytic[swept])
+    report.sweeper = functools.partial(_sweep_layer, tested.original, x, dy, swept, slope)
     for row in report.rows:
         if row.verdict == "kink":
             index = tuple(map(int, row.entry.strip("[]").split(",")))
@@ -94,9 +94,9 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     return report
 
 
-def _without_dx(part: Part, x: Array) -> Finding | None:
+def _without_dx(tested: LayerUnderTest, x: Array) -> Finding | None:
     """Where backward returns no dx, as that of a whole network may, the parameters alone can be looked at."""
-    layer = part.fresh()
+    layer = tested.fresh()
     layer.needs_dx = False
     try:
         with quiet():
@@ -105,9 +105,9 @@ def _without_dx(part: Part, x: Array) -> Finding | None:
         return None
     if dx is not None or not isinstance(layer, Adapted):
         return None
-    part.without_dx()
+    tested.without_dx()
     why = "backward returns no dx. A network, or its first layer, needs none; any other layer does"
-    return Finding("not-judged", part.where, why, "return dx")
+    return Finding("not-judged", tested.where, why, "return dx")
 
 
 def _constants(layer: Layer) -> list[str]:
@@ -120,21 +120,21 @@ def _not_judged(name: str, why: str, notes: list[str]) -> Report:
     return Report(f"check of {name}", finding=Finding("not-judged", name, why), notes=notes)
 
 
-def _row_of(patient: Patient, name: str) -> Row:
+def _row_of(gradients: LayerGradients, name: str) -> Row:
     """The row of a layer's tensor: entry by entry where it is small, its largest entries where it is not."""
-    a = patient.analytic[name]
-    wrong = patient.is_wrong(name)
-    n = patient.numeric(name)
-    scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(a).max(initial=0)), patient.floor) or 1.0
+    a = gradients.analytic[name]
+    wrong = gradients.is_wrong(name)
+    n = gradients.numeric(name)
+    scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(a).max(initial=0)), gradients.floor) or 1.0
     index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape) if a.size else (0,) * a.ndim
     error = abs(float(a[index] - n[index])) / scale
-    tolerance = measure.TOLERANCE[patient.exact]
+    tolerance = measure.TOLERANCE[gradients.exact]
     if not wrong and error >= 100 * tolerance and name != "x":  # it is 0, to the round-off of what cancels in it
-        error = abs(float(a[index] - n[index])) / (scale + patient.floor / tolerance)
+        error = abs(float(a[index] - n[index])) / (scale + gradients.floor / tolerance)
     verdict = "wrong" if wrong else "kink" if error >= 100 * tolerance and name == "x" else "ok"
-    where, label = patient.part.where, gradient_name(name)
+    where, label = gradients.tested.where, gradient_name(name)
     within, _, last = label.rpartition(".")
-    inner = dict(walk(patient.part.original)).get(within)
+    inner = dict(walk(gradients.tested.original)).get(within)
     if inner is not None:
         where, label = f"{within}, {inner!r}", last
     return Row(where, label, place_of(index), float(a[index]), float(n[index]), error, verdict)
@@ -147,14 +147,14 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     `loss` is a tinynn Loss, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward(). A
     cross-entropy is compared with the right one, too: a loss can be wrong and its gradient that of the wrong loss.
     """
-    part = LossPart(loss)
+    tested = LossUnderTest(loss)
     y, t, notes = _pair("y", y, t)
-    row, finding, exact = examine_loss(part, y, t, _generator(seed))
-    report = Report(f"check of {part.where}", _method(exact), [] if row is None else [row], finding, notes)
-    report.notes += _notes_on(part, y, t)
+    row, finding, exact = examine_loss(tested, y, t, _generator(seed))
+    report = Report(f"check of {tested.where}", _method(exact), [] if row is None else [row], finding, notes)
+    report.notes += _notes_on(tested, y, t)
     if row is not None:
-        dy = np.array(part.both(y.copy(), t)[1], float)
-        report.sweeper = lambda: Sweep(*measure.sweep(lambda a: part.value(a, t), y, measure.slope(dy)))
+        dy = np.array(tested.both(y.copy(), t)[1], float)
+        report.sweeper = lambda: StepSizeSweep(*measure.sweep(lambda a: tested.value(a, t), y, measure.slope(dy)))
     return report
 
 
@@ -165,7 +165,7 @@ def _generator(seed: Any) -> np.random.Generator:
     return np.random.default_rng([checks.integer("seed", seed, 0), 2])
 
 
-def _notes_on(loss: LossPart, y: Array, t: Array) -> list[str]:
+def _notes_on(loss: LossUnderTest, y: Array, t: Array) -> list[str]:
     """A sum over the rows is no bug, but good to know."""
     try:
         once, twice = (float(loss.value(np.concatenate([y] * k), np.concatenate([t] * k))) for k in (1, 2))
@@ -200,9 +200,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if integers:
         report.finding = integers
         return report
-    network = Network(model, loss, REAL)
-    untouched = Network(model, loss, REAL).layers  # the step leaves its traces in the others
-    step = Step(network, untouched, x, t)
+    network = ModelUnderTest(model, loss, REAL)
+    untouched = ModelUnderTest(model, loss, REAL).layers  # the step leaves its traces in the others
+    step = RecordedStep(network, untouched, x, t)
     report.finding = step.failed
     if step.dy is None:
         return report
@@ -214,11 +214,11 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     report.notes += _notes_on(network.loss, step.y, t)
     if step.failed is None:
         report.finding = finding
-    twin = Network(model, loss, COMPLEX)
-    whole = Whole(network, twin, x, t)
-    whole.exact = whole.exact and exact
-    report.rows = [*([row] if row else []), *whole.rows(step, rng)]
-    report.method = _method(whole.exact)
+    twin = ModelUnderTest(model, loss, COMPLEX)
+    gradients = ModelGradients(network, twin, x, t)
+    gradients.exact = gradients.exact and exact
+    report.rows = [*([row] if row else []), *gradients.rows(step, rng)]
+    report.method = _method(gradients.exact)
     copies = private("model and loss", (model, loss))
     report.sweeper = functools.partial(_sweep, copies, x, t, measure.slope(step.grads))
     wrong = [r for r in report.rows if r.verdict == "wrong"]
@@ -230,7 +230,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
             row.verdict = "kink"
         wrong = []
     if report.finding is None:
-        report.finding = first_broken_layer(step, rng) or whole.diagnose(step, wrong)
+        report.finding = first_broken_layer(step, rng) or gradients.diagnose(step, wrong)
     if report.finding:
         report.finding.agree_with(report.rows)
     report.notes += [note for layer in network.layers for note in _constants(layer)]
@@ -241,24 +241,24 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     return report
 
 
-def _sweep(parts: tuple[Any, Any], x: Array, t: Array, slope: float) -> Sweep:
+def _sweep(parts: tuple[Any, Any], x: Array, t: Array, slope: float) -> StepSizeSweep:
     """The sweep of a model; a report holds no more for it than a copy of the model."""
-    return Whole(Network(*parts, REAL), Network(*parts, COMPLEX), x, t).sweep(slope)
+    return ModelGradients(ModelUnderTest(*parts, REAL), ModelUnderTest(*parts, COMPLEX), x, t).sweep(slope)
 
 
-def _sweep_layer(layer: Layer, x: Array, dy: Array, name: str, slope: float) -> Sweep:
+def _sweep_layer(layer: Layer, x: Array, dy: Array, name: str, slope: float) -> StepSizeSweep:
     """The sweep of one tensor of a layer."""
-    patient = Patient(Part(layer, layer.where), x, dy, dy, {}, np.random.default_rng(0))
-    return Sweep(*measure.sweep(patient.scalar(name), patient.at(name), slope))
+    gradients = LayerGradients(LayerUnderTest(layer, layer.where), x, dy, dy, {}, np.random.default_rng(0))
+    return StepSizeSweep(*measure.sweep(gradients.scalar(name), gradients.at(name), slope))
 
 
 def _right_nearby(model: Any, loss: Any, x: Array, t: Array, rng: np.random.Generator) -> bool:
     """Whether all gradients are right at parameters a little to the side, away from kinks."""
-    network, untouched = Network(model, loss, REAL), Network(model, loss, REAL).layers
+    network, untouched = ModelUnderTest(model, loss, REAL), ModelUnderTest(model, loss, REAL).layers
     network.params += 1e-3 * (1 + np.abs(network.params)) * measure.normal(rng, network.params)
     moved, its_loss = network.model, network.loss.loss
-    whole = Whole(Network(moved, its_loss, REAL), Network(moved, its_loss, COMPLEX), x, t)
-    return all(row.verdict == "ok" for row in whole.rows(Step(network, untouched, x, t), rng))
+    gradients = ModelGradients(ModelUnderTest(moved, its_loss, REAL), ModelUnderTest(moved, its_loss, COMPLEX), x, t)
+    return all(row.verdict == "ok" for row in gradients.rows(RecordedStep(network, untouched, x, t), rng))
 
 
 def _integers(model: Any) -> Finding | None:

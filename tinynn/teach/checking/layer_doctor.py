@@ -21,7 +21,7 @@ from ... import checks
 from ...checks import Array
 from . import measure
 from .adapted import integers_in
-from .copies import COMPLEX, Part, gradient_name
+from .copies import COMPLEX, LayerUnderTest, gradient_name
 from .finite import of_a_layer
 from .report import Finding
 from .side_effects import impure, same
@@ -30,33 +30,33 @@ FULL = 400  # entries up to which a tensor is measured entry by entry
 Candidate = tuple[str, Array, str, str]  # code, what the slip gives, its formula, the right formula
 
 
-def examine(part: Part, x: Array, rng: np.random.Generator) -> Finding | None:
+def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
     """What is wrong with a layer at input x, or None. The first cause in the order of this function is named."""
-    found = whole_numbers(part.original)
+    found = whole_numbers(tested.original)
     if found:
         return found
     try:
-        y = part.forward(x)
+        y = tested.forward(x)
     except Exception as error:
-        return raised(part.where, "forward", error)
+        return raised(tested.where, "forward", error)
     dy = measure.normal(rng, y)
-    found = of_a_layer(part, x, y, dy)
+    found = of_a_layer(tested, x, y, dy)
     if found:
         return found
     try:
-        found = impure(part, x, y, dy)
+        found = impure(tested, x, y, dy)
         if found:
             return found
-        analytic, dx = part.gradients(x, dy)
+        analytic, dx = tested.gradients(x, dy)
     except checks.ShapeError as error:
-        return Patient(part, x, y, dy, {}, rng).wrong_shape(error)
+        return LayerGradients(tested, x, y, dy, {}, rng).wrong_shape(error)
     except Exception as error:
-        return squared(part, x, y, rng) or raised(part.where, "backward", error)
-    patient = Patient(part, x, y, dy, {**analytic, "x": dx}, rng)
-    for name in part.tensors:
-        if patient.is_wrong(name) and not patient.right_nearby(name):
-            found = patient.name_it(name)
-            found.tensor, found.example = gradient_name(name), patient.worked(name)
+        return squared(tested, x, y, rng) or raised(tested.where, "backward", error)
+    gradients = LayerGradients(tested, x, y, dy, {**analytic, "x": dx}, rng)
+    for name in tested.tensors:
+        if gradients.is_wrong(name) and not gradients.right_nearby(name):
+            found = gradients.name_it(name)
+            found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
     return None
 
@@ -78,14 +78,14 @@ def raised(where: str, method: str, error: Exception) -> Finding:
     return Finding("raises", where, why)
 
 
-def squared(part: Part, x: Array, y: Array, rng: np.random.Generator) -> Finding | None:
+def squared(tested: LayerUnderTest, x: Array, y: Array, rng: np.random.Generator) -> Finding | None:
     """A layer x W + b whose backward raises, as a square one: then a product with the wrong matrix has a result."""
-    patient = Patient(part, x, y, np.zeros(y.shape), {}, rng)
-    weights = patient.weights()
+    gradients = LayerGradients(tested, x, y, np.zeros(y.shape), {}, rng)
+    weights = gradients.weights()
     D, K = x.shape[1], y.shape[1]
     if weights is None or D == K:
         return None
-    square = Part(part.original, part.where)
+    square = LayerUnderTest(tested.original, tested.where)
     for layer in (square.original, square.twin):
         for name, a in layer.arrays.items():
             if name.removeprefix("d") == weights[0] and a.ndim == 2:
@@ -103,13 +103,19 @@ def squared(part: Part, x: Array, y: Array, rng: np.random.Generator) -> Finding
 # --- what the gradients show ------------------------------------------------------------------------------------------
 
 
-class Patient:
+class LayerGradients:
     """One layer with its analytic gradients A; the measured ones N are taken as they are asked for."""
 
     def __init__(
-        self, part: Part, x: Array, y: Array, dy: Array, analytic: dict[str, Array], rng: np.random.Generator
+        self,
+        tested: LayerUnderTest,
+        x: Array,
+        y: Array,
+        dy: Array,
+        analytic: dict[str, Array],
+        rng: np.random.Generator,
     ) -> None:
-        self.part, self.x, self.y, self.dy, self.analytic, self.rng = part, x, y, dy, analytic, rng
+        self.tested, self.x, self.y, self.dy, self.analytic, self.rng = tested, x, y, dy, analytic, rng
         self.n = len(x)
         self.exact = all(
             measure.complex_works(self.scalar(name), self.at(name), np.random.default_rng(1))
@@ -124,16 +130,16 @@ class Patient:
         x = self.x if x is None else x
         dy = self.dy if dy is None else dy
         if name == "x":
-            return lambda value: (dy * self.part.forward(value)).sum()
+            return lambda value: (dy * self.tested.forward(value)).sum()
 
         def of_parameter(value: Array) -> complex:
             inputs = x.astype(COMPLEX) if value.dtype == COMPLEX else x
-            return (dy * self.part.forward(inputs, {name: value})).sum()
+            return (dy * self.tested.forward(inputs, {name: value})).sum()
 
         return of_parameter
 
     def at(self, name: str) -> Array:
-        return self.x if name == "x" else self.part.value(name)
+        return self.x if name == "x" else self.tested.value(name)
 
     def is_wrong(self, name: str) -> bool:
         """Along two random directions; where all is well, no entry needs to be looked at."""
@@ -173,14 +179,14 @@ class Patient:
         """Whether central differences agree at a point a little to the side: then this one is at a kink."""
         if self.exact:
             return False
-        part = copy.deepcopy(self.part)
-        for key in part.names:
-            a = part.value(key)
+        tested = copy.deepcopy(self.tested)
+        for key in tested.names:
+            a = tested.value(key)
             a += 1e-3 * (1 + np.abs(a)) * measure.normal(self.rng, a)
-            part.twin_value(key)[...] = a
+            tested.twin_value(key)[...] = a
         x = self.x + 1e-3 * (1 + np.abs(self.x)) * measure.normal(self.rng, self.x)
-        grads, dx = part.gradients(x, self.dy)
-        return not Patient(part, x, part.forward(x), self.dy, {**grads, "x": dx}, self.rng).is_wrong(name)
+        grads, dx = tested.gradients(x, self.dy)
+        return not LayerGradients(tested, x, tested.forward(x), self.dy, {**grads, "x": dx}, self.rng).is_wrong(name)
 
     def numeric(self, name: str) -> Array:
         """The measured gradient; NaN at entries of a large tensor that were not measured."""
@@ -205,7 +211,7 @@ class Patient:
         if weights is None:
             return None
         W, transposed, b = weights
-        value = self.part.value(W)
+        value = self.tested.value(W)
         if name == "x":
             return self.dy @ (value if transposed else value.T)
         if name == b:
@@ -216,13 +222,13 @@ class Patient:
         """(name of W, whether it is stored as (out, in), name of b or None) where y = x W + b, else None."""
         D, K = self.x.shape[1], self.y.shape[1]
         x = np.random.default_rng(2).normal(size=(3, D))
-        for W in self.part.names:
-            value = self.part.value(W)
+        for W in self.tested.names:
+            value = self.tested.value(W)
             for transposed in (False, True):
                 M = value.T if transposed else value
                 if M.shape == (D, K):
                     try:
-                        shift = self.part.forward(x) - x @ M
+                        shift = self.tested.forward(x) - x @ M
                     except Exception:  # a layer that takes only certain rows
                         return None
                     if np.allclose(shift, shift[0], rtol=1e-10, atol=1e-10 * np.abs(x @ M).max(initial=1)):
@@ -231,10 +237,10 @@ class Patient:
 
     def _bias(self, W: str) -> str | None:
         """The parameter that is added to x W: when it moves by 1, so does y."""
-        for b in self.part.names:
-            value = self.part.value(b)
+        for b in self.tested.names:
+            value = self.tested.value(b)
             if b != W and value.size == self.y.shape[1]:
-                moved = self.part.forward(self.x, {b: value + 1})
+                moved = self.tested.forward(self.x, {b: value + 1})
                 if np.allclose(moved, self.y + 1):
                     return b
         return None
@@ -246,14 +252,14 @@ class Patient:
         try:
             if self.exact:
                 ones = np.ones(at.shape)
-                slope = self.part.forward(at + 1j * measure.H_COMPLEX * ones).imag / measure.H_COMPLEX
+                slope = self.tested.forward(at + 1j * measure.H_COMPLEX * ones).imag / measure.H_COMPLEX
             else:
                 h = measure.H_CENTRAL
-                slope = (self.part.forward(at + h) - self.part.forward(at - h)) / (2 * h)
+                slope = (self.tested.forward(at + h) - self.tested.forward(at - h)) / (2 * h)
             kept = np.array(self.x)
             chosen = self.rng.random(self.x.shape) < 0.5
             kept[chosen] *= 0.5
-            alone = np.array_equal(self.part.forward(kept)[~chosen], self.y[~chosen])
+            alone = np.array_equal(self.tested.forward(kept)[~chosen], self.y[~chosen])
         except Exception:
             return None
         return slope if alone else None
@@ -267,34 +273,34 @@ class Patient:
         known = np.isfinite(n)
         if not np.any(a) and np.any(n[known]):
             why = f"{label} is 0 everywhere: backward never writes it. {self.worked(name)}"
-            return Finding("never-written", self.part.where, why, f"self.{label} = ...  in backward")
+            return Finding("never-written", self.tested.where, why, f"self.{label} = ...  in backward")
         if np.abs(n[known]).max(initial=0) <= self.floor and np.any(a):
             why = (
                 f"forward does not use {name}: whatever it is, y stays. Yet backward gives {label} = {a.ravel()[0]:.4g}"
             )
-            return Finding("unused-parameter", self.part.where, why, f"use {name} in forward")
+            return Finding("unused-parameter", self.tested.where, why, f"use {name} in forward")
         for code, candidate, used, right in self.candidates(name):
             if same(a, candidate) and not same(candidate[known], n[known]):
                 why = f"{label} is computed as {used}, and should be {right}. {self.worked(name)}"
-                return Finding(code, self.part.where, why, f"{label} = {right}")
+                return Finding(code, self.tested.where, why, f"{label} = {right}")
         found = self.by_ratio(name)
         if found:
             return found
         for code, candidate, used, right in self.one_way_of_two() if name == "x" else ():
             if same(a, candidate):
                 why = f"{label} is {used}. Where x goes two ways, gradients add up. {self.worked(name)}"
-                return Finding(code, self.part.where, why, f"{label} = {right}")
+                return Finding(code, self.tested.where, why, f"{label} = {right}")
         if name != "x":
-            parameter = self.part.value(name)
+            parameter = self.tested.value(name)
             rest = (a - n)[known]
             rate = float(np.vdot(parameter[known], rest) / (np.vdot(parameter[known], parameter[known]) or 1))
             if rate and same(rest, rate * parameter[known]):
                 why = f"{label} has {rate:.6g} {name} added to it, a weight decay that the loss does not have"
                 fix = "leave it to the optimizer's weight_decay, or add its square to the loss"
-                return Finding("decay-in-gradient", self.part.where, why, fix)
+                return Finding("decay-in-gradient", self.tested.where, why, fix)
         pattern = self.pattern(a, n)
         why = f"{label} is wrong, and none of the known slips gives these numbers. {pattern} {self.worked(name)}"
-        return Finding("unknown", self.part.where, why)
+        return Finding("unknown", self.tested.where, why)
 
     def candidates(self, name: str) -> Iterator[Candidate]:
         """What the classic slips would give for this tensor."""
@@ -302,7 +308,7 @@ class Patient:
         weights = self.weights()
         if weights is not None:
             W, transposed, _ = weights
-            value = self.part.value(W)
+            value = self.tested.value(W)
             if name == W:
                 right = "dy.T @ x" if transposed else "x.T @ dy"
                 full = dy.T @ x if transposed else x.T @ dy
@@ -338,7 +344,7 @@ class Patient:
     def of_a_vector(self, name: str) -> Iterator[Candidate]:
         """Slips in the sum over rows that every bias has."""
         n = self.numeric(name)
-        if self.part.value(name).size != self.y.shape[1] or not np.isfinite(n).all():
+        if self.tested.value(name).size != self.y.shape[1] or not np.isfinite(n).all():
             return
         dy, shape = self.dy, n.shape
         right = "dy.sum(axis=0)"
@@ -402,14 +408,14 @@ class Patient:
         D, K = self.x.shape[1], self.y.shape[1]
         power = None if c2 is None or c * c2 <= 0 else np.log(c2 / c) / np.log(n2 / self.n)
         if close(c, -1):
-            return Finding("sign", self.part.where, f"{label} has the wrong sign. {worked}", f"{label} = -{label}")
+            return Finding("sign", self.tested.where, f"{label} has the wrong sign. {worked}", f"{label} = -{label}")
         if power is not None and close(power, -1) and close(c * self.n, 1):
             why = f"{label} is divided by the number of rows, n = {self.n}; the loss has averaged already. {worked}"
-            return Finding("divided-by-n", self.part.where, why, f"leave / n out of {label}")
+            return Finding("divided-by-n", self.tested.where, why, f"leave / n out of {label}")
         named: list[tuple[str, float, str]] = [("factor-2", 2, "2"), ("factor-half", 0.5, "1/2")]
         for code, factor, text in named:
             if close(c, factor) and (power is None or close(power + 1, 1)):
-                return Finding(code, self.part.where, f"{label} is {text} of what it should be. {worked}", "")
+                return Finding(code, self.tested.where, f"{label} is {text} of what it should be. {worked}", "")
         origin = ""
         if power is not None and close(power, 1) and close(c, self.n):
             origin = f" That is n, the number of rows: {label} is multiplied by it."
@@ -420,16 +426,16 @@ class Patient:
                 (f" That is 1 / {text}." for text, size in sizes if size > 2 and close(c * size, 1)), ""
             )
         why = f"{label} is {c:.6g} times what it should be, everywhere.{origin} {worked}"
-        return Finding("factor", self.part.where, why, f"look for that factor in the line of {label}")
+        return Finding("factor", self.tested.where, why, f"look for that factor in the line of {label}")
 
     def ratio_of_other_rows(self, name: str) -> float | None:
         """The factor with one row less (or more), to see whether it depends on n."""
         rows = self.x[:-1] if self.n > 2 else np.concatenate([self.x, 0.9 * self.x[:1]])
         try:
-            y = self.part.forward(rows)
+            y = self.tested.forward(rows)
             dy = measure.normal(self.rng, y)
-            grads, dx = self.part.gradients(rows, dy)
-            other = Patient(self.part, rows, y, dy, {**grads, "x": dx}, self.rng)
+            grads, dx = self.tested.gradients(rows, dy)
+            other = LayerGradients(self.tested, rows, y, dy, {**grads, "x": dx}, self.rng)
             return ratio(other.analytic[name], other.numeric(name))
         except Exception:
             return None
@@ -459,28 +465,28 @@ class Patient:
         name, value = error.name, np.asarray(error.value)
         right = f"{error}"
         if name == "dx":
-            return Finding("raises", self.part.where, right, "dx must have x's shape: for x W + b it is dy @ W.T")
+            return Finding("raises", self.tested.where, right, "dx must have x's shape: for x W + b it is dy @ W.T")
         n = self.numeric(name[1:]) if self.at(name[1:]).size <= FULL else self.by_formula(name[1:])
         if n is not None and value.dtype.kind in "fiu":
             if value.T.shape == n.shape and same(value.T, n):
                 why = f"{name} is the transpose of what it should be: shape {value.shape}, not {n.shape}"
-                return Finding("dW-transposed", self.part.where, why, f"{name} = x.T @ dy")
+                return Finding("dW-transposed", self.tested.where, why, f"{name} = x.T @ dy")
             if value.ndim == 2 and same(value, self.y.T @ self.dy):
                 why = f"{name} is y.T @ dy, of shape {value.shape}: the output in place of the input"
-                return Finding("dW-from-y", self.part.where, why, f"{name} = x.T @ dy")
+                return Finding("dW-from-y", self.tested.where, why, f"{name} = x.T @ dy")
             if value.ndim == 2 and value.shape[0] == self.n and same(value.sum(axis=0), n.ravel()):
                 why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
-                return Finding("bias-not-summed", self.part.where, why, f"{name} = dy.sum(axis=0)")
+                return Finding("bias-not-summed", self.tested.where, why, f"{name} = dy.sum(axis=0)")
             if value.size == self.n and same(value.ravel(), self.dy.sum(axis=1)):
                 why = f"{name} is summed over the units (axis=1), not over the rows: shape {value.shape}"
-                return Finding("bias-wrong-axis", self.part.where, why, f"{name} = dy.sum(axis=0)")
+                return Finding("bias-wrong-axis", self.tested.where, why, f"{name} = dy.sum(axis=0)")
             if value.ndim == 0 and same(value, self.dy.sum()):
                 why = f"{name} is one number, the sum over everything; each unit needs the sum over its rows"
-                return Finding("bias-total", self.part.where, why, f"{name} = dy.sum(axis=0)")
+                return Finding("bias-total", self.tested.where, why, f"{name} = dy.sum(axis=0)")
             if value.size == n.size and same(value.ravel(), n.ravel()):
                 why = f"{right}. Its numbers are right, but an update with it would give {name[1:]} another shape"
-                return Finding("wrong-shape", self.part.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
-        return Finding("raises", self.part.where, right)
+                return Finding("wrong-shape", self.tested.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
+        return Finding("raises", self.tested.where, right)
 
 
 def ratio(a: Array, n: Array) -> float | None:

@@ -14,7 +14,7 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from . import measure
-from .copies import LossPart
+from .copies import LossUnderTest
 from .finite import not_finite
 from .layer_doctor import FULL, close, raised, ratio
 from .report import Finding, Row
@@ -22,41 +22,41 @@ from .side_effects import EXACT, same
 
 
 def examine_loss(
-    part: LossPart, y: Array, t: Array, rng: np.random.Generator
+    tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generator
 ) -> tuple[Row | None, Finding | None, bool]:
     """(the row of dy, what is wrong or None, whether the complex step was used) at predictions y and targets t."""
     kept = y.copy(), t.copy()
     try:
-        value, dy = part.both(y.copy(), t)
+        value, dy = tested.both(y.copy(), t)
         number = np.ndim(value) == 0 and np.isreal(value)
     except Exception as error:
-        return None, raised(part.where, _method(error), error), True
+        return None, raised(tested.where, _method(error), error), True
     if not number:
         why = f"the loss must be one number, not {checks.describe(value)}"
-        return None, Finding("raises", part.where, why, "average over the rows"), True
-    found = not_finite(part.where, {"the loss": value, "dy": dy}, lambda: part.computed(y.copy(), t), {})
+        return None, Finding("raises", tested.where, why, "average over the rows"), True
+    found = not_finite(tested.where, {"the loss": value, "dy": dy}, lambda: tested.computed(y.copy(), t), {})
     if found:
         return None, found, True
-    found = _impure(part, y, t, value, kept)
+    found = _impure(tested, y, t, value, kept)
     if found:
         return None, found, True
     if np.shape(dy) != y.shape:
-        form = _wrong_form(part, y, t, rng)
+        form = _wrong_form(tested, y, t, rng)
         why = f"dy must have y's shape {y.shape}, not {np.shape(dy)}"
-        return None, form or Finding("raises", part.where, why, "one gradient for each prediction"), True
+        return None, form or Finding("raises", tested.where, why, "one gradient for each prediction"), True
     dy = np.array(dy, float)
-    exact = measure.complex_works(lambda a: part.value(a, t), y, np.random.default_rng(1))
-    n, wrong = _measured(part, y, t, dy, exact, rng)
-    if wrong and exact and _central_agrees(part, y, t, dy, n):
+    exact = measure.complex_works(lambda a: tested.value(a, t), y, np.random.default_rng(1))
+    n, wrong = _measured(tested, y, t, dy, exact, rng)
+    if wrong and exact and _central_agrees(tested, y, t, dy, n):
         exact = False
-        n, wrong = _measured(part, y, t, dy, exact, rng)
-    row = _row(part.where, dy, n, wrong)
-    found = _wrong_form(part, y, t, rng)
+        n, wrong = _measured(tested, y, t, dy, exact, rng)
+    row = _row(tested.where, dy, n, wrong)
+    found = _wrong_form(tested, y, t, rng)
     if wrong and (found is None or found.code in ("sum-not-mean", "mean-over-classes")):
-        gradient = _wrong_gradient(part, y, t, dy, n, exact, rng)
+        gradient = _wrong_gradient(tested, y, t, dy, n, exact, rng)
         found = found if found and gradient.code == "factor" else gradient
     if found is None and is_classification(y, t):
-        found = _extremes(part, t, y.shape[1])
+        found = _extremes(tested, t, y.shape[1])
     return row, found, exact
 
 
@@ -70,35 +70,35 @@ def _method(error: Exception) -> str:
     return name
 
 
-def _impure(part: LossPart, y: Array, t: Array, value: float, kept: tuple[Array, Array]) -> Finding | None:
+def _impure(tested: LossUnderTest, y: Array, t: Array, value: float, kept: tuple[Array, Array]) -> Finding | None:
     """A loss that is not the same twice, or writes into what it was given."""
     given, targets = y.copy(), t.copy()
-    again, dy = part.both(given, targets)
+    again, dy = tested.both(given, targets)
     if again != value:
         why = f"two calls on the same y and t give {value:.6g} and {again:.6g}: something is kept, or drawn, inside"
-        return Finding("random-forward", part.where, why, "a loss depends on y and t alone")
+        return Finding("random-forward", tested.where, why, "a loss depends on y and t alone")
     for name, after, before in (("y", given, kept[0]), ("t", targets, kept[1])):
         if not np.array_equal(after, before, equal_nan=True):
             code = "writes-into-x" if name == "y" else "writes-into-t"
-            return Finding(code, part.where, f"the loss changes {name} in place", f"{name} = {name}.copy() first")
+            return Finding(code, tested.where, f"the loss changes {name} in place", f"{name} = {name}.copy() first")
     if len(y) > 1 and np.shape(dy) == y.shape:
         dy = np.array(dy)
-        part.both(y[::-1] * 0.9, t[::-1])
-        late = np.array(part.both(y.copy(), t)[1])
+        tested.both(y[::-1] * 0.9, t[::-1])
+        late = np.array(tested.both(y.copy(), t)[1])
         if np.shape(late) == dy.shape and not same(late, dy) and not same(dy, late):
             if same(late, 2 * dy):
-                return Finding("accumulates", part.where, "dy adds up from call to call", "dy = ..., not dy += ...")
-            return Finding("stale-cache", part.where, "backward uses what it remembered from an earlier batch", "")
+                return Finding("accumulates", tested.where, "dy adds up from call to call", "dy = ..., not dy += ...")
+            return Finding("stale-cache", tested.where, "backward uses what it remembered from an earlier batch", "")
     return None
 
 
 def _measured(
-    part: LossPart, y: Array, t: Array, dy: Array, exact: bool, rng: np.random.Generator
+    tested: LossUnderTest, y: Array, t: Array, dy: Array, exact: bool, rng: np.random.Generator
 ) -> tuple[Array, bool]:
     """The measured dy (NaN where a large one was not looked at), and whether the code's differs."""
 
     def f(a: Array) -> complex:
-        return part.value(a, t)
+        return tested.value(a, t)
 
     # p - t is exact only to the round-off of p: where all is learned and dy is tiny, that is what is left of it.
     floor = 1e-13 * max(1.0, float(np.abs(y).max())) / len(y)
@@ -118,14 +118,14 @@ def _measured(
     return n, wrong
 
 
-def _central_agrees(part: LossPart, y: Array, t: Array, dy: Array, n: Array) -> bool:
+def _central_agrees(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array) -> bool:
     """Whether a difference is ten times nearer to the code's dy than the complex step is, where that is worst.
 
     Then the complex step is wrong, by an np.abs in the loss that is of little weight along a random direction. Of a
     wrong dy both are equally far.
     """
     index = tuple(int(i) for i in np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape))
-    central = measure.entry(lambda a: part.value(a, t), y, index, False)
+    central = measure.entry(lambda a: tested.value(a, t), y, index, False)
     return bool(10 * abs(central - dy[index]) < abs(n[index] - dy[index]))
 
 
@@ -169,13 +169,13 @@ def _probe(t: Array, n: int, C: int, rng: np.random.Generator) -> tuple[Array, A
     return y, soft / soft.sum(axis=1, keepdims=True)
 
 
-def _wrong_form(part: LossPart, y: Array, t: Array, rng: np.random.Generator) -> Finding | None:
+def _wrong_form(tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generator) -> Finding | None:
     """A loss whose value is that of a classic slip; None for a right one, and for one that is not known."""
     if is_classification(y, t):
-        return _wrong_cross_entropy(part, y, t, rng)
+        return _wrong_cross_entropy(tested, y, t, rng)
     pairs = (y.shape[1] == 1) and t.size == y.size
     if pairs and len(y) > 1:
-        value = _value(part, y, t)
+        value = _value(tested, y, t)
         squares = (y.reshape(-1, 1) - t.reshape(1, -1)) ** 2
         if value is not None and not close(squares.mean(), ((y.ravel() - t.ravel()) ** 2).mean()):
             for c in (1, 0.5, len(y), len(y) / 2, len(y) ** 2, len(y) ** 2 / 2):
@@ -184,35 +184,35 @@ def _wrong_form(part: LossPart, y: Array, t: Array, rng: np.random.Generator) ->
                         f"y - t has been broadcast to all {len(y)} x {len(y)} pairs: y is {y.shape} and t {t.shape}; "
                         f"the loss compares every prediction with every target. Here {value:.6g}."
                     )
-                    return Finding("all-pairs", part.where, why, "t = t.reshape(y.shape)")
+                    return Finding("all-pairs", tested.where, why, "t = t.reshape(y.shape)")
     return None
 
 
-def _value(part: LossPart, y: Array, t: Array) -> float | None:
+def _value(tested: LossUnderTest, y: Array, t: Array) -> float | None:
     """The loss where it can be had."""
     try:
-        value = part.both(y.copy(), t)[0]
+        value = tested.both(y.copy(), t)[0]
         return float(value)
     except Exception:
         return None
 
 
-def _wrong_cross_entropy(part: LossPart, y: Array, t: Array, rng: np.random.Generator) -> Finding | None:
+def _wrong_cross_entropy(tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generator) -> Finding | None:
     n, C = 7, y.shape[1]
     y1, t1 = _probe(t, n, C, rng)
-    value = _value(part, y1, t1)
+    value = _value(tested, y1, t1)
     if value is None:  # a loss of a fixed batch: the given one must do
         y1, t1, n = y, t, len(y)
-        value = _value(part, y1, t1)
+        value = _value(tested, y1, t1)
         if value is None:
             return None
     Y = one_hot(t1, C)
     right = float((np.log(np.exp(y1 - y1.max(1, keepdims=True)).sum(1)) + y1.max(1) - (Y * y1).sum(1)).mean())
-    eps = _eps_inside(part, t, C)
+    eps = _eps_inside(tested, t, C)
     if eps is not None and _is_log_of(value, eps, y1, Y):
         tail = np.zeros((1, C))  # where eps is most of p + eps, the two gradients are far apart
         tail[0, 0], label = -np.log(eps) + 5, np.array([1]) if t.ndim == 1 else np.eye(C)[[1]]
-        dy, measured = _both_gradients(part, tail, label.astype(t.dtype))
+        dy, measured = _both_gradients(tested, tail, label.astype(t.dtype))
         own = dy is not None and measured is not None and same(dy, measured, 1e-3)
         code = "eps-in-loss" if own else "eps-in-log"
         where = "the logarithm, but not in the gradient" if code == "eps-in-log" else "the logarithm"
@@ -220,13 +220,13 @@ def _wrong_cross_entropy(part: LossPart, y: Array, t: Array, rng: np.random.Gene
             f"{eps:.3g} stands inside {where}: -log p of a row with p = 4e-18 is {-np.log(eps + 4.2e-18):.4g} and "
             "should be 40: a confident mistake costs too little."
         )
-        return Finding(code, part.where, why, "log-sum-exp: log(sum(exp(y - max))) + max - y[t] needs no eps")
+        return Finding(code, tested.where, why, "log-sum-exp: log(sum(exp(y - max))) + max - y[t] needs no eps")
     if close(value, right) or abs(value - right) < 1e-12:
         return None
     for code, wrong, why, fix in _wrong_values(y1, t1, Y, n, C, right):
         if abs(value - wrong) <= EXACT * abs(value):
             return Finding(
-                code, part.where, f"{why}. On a batch of {n} it gives {value:.6g}, right is {right:.6g}", fix
+                code, tested.where, f"{why}. On a batch of {n} it gives {value:.6g}, right is {right:.6g}", fix
             )
     return None
 
@@ -260,7 +260,7 @@ def _wrong_values(y: Array, t: Array, Y: Array, n: int, C: int, right: float) ->
                 yield "all-pairs", wrong, said, "p[np.arange(n), t]"
 
 
-def _eps_inside(part: LossPart, t: Array, C: int) -> float | None:
+def _eps_inside(tested: LossUnderTest, t: Array, C: int) -> float | None:
     """The eps in log(p + eps), or the clip of p, from rows that are 30 to 40 below the best; None for none."""
     if C < 2:
         return None
@@ -270,7 +270,7 @@ def _eps_inside(part: LossPart, t: Array, C: int) -> float | None:
         y[0, 2:] = -60.0
         y[0, 0] = tail
         label = np.array([1]) if t.ndim == 1 else np.eye(C)[[1]]
-        value = _value(part, y, label.astype(t.dtype))
+        value = _value(tested, y, label.astype(t.dtype))
         if value is None or not np.isfinite(value):
             return None
         p = np.exp(-tail) / (1 + np.exp(-tail))
@@ -295,34 +295,34 @@ def _is_log_of(value: float, eps: float, y: Array, Y: Array) -> bool:
     return False
 
 
-def _both_gradients(part: LossPart, y: Array, t: Array) -> tuple[Array | None, Array | None]:
+def _both_gradients(tested: LossUnderTest, y: Array, t: Array) -> tuple[Array | None, Array | None]:
     try:
-        dy = np.array(part.both(y.copy(), t)[1], float)
-        exact = measure.complex_works(lambda a: part.value(a, t), y, np.random.default_rng(1))
-        return dy, measure.gradient(lambda a: part.value(a, t), y, exact)
+        dy = np.array(tested.both(y.copy(), t)[1], float)
+        exact = measure.complex_works(lambda a: tested.value(a, t), y, np.random.default_rng(1))
+        return dy, measure.gradient(lambda a: tested.value(a, t), y, exact)
     except Exception:
         return None, None
 
 
-def _extremes(part: LossPart, t: Array, C: int) -> Finding | None:
+def _extremes(tested: LossUnderTest, t: Array, C: int) -> Finding | None:
     """A cross-entropy that is right for small scores and not finite for large ones."""
     y, label = np.zeros((1, C)), (np.array([0]) if t.ndim == 1 else np.eye(C)[[0]]).astype(t.dtype)
-    if C < 2 or not close(_value(part, y, label) or 0, np.log(C)):
+    if C < 2 or not close(_value(tested, y, label) or 0, np.log(C)):
         return None
     fix = "log-sum-exp: m = y.max(axis=1); log(sum(exp(y - m))) + m - y[t]"
     y = np.full((1, C), 1000.0)
     y[0, 0] = 1001.0
     label = (np.array([0]) if t.ndim == 1 else np.eye(C)[[0]]).astype(t.dtype)
-    value = _value(part, y, label)
+    value = _value(tested, y, label)
     if value is None or not np.isfinite(value):
         why = f"exp(1001) overflows: for scores of 1000 the loss is {value}. The row's maximum must be taken off first"
-        return Finding("no-max-subtraction", part.where, why, fix)
+        return Finding("no-max-subtraction", tested.where, why, fix)
     y[0] = -2000.0
     y[0, 1] = 0.0
-    value = _value(part, y, label)
+    value = _value(tested, y, label)
     if value is None or not np.isfinite(value):
         why = f"p rounds to 0 for a score 2000 below the best, and log(0) makes the loss {value}, where 2000 is right"
-        return Finding("log-of-zero", part.where, why, fix)
+        return Finding("log-of-zero", tested.where, why, fix)
     return None
 
 
@@ -330,7 +330,7 @@ def _extremes(part: LossPart, t: Array, C: int) -> Finding | None:
 
 
 def _wrong_gradient(
-    part: LossPart, y: Array, t: Array, dy: Array, n: Array, exact: bool, rng: np.random.Generator
+    tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exact: bool, rng: np.random.Generator
 ) -> Finding:
     """The name of a wrong dy."""
     index = np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape)
@@ -338,10 +338,10 @@ def _wrong_gradient(
     worked = f"At dy[{place}] the code gives {dy[index]:.6g}, measured is {n[index]:.6g}."
     known = np.isfinite(n)
     if not dy.any() and n[known].any():
-        return Finding("never-written", part.where, f"dy is 0 everywhere. {worked}", "return the gradient")
+        return Finding("never-written", tested.where, f"dy is 0 everywhere. {worked}", "return the gradient")
     c = ratio(dy, n)
     if c is not None:
-        return _named_ratio(part, y, t, c, worked, rng)
+        return _named_ratio(tested, y, t, c, worked, rng)
     if is_classification(y, t):
         N, C = y.shape
         p, Y = softmax(y), one_hot(t, y.shape[1])
@@ -350,7 +350,7 @@ def _wrong_gradient(
             if scale and same(dy, scale * wrong):
                 times = "" if close(scale, 1 / N) else f", times {scale * N:.4g}" if not close(scale, 1) else ""
                 why = f"dy is computed as {used}{times}, and should be (p - t) / n, t one-hot. {worked}"
-                return Finding(code, part.where, why, "dy = p; dy[rows, t] -= 1; dy /= n")
+                return Finding(code, tested.where, why, "dy = p; dy[rows, t] -= 1; dy /= n")
     elif t.shape == y.shape and np.isin(t, (0, 1)).all():
         p = 1 / (1 + np.exp(-y))
         for code, wrong, used in (
@@ -361,11 +361,11 @@ def _wrong_gradient(
             scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
             if scale and same(dy, scale * wrong):
                 why = f"dy is computed as {used}, and should be p - t, p the sigmoid of y. {worked}"
-                return Finding(code, part.where, why, "dy = (p - t) / y.size")
+                return Finding(code, tested.where, why, "dy = (p - t) / y.size")
     wrong_rows = np.flatnonzero((known & (np.abs(dy - n) > 1e-6 * np.nanmax(np.abs(n)))).any(axis=1))
     pattern = f"Wrong rows: {', '.join(map(str, wrong_rows[:8]))}{' ...' if len(wrong_rows) > 8 else ''}."
     why = f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {worked}"
-    return Finding("unknown", part.where, why)
+    return Finding("unknown", tested.where, why)
 
 
 def _wrong_cross_entropy_gradients(p: Array, Y: Array, C: int) -> Iterator[tuple[str, Array, str]]:
@@ -378,12 +378,12 @@ def _wrong_cross_entropy_gradients(p: Array, Y: Array, C: int) -> Iterator[tuple
             yield "labels-shifted", p - np.roll(Y, shift, axis=1), f"p - t with the labels shifted by {shift}"
 
 
-def _named_ratio(part: LossPart, y: Array, t: Array, c: float, worked: str, rng: np.random.Generator) -> Finding:
+def _named_ratio(tested: LossUnderTest, y: Array, t: Array, c: float, worked: str, rng: np.random.Generator) -> Finding:
     """Where a constant factor comes from: measured again with other numbers of rows and columns."""
     factors: dict[tuple[int, int], float] = {}
     C = y.shape[1]
     for n, width in ((7, C), (5, C), (7, C + 1), (7, C + 2)):
-        found = _ratio_at(part, y, t, n, width, rng)
+        found = _ratio_at(tested, y, t, n, width, rng)
         if found is not None:
             factors[n, width] = found
 
@@ -423,7 +423,7 @@ def _named_ratio(part: LossPart, y: Array, t: Array, c: float, worked: str, rng:
     ]
     for code, law, said, fix in named:
         if follows(law):
-            return Finding(code, part.where, f"{said}: a factor of {c:.6g} here. {worked}", fix)
+            return Finding(code, tested.where, f"{said}: a factor of {c:.6g} here. {worked}", fix)
     origin = ""
     for number, text in ((1, ""), (2, "2 "), (0.5, "1/2 "), (-1, "-1 "), (-2, "-2 "), (-0.5, "-1/2 ")):
         for p, q in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
@@ -431,10 +431,10 @@ def _named_ratio(part: LossPart, y: Array, t: Array, c: float, worked: str, rng:
                 powers = "".join(f"{name}^{power} " for name, power in (("n", p), ("D", q)) if power)
                 origin = f" That is {text}{powers}with n rows and D columns.".replace("^1 ", " ")
     why = f"dy is {c:.6g} times the gradient of the loss, everywhere.{origin} {worked}"
-    return Finding("factor", part.where, why, "look for that factor in dy")
+    return Finding("factor", tested.where, why, "look for that factor in dy")
 
 
-def _ratio_at(part: LossPart, y: Array, t: Array, n: int, C: int, rng: np.random.Generator) -> float | None:
+def _ratio_at(tested: LossUnderTest, y: Array, t: Array, n: int, C: int, rng: np.random.Generator) -> float | None:
     """dy against its measured value on a probe of other sizes, where the loss takes it."""
     if is_classification(y, t):
         y1, t1 = _probe(t, n, C, rng)
@@ -443,7 +443,7 @@ def _ratio_at(part: LossPart, y: Array, t: Array, n: int, C: int, rng: np.random
         if t.ndim != 2 or t.shape[1] * per_target != y.shape[1]:
             return None
         y1, t1 = rng.normal(size=(n, C * per_target)), rng.normal(size=(n, C))
-    dy, measured = _both_gradients(part, y1, t1)
+    dy, measured = _both_gradients(tested, y1, t1)
     if dy is None or measured is None or dy.shape != measured.shape:
         return None
     return ratio(dy, measured)

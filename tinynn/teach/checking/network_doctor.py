@@ -1,7 +1,8 @@
 """The doctor for whole models: the loss as a function of all parameters, and how a model puts its layers together.
 
-`Whole.rows` measures every parameter tensor. Where loss and layers are right by themselves and yet a gradient is not,
-`Whole.diagnose` looks at the way back: layers left out, a wrong order, paths that part, an update that came too early.
+`ModelGradients.rows` measures every parameter tensor. Where loss and layers are right by themselves and yet a gradient
+is not, `ModelGradients.diagnose` looks at the way back: layers left out, a wrong order, paths that part, an update that
+came too early.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
-from .copies import COMPLEX, REAL, Network, quiet, same_start
-from .layer_doctor import Patient, ratio
-from .report import Finding, Row, Sweep
+from .copies import COMPLEX, REAL, ModelUnderTest, quiet, same_start
+from .layer_doctor import LayerGradients, ratio
+from .recorded_step import RecordedStep, wrong_order
+from .report import Finding, Row, StepSizeSweep
 from .side_effects import same
-from .step import Step, wrong_order
 
 
-class Whole:
+class ModelGradients:
     """The loss as a function of all parameters."""
 
-    def __init__(self, network: Network, twin: Network, x: Array, t: Array) -> None:
-        self.network, self.twin, self.x, self.t = Network(network.model, network.loss.loss, REAL), twin, x, t
+    def __init__(self, network: ModelUnderTest, twin: ModelUnderTest, x: Array, t: Array) -> None:
+        self.network, self.twin, self.x, self.t = ModelUnderTest(network.model, network.loss.loss, REAL), twin, x, t
         self.start = twin.params.real.copy()
         rng = np.random.default_rng(1)  # each tensor by itself: the larger gradients would hide the smaller
         self.exact = all(measure.complex_works(self.value, self.start, rng, where) for *_, where in twin.slices)
@@ -38,7 +39,7 @@ class Whole:
         """The measured derivative along a direction of the parameters."""
         return measure.along(self.value, self.start, direction, self.exact, h)
 
-    def rows(self, step: Step, rng: np.random.Generator) -> list[Row]:
+    def rows(self, step: RecordedStep, rng: np.random.Generator) -> list[Row]:
         """A row for each parameter tensor, from the last to the first."""
         rows: list[Row] = []
         self.grads = step.grads
@@ -50,14 +51,16 @@ class Whole:
             rows.append(self._row(layer, name, where, sizes.get(layer.place, 1.0), rng))
         return rows
 
-    def _takes_complex(self, step: Step, layer: Any) -> bool:
+    def _takes_complex(self, step: RecordedStep, layer: Any) -> bool:
         """Whether the complex step is right for a layer alone: in a network, tiny gradients may hide an np.abs."""
-        part, x = step.alone(layer), step.given(layer)
-        y = part.forward(x)
-        names = {name: part.value(name) for name in part.names}
-        return Patient(part, x, y, measure.normal(np.random.default_rng(7), y), names, np.random.default_rng(7)).exact
+        tested, x = step.alone(layer), step.given(layer)
+        y = tested.forward(x)
+        names = {name: tested.value(name) for name in tested.names}
+        return LayerGradients(
+            tested, x, y, measure.normal(np.random.default_rng(7), y), names, np.random.default_rng(7)
+        ).exact
 
-    def _sizes(self, step: Step) -> dict[Any, float]:
+    def _sizes(self, step: RecordedStep) -> dict[Any, float]:
         """For each layer, the numbers whose round-off is in the gradients of its parameters.
 
         A slope such as 1 - y^2, or p - t in a loss, is a difference of numbers near 1. Where it is almost 0, it is
@@ -76,11 +79,11 @@ class Whole:
         for layer in reversed(step.of("forward")):
             x = step.given(layer)
             sizes[layer.place] = size * max(1.0, float(np.abs(x).max(initial=0)))
-            part, gains = step.alone(layer), [1e-300]
+            tested, gains = step.alone(layer), [1e-300]
             for point in (x, measure.normal(rng, x)):
                 try:
-                    dy = measure.normal(rng, part.forward(point))
-                    gains.append(float(np.linalg.norm(part.gradients(point, dy)[1]) / np.linalg.norm(dy)))
+                    dy = measure.normal(rng, tested.forward(point))
+                    gains.append(float(np.linalg.norm(tested.gradients(point, dy)[1]) / np.linalg.norm(dy)))
                 except Exception:  # its own examination says so
                     gains.append(1.0)
             size *= max(gain for gain in gains if np.isfinite(gain))
@@ -122,7 +125,7 @@ class Whole:
             return int(np.argmax(np.abs(g - n)))
         return measure.worst_entry(f, self.start[where], g, self.exact, rng)[0]
 
-    def diagnose(self, step: Step, wrong: list[Row]) -> Finding | None:
+    def diagnose(self, step: RecordedStep, wrong: list[Row]) -> Finding | None:
         """Loss and layers are right by themselves, the whole is not: how the model puts them together."""
         network = step.network
         if not np.array_equal(network.params, step.before):
@@ -142,7 +145,7 @@ class Whole:
             return wrong_order(backward)
         return self._fork(step) or self._decay(step) or self._accumulates(step) or self._unknown(wrong)
 
-    def _fork(self, step: Step) -> Finding | None:
+    def _fork(self, step: RecordedStep) -> Finding | None:
         """An output that goes two ways: its gradient is the sum of what comes back on both."""
         for layer in reversed(step.of("forward")):
             got = step.given(layer, "backward")
@@ -177,7 +180,7 @@ class Whole:
             del place.forward
         return float(values[0].imag / h if self.exact else (values[0] - values[1]).real / (2 * h))
 
-    def _decay(self, step: Step) -> Finding | None:
+    def _decay(self, step: RecordedStep) -> Finding | None:
         """A term lambda |W|^2 / 2 that the loss has and the gradient has not, or the other way round."""
         rates = {}
         for layer, name, where in self.network.slices:
@@ -206,7 +209,7 @@ class Whole:
         why = f"{place} has {rate:.6g} W added to it, a weight decay that the loss does not have"
         return Finding("decay-in-gradient", "the model", why, "leave it to the optimizer's weight_decay")
 
-    def _accumulates(self, step: Step) -> Finding | None:
+    def _accumulates(self, step: RecordedStep) -> Finding | None:
         """A second backward pass of the same batch must give the same."""
         with quiet(), same_start(step.network.model):
             step.network.model.forward(self.x.copy())
@@ -230,9 +233,9 @@ class Whole:
         )
         return Finding("unknown", "the model", why)
 
-    def sweep(self, slope: float) -> Sweep:
+    def sweep(self, slope: float) -> StepSizeSweep:
         """Central differences along one random direction, with steps from 1e-1 to 1e-12."""
-        sweep = Sweep(*measure.sweep(self.value, self.start, slope))
+        sweep = StepSizeSweep(*measure.sweep(self.value, self.start, slope))
         if sweep.shape == "cliff":
             sweep.kink = self._nearest_kink(measure.direction(self.start))
         return sweep

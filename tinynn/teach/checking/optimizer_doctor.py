@@ -38,7 +38,7 @@ DECAY = ("weight_decay", "wd", "l2")
 Path = Callable[..., list[Array]]
 
 
-class Vectors:
+class SmallModel:
     """What an optimizer sees of a model: flat vectors, in them a matrix W (2, 2) and a vector b (2,)."""
 
     def __init__(self, params: Array) -> None:
@@ -83,11 +83,11 @@ def _variants(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"momentum": 0.9, "nesterov": True}
 
 
-class Driver:
+class OptimizerUnderTest:
     """One optimizer on six numbers, in whichever style it is written; `lr` times its learning rate."""
 
     def __init__(self, cls: type, options: dict[str, Any], start: Array, lr: float = 1.0) -> None:
-        self.model = Vectors(start)
+        self.model = SmallModel(start)
         asked = inspect.signature(cls).parameters
         name = next((n for n in NAMES["lr"] if n in asked), None)
         rate = {name: lr * options.get(name, LR)} if name else {}
@@ -117,41 +117,41 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     rng = np.random.default_rng(0)
     start = rng.normal(size=6)
     gradients = rng.normal(size=(STEPS, 6)) * 10.0 ** -np.arange(6)  # small ones show where eps stands
-    driver = Driver(cls, options, start)
+    tested = OptimizerUnderTest(cls, options, start)
     where = cls.__name__
     path = []
     for gradient in gradients:
-        buffer = driver.model.params
-        path.append(driver.step(gradient))
-        held = driver.model.grads if driver.own_style else driver.grads["W"]
-        shortened = clipped(gradient, driver)
+        buffer = tested.model.params
+        path.append(tested.step(gradient))
+        held = tested.model.grads if tested.own_style else tested.grads["W"]
+        shortened = clipped(gradient, tested)
         if not np.array_equal(held, gradient) and not same(held, shortened):
             why = "a step changes the gradients, which are not its own: a second look at them is wrong"
             report.finding = Finding(
                 "changes-grads", where, why, "compute with g = grads.copy(), or without in-place ops"
             )
             return
-        replaced = driver.model.params is not buffer or (not driver.own_style and driver.params["W"] is not buffer)
-        moves = driver.get("lr", LR) != 0 and np.any(gradient)
-        if replaced or (driver.own_style and np.array_equal(buffer, start) and len(path) == 1 and moves):
+        replaced = tested.model.params is not buffer or (not tested.own_style and tested.params["W"] is not buffer)
+        moves = tested.get("lr", LR) != 0 and np.any(gradient)
+        if replaced or (tested.own_style and np.array_equal(buffer, start) and len(path) == 1 and moves):
             why = "a step makes a new array of parameters; the layers still hold the old one and never see the change"
             report.finding = Finding("params-replaced", where, why, "params -= ...  in place of  params = params - ...")
             return
-    family = _family(driver)
-    given, gradients = gradients, np.array([clipped(gradient, driver) for gradient in gradients])
-    right = list(_right(family, driver, start, gradients))
+    family = _family(tested)
+    given, gradients = gradients, np.array([clipped(gradient, tested) for gradient in gradients])
+    right = list(_right(family, tested, start, gradients))
     expected = right[0][1]
     best, wanted = next(((n, w) for n, w in right if same(np.array(path), np.array(w))), (None, expected))
     report.rows = _rows(where, path, wanted)
     if report.plotter is None or best is None:
         report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *wanted]))
-    other = Driver(cls, options, start)
+    other = OptimizerUnderTest(cls, options, start)
     if not np.allclose(other.step(given[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
         why = "a second optimizer does not start like the first: they share what should be each one's own"
         report.finding = Finding("state-shared", where, why, "make the state in __init__, not in the class")
         return
-    if driver.takes_lr:
-        slow = Driver(cls, options, start, lr=1 / 8)
+    if tested.takes_lr:
+        slow = OptimizerUnderTest(cls, options, start, lr=1 / 8)
         slow_path = [slow.step(gradient) for gradient in given]
         if same(np.array(slow_path), np.array(path)):
             why = "with an eighth of the learning rate the path is the same: lr is not used"
@@ -165,7 +165,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         why = "the first step goes along the gradient, uphill"
         report.finding = Finding("ascent", where, why, "params -= lr * ...")
         return
-    for code, wrong, why, fix in _wrong(family, driver, start, gradients):
+    for code, wrong, why, fix in _wrong(family, tested, start, gradients):
         if same(np.array(path), np.array(wrong)) or _both_nan(path, wrong):
             report.finding = Finding(code, where, f"{why}. {_worked(path, expected)}", fix)
             return
@@ -173,13 +173,13 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         k = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
 
         def again() -> None:
-            one = Driver(cls, options, start)
+            one = OptimizerUnderTest(cls, options, start)
             for gradient in given[: k + 1]:
                 one.step(gradient)
 
         report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again, {})
         return
-    if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(driver)):
+    if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(tested)):
         report.rows, why = [], "its rule is none that is known here: only its manners were looked at, and nothing found"
         report.finding = Finding("not-judged", where, why)
         return
@@ -187,9 +187,9 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     report.finding = Finding("unknown", where, why)
 
 
-def clipped(gradient: Array, driver: Driver) -> Array:
+def clipped(gradient: Array, tested: OptimizerUnderTest) -> Array:
     """The gradient as an optimizer with `clip_norm` uses it: no longer than that."""
-    norm, length = getattr(driver.optimizer, "clip_norm", None), float(np.linalg.norm(gradient))
+    norm, length = getattr(tested.optimizer, "clip_norm", None), float(np.linalg.norm(gradient))
     return gradient if norm is None or length <= norm else gradient * (norm / length)
 
 
@@ -207,16 +207,18 @@ def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
     return axes
 
 
-def _state(driver: Driver) -> list[Any]:
+def _state(tested: OptimizerUnderTest) -> list[Any]:
     """What the optimizer holds beside the model."""
-    return [value for value in vars(driver.optimizer).values() if not isinstance(value, Vectors) and value is not None]
+    return [
+        value for value in vars(tested.optimizer).values() if not isinstance(value, SmallModel) and value is not None
+    ]
 
 
-def _family(driver: Driver) -> str:
-    name = type(driver.optimizer).__name__.lower()
-    if driver.get("beta2", None) is not None or "adam" in name:
+def _family(tested: OptimizerUnderTest) -> str:
+    name = type(tested.optimizer).__name__.lower()
+    if tested.get("beta2", None) is not None or "adam" in name:
         return "Adam"
-    return "momentum" if driver.get("momentum", 0) else "descent"
+    return "momentum" if tested.get("momentum", 0) else "descent"
 
 
 def _both_nan(path: list[Array], wrong: list[Array]) -> bool:
@@ -294,31 +296,33 @@ def adam(
     return path
 
 
-def _right(family: str, driver: Driver, start: Array, gradients: Array) -> Iterator[tuple[str, list[Array]]]:
-    lr = driver.get("lr", LR)
+def _right(
+    family: str, tested: OptimizerUnderTest, start: Array, gradients: Array
+) -> Iterator[tuple[str, list[Array]]]:
+    lr = tested.get("lr", LR)
     if family == "Adam":
-        given = lr, driver.get("beta1", 0.9), driver.get("beta2", 0.999), driver.get("eps", 1e-8)
+        given = lr, tested.get("beta1", 0.9), tested.get("beta2", 0.999), tested.get("eps", 1e-8)
         yield "Adam", adam(start, gradients, *given)
         yield "Adam with eps beside the uncorrected root", adam(start, gradients, *given, hat=True)
     elif family == "momentum":
-        mu = driver.get("momentum", 0.9)
-        look = bool(driver.get("nesterov", "nesterov" in type(driver.optimizer).__name__.lower()))
+        mu = tested.get("momentum", 0.9)
+        look = bool(tested.get("nesterov", "nesterov" in type(tested.optimizer).__name__.lower()))
         kind = "Nesterov's momentum" if look else "momentum"
         yield kind, momentum(start, gradients, lr, mu, look)
         yield f"{kind}, lr times a sum of gradients", momentum(start, gradients, lr, mu, look, after=True)
         yield f"{kind}, of a mean of gradients", momentum(start, gradients, lr, mu, look, share=1 - mu)
     else:
         yield "plain gradient descent", descent(start, gradients, lr)
-        yield from _of_squares(driver, start, gradients, np.sqrt)
+        yield from _of_squares(tested, start, gradients, np.sqrt)
 
 
 def _of_squares(
-    driver: Driver, start: Array, gradients: Array, root: Callable[[Array], Array]
+    tested: OptimizerUnderTest, start: Array, gradients: Array, root: Callable[[Array], Array]
 ) -> Iterator[tuple[str, list[Array]]]:
     """w <- w - lr g / (sqrt(h) + eps), with h the sum of squares (AdaGrad) or their running mean (RMSprop)."""
-    lr, given = driver.get("lr", LR), driver.get("eps", None)
+    lr, given = tested.get("lr", LR), tested.get("eps", None)
     rho = next(
-        (getattr(driver.optimizer, n) for n in ("rho", "decay_rate", "gamma") if hasattr(driver.optimizer, n)), None
+        (getattr(tested.optimizer, n) for n in ("rho", "decay_rate", "gamma") if hasattr(tested.optimizer, n)), None
     )
     squares = np.cumsum(gradients**2, axis=0)
     if rho is not None:
@@ -331,10 +335,12 @@ def _of_squares(
         yield name, list(start - lr * np.cumsum(gradients / (root(squares) + eps), axis=0))
 
 
-def _wrong(family: str, driver: Driver, start: Array, gradients: Array) -> Iterator[tuple[str, list[Array], str, str]]:
-    lr = driver.get("lr", LR)
+def _wrong(
+    family: str, tested: OptimizerUnderTest, start: Array, gradients: Array
+) -> Iterator[tuple[str, list[Array], str, str]]:
+    lr = tested.get("lr", LR)
     if family == "Adam":
-        b1, b2, eps = driver.get("beta1", 0.9), driver.get("beta2", 0.999), driver.get("eps", 1e-8)
+        b1, b2, eps = tested.get("beta1", 0.9), tested.get("beta2", 0.999), tested.get("eps", 1e-8)
         given = start, gradients, lr, b1, b2, eps
         fix = "m / (1 - beta1**t), v / (1 - beta2**t)"
         yield "no-bias-correction", adam(*given, corrected=False), "m and v are not corrected for their start at 0", fix
@@ -352,7 +358,7 @@ def _wrong(family: str, driver: Driver, start: Array, gradients: Array) -> Itera
             yield "state-not-kept", adam(*given, kept=False, clock=clock), why, "self.m, self.v"
         yield "state-not-kept", adam(*given, kept=False, corrected=False), "m and v are forgotten", "self.m, self.v"
     if family == "momentum":
-        mu = driver.get("momentum", 0.9)
+        mu = tested.get("momentum", 0.9)
         for look in (False, True):
             flipped = momentum(start, gradients, lr, -mu, look)
             yield "momentum-sign", flipped, "the velocity is taken with the wrong sign", "v = momentum * v - lr * g"
@@ -364,11 +370,11 @@ def _wrong(family: str, driver: Driver, start: Array, gradients: Array) -> Itera
         )
         yield "lr-twice", wrong, "the learning rate is in the velocity and in the step", "lr once"
     if family == "descent":
-        for name, wrong in _of_squares(driver, start, gradients, lambda h: h):
+        for name, wrong in _of_squares(tested, start, gradients, lambda h: h):
             yield "no-root", wrong, f"{name} without the root of the squares", "np.sqrt(h) + eps"
     for scale, text in ((2.0, "twice"), (0.5, "half")):
         code = "factor-2" if scale == 2 else "factor-half"
-        right = next(path for _, path in _right(family, driver, start, gradients))
+        right = next(path for _, path in _right(family, tested, start, gradients))
         wrong = list(start + scale * (np.array(right) - start))
         yield code, wrong, f"every step is {text} as long as it should be", ""
 
@@ -379,15 +385,15 @@ def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradie
     if name is None:
         return
     rate = 0.01
-    driver = Driver(cls, {**options, name: rate}, start)
+    tested = OptimizerUnderTest(cls, {**options, name: rate}, start)
     decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
-    decayed[4:] = getattr(driver.optimizer, "decay_biases", True)
-    path = [driver.step(gradient) for gradient in gradients]
-    gradients = np.array([clipped(gradient, driver) for gradient in gradients])  # first, then comes the decay
+    decayed[4:] = getattr(tested.optimizer, "decay_biases", True)
+    path = [tested.step(gradient) for gradient in gradients]
+    gradients = np.array([clipped(gradient, tested) for gradient in gradients])  # first, then comes the decay
     unclipped = {name: value for name, value in options.items() if name != "clip_norm"}
-    lr = driver.get("lr", LR)
+    lr = tested.get("lr", LR)
     for sign in (1, -1):
-        coupled, decoupled = [Driver(cls, unclipped, start) for _ in range(2)]
+        coupled, decoupled = [OptimizerUnderTest(cls, unclipped, start) for _ in range(2)]
         one, two = [], []
         for gradient in gradients:
             here = coupled.model.params if coupled.own_style else coupled.params["W"]

@@ -65,7 +65,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     finding: Finding | None = None
     notes: list[str] = field(default_factory=list)
-    sweeper: Callable[[], Sweep] | None = field(default=None, repr=False)
+    sweeper: Callable[[], StepSizeSweep] | None = field(default=None, repr=False)
     plotter: Callable[[Any], Any] | None = field(default=None, repr=False)
     columns: tuple[str, str] = ("analytic", "numeric")
 
@@ -148,7 +148,7 @@ class Report:
                 said.append(f"<p><b>{name}</b> {html.escape(text)}</p>")
         return "".join(said)
 
-    def sweep(self) -> Sweep:
+    def sweep(self) -> StepSizeSweep:
         """The error of central differences against their step: a V, a plateau or a cliff."""
         if self.sweeper is None:
             raise ValueError(f"{self.title}: sweep needs a check that has computed gradients, and this one has not")
@@ -160,7 +160,7 @@ class Report:
 
 
 @dataclass
-class Sweep:
+class StepSizeSweep:
     """Error against step size, h = 1e-1 ... 1e-12, of a central difference along one direction.
 
     A right gradient makes a V: too large a step truncates (slope 2), too small a one rounds off (slope -1). A bug of

@@ -10,69 +10,71 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .copies import Part, arrays_of, gradient_name, same_start
+from .copies import LayerUnderTest, arrays_of, gradient_name, same_start
 from .report import Finding
 
 EXACT = 1e-9  # relative: what counts as equal
 
 
-def impure(part: Part, x: Array, y: Array, dy: Array) -> Finding | None:
+def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | None:
     """Slips that a comparison of gradients cannot see, each by one or two calls more."""
-    layer = part.fresh()
+    layer = tested.fresh()
     again = [np.array(run_forward(layer, x.copy())) for _ in range(2)]
     if not (np.array_equal(again[0], again[1], equal_nan=True) and np.array_equal(again[0], y, equal_nan=True)):
         why = "two forwards of the same x differ: there is randomness inside, or something kept from call to call"
-        return Finding("random-forward", part.where, why, "switch it off while checking, or seed it in forward")
+        return Finding("random-forward", tested.where, why, "switch it off while checking, or seed it in forward")
     given, upstream = x.copy(), dy.copy()
-    layer = part.fresh()
+    layer = tested.fresh()
     run_forward(layer, given)
     if not np.array_equal(given, x, equal_nan=True):
         why = "forward changes its input x in place, which the layer before it still needs"
-        return Finding("writes-into-x", part.where, why, "compute into a new array: x = x - ... in place of x -= ...")
+        return Finding("writes-into-x", tested.where, why, "compute into a new array: x = x - ... in place of x -= ...")
     before = {name: held.arrays[own].copy() for name, (held, own) in arrays_of(layer).items()}
     dx = run_backward(layer, upstream)
     first = {name: held.arrays["d" + own].copy() for name, (held, own) in arrays_of(layer).items()}
     if not np.array_equal(upstream, dy, equal_nan=True):
         why = "backward changes its argument dy in place; another path may still need it"
-        return Finding("writes-into-dy", part.where, why, "dx = dy.copy() first, or dx = dy * mask")
+        return Finding("writes-into-dy", tested.where, why, "dx = dy.copy() first, or dx = dy * mask")
     if not np.array_equal(given, x, equal_nan=True):
-        return Finding("writes-into-x", part.where, "backward changes the x that it was given in forward", "copy x")
+        return Finding("writes-into-x", tested.where, "backward changes the x that it was given in forward", "copy x")
     for name, (held, own) in arrays_of(layer).items():
         if not np.array_equal(held.arrays[own], before[name], equal_nan=True):
-            return updated(part, x, name, before[name], held.arrays[own], dy, dx)
+            return updated(tested, x, name, before[name], held.arrays[own], dy, dx)
     later = []
     for _ in range(2):
         run_forward(layer, x.copy())
         run_backward(layer, dy.copy())
         later.append({name: held.arrays["d" + own].copy() for name, (held, own) in arrays_of(layer).items()})
-    for name in part.names:
+    for name in tested.names:
         second, third = (grads[name] for grads in later)
         if not same(second, first[name]):
             if same(second - first[name], third - second):
                 why = f"{gradient_name(name)} adds up: after two equal steps it is twice what it was after one"
-                return Finding("accumulates", part.where, why, f"self.d{name} = ...  in place of  self.d{name} += ...")
+                return Finding(
+                    "accumulates", tested.where, why, f"self.d{name} = ...  in place of  self.d{name} += ..."
+                )
             why = f"{gradient_name(name)} differs between two equal steps: backward keeps something from the last"
-            return Finding("unknown", part.where, why)
+            return Finding("unknown", tested.where, why)
     other = 0.9 * x[::-1]
-    layer = part.fresh()
+    layer = tested.fresh()
     run_forward(layer, other.copy())
     run_backward(layer, dy.copy())
-    grads, late = part.gradients(x, dy, layer)
-    if not (same(late, dx) and all(same(grads[name], first[name]) for name in part.names)):
+    grads, late = tested.gradients(x, dy, layer)
+    if not (same(late, dx) and all(same(grads[name], first[name]) for name in tested.names)):
         why = "after another batch, backward still uses what it remembered from the first one"
-        return Finding("stale-cache", part.where, why, "set what backward needs anew in each forward")
+        return Finding("stale-cache", tested.where, why, "set what backward needs anew in each forward")
     return None
 
 
-def updated(part: Part, x: Array, name: str, old: Array, new: Array, dy: Array, dx: Array) -> Finding:
+def updated(tested: LayerUnderTest, x: Array, name: str, old: Array, new: Array, dy: Array, dx: Array) -> Finding:
     """backward has changed a parameter: before or after it used it?"""
     fix = "backward computes gradients, nothing else; the update comes after the whole backward pass"
     if old.ndim == 2 and dy.shape[1] == old.shape[1] and dx.shape[1] == old.shape[0] and same(dx, dy @ new.T):
-        gradient = part.gradients(x, dy)[0][name]
+        gradient = tested.gradients(x, dy)[0][name]
         rate = np.vdot(gradient, old - new) / (np.vdot(gradient, gradient) or 1)
         why = f"dx = dy @ {name}.T is computed with {name} already updated (lr {rate:.4g}): it must be that of forward"
-        return Finding("updated-too-early", part.where, why, fix)
-    return Finding("update-in-backward", part.where, f"backward changes the parameter {name}", fix)
+        return Finding("updated-too-early", tested.where, why, fix)
+    return Finding("update-in-backward", tested.where, f"backward changes the parameter {name}", fix)
 
 
 def run_forward(layer: Any, x: Array) -> Array:

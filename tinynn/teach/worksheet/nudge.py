@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import checks
 from ...model.vectors import by_place, copies
-from ..checking.copies import REAL, Network
+from ..checking.copies import REAL, ModelUnderTest
 from .lines import bracket
 from .record import Case
 
@@ -70,8 +70,8 @@ def loss_at(case: Case, place: str, name: str, index: tuple[int, ...], by: float
             model.params[index] += by
             return float(loss.forward(model.forward(case.x), case.t))
         if isinstance(getattr(model, "ops", None), types.ModuleType):
-            model.ops = None  # a module cannot be copied; Network puts the textbook's in its place
-        network = Network(model, loss, REAL)
+            model.ops = None  # a module cannot be copied; ModelUnderTest puts the textbook's in its place
+        network = ModelUnderTest(model, loss, REAL)
         layer = {f"layer {path}": layer for path, layer in by_place(network.model).items()}[place]
         layer.arrays[name][index] += by
         return float(network.value(case.x, case.t))

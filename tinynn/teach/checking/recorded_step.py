@@ -10,7 +10,7 @@ from ... import checks
 from ...checks import Array
 from ...nesting import walk, with_inner
 from .adapted import Adapted, run
-from .copies import Network, Part, quiet, same_start
+from .copies import LayerUnderTest, ModelUnderTest, quiet, same_start
 from .finite import not_finite, of_a_layer
 from .layer_doctor import examine, raised
 from .pairing import constant, movers
@@ -18,10 +18,10 @@ from .report import Finding
 from .side_effects import same
 
 
-class Step:
+class RecordedStep:
     """One real step, forward and backward, with what went into every layer and came out of it."""
 
-    def __init__(self, network: Network, untouched: list[Any], x: Array, t: Array) -> None:
+    def __init__(self, network: ModelUnderTest, untouched: list[Any], x: Array, t: Array) -> None:
         self.network, self.untouched, self.t = network, untouched, t
         self.value: Any = 0.0
         self.failed: Finding | None = None
@@ -90,14 +90,14 @@ class Step:
             if giver != taker and same(y, given)
         )
 
-    def alone(self, layer: Any) -> Part:
+    def alone(self, layer: Any) -> LayerUnderTest:
         """The layer by itself, as it was before the step, and with the dx that a first layer saves."""
         index = next(k for k, other in enumerate(self.network.layers) if other is layer)
-        part = Part(self.untouched[index], layer.where)
+        tested = LayerUnderTest(self.untouched[index], layer.where)
         returned = [dx for method, other, _, dx in self.calls if method == "backward" and other is layer]
         if isinstance(layer, Adapted) and not layer.needs_dx and returned and returned[0] is None:
-            part.without_dx()
-        return part
+            tested.without_dx()
+        return tested
 
     def _listen(self, layer: Any) -> None:
         forward, backward = layer.forward, layer.backward
@@ -137,12 +137,12 @@ class Step:
         return next(given for name, other, given, _ in self.calls if name == method and other is layer)
 
 
-def unpaired(part: Part, x: Array) -> Finding | None:
+def unpaired(tested: LayerUnderTest, x: Array) -> Finding | None:
     """What moves a layer's y and is not among its parameters."""
-    layer = part.original
+    layer = tested.original
     known = known_arrays(layer)
     moving = movers(layer, lambda copy: run(copy, x), lambda leaf: id(leaf.value) in known)
-    return _no_gradient(part.where, [leaf for leaf in moving if in_layer(leaf) or not constant(leaf, layer)])
+    return _no_gradient(tested.where, [leaf for leaf in moving if in_layer(leaf) or not constant(leaf, layer)])
 
 
 def known_arrays(model: Any) -> set[int]:
@@ -165,7 +165,7 @@ def _no_gradient(where: str, moving: list[Any]) -> Finding | None:
     return Finding("not-judged", where, why, fix)
 
 
-def first_not_finite(step: Step) -> Finding | None:
+def first_not_finite(step: RecordedStep) -> Finding | None:
     """The first value of a step that is NaN or infinite, in the order in which it computes them."""
     for method, layer, given, returned in step.calls:
         if method == "forward":
@@ -185,14 +185,14 @@ def first_not_finite(step: Step) -> Finding | None:
         return found
     for method, layer, dy, _ in step.calls:
         if method == "backward":
-            part, x = step.alone(layer), step.given(layer)
-            found = of_a_layer(part, x, part.forward(x), dy)
+            tested, x = step.alone(layer), step.given(layer)
+            found = of_a_layer(tested, x, tested.forward(x), dy)
             if found:
                 return found
     return None
 
 
-def first_broken_layer(step: Step, rng: np.random.Generator) -> Finding | None:
+def first_broken_layer(step: RecordedStep, rng: np.random.Generator) -> Finding | None:
     """The layer nearest to the loss whose backward is wrong by itself; of one that holds others, first those."""
     seen: list[Any] = []
     used = step.of("forward")[::-1]
