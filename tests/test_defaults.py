@@ -129,7 +129,7 @@ worksheet.Sheet.to_html(path=None)
 PLACES = (
     "", "training.callbacks", "datasets", "initializers", "metrics", "plots", "diagnosis", "teach", "teach.worksheet",
 )  # fmt: skip
-REPORTS = ("Report", "Line", "Sweep")  # made by tinynn alone
+REPORTS = ("Report", "Diagnosis", "Result", "LearningRateSweep")  # made by tinynn alone
 
 
 def public(module):

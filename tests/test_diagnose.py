@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import tinynn
 from tinynn import MSE, SGD, Adam, Affine, GaussianNLL, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
 from tinynn.datasets import load_mnist, load_norris
-from tinynn.diagnosis import Sweep, diagnose
+from tinynn.diagnosis import LearningRateSweep, diagnose
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32"), np.array([[0], [1], [1], [0]], "float32")
 
@@ -383,7 +383,7 @@ def test_the_sweep_falls_as_the_gradient_says():
 def test_the_rates_that_learn():
     """From the least to the greatest with which the loss falls nearly as far as with the best; none else between."""
     losses = {1e-3: 0.99, 1e-2: 0.3, 1e-1: 0.2, 1.0: 0.25, 10.0: 7.0, 100.0: math.nan}
-    sweep = Sweep("SGD", 20, losses, losses, 1.0, None)
+    sweep = LearningRateSweep("SGD", 20, losses, losses, 1.0, None)
     assert sweep.best == 1e-1 and sweep.learns == (1e-2, 1.0)
     assert sweep.fall(10.0) == -6 and sweep.fall(100.0) == -math.inf and sweep.fall(0.0) == 0
 

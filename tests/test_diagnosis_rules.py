@@ -25,8 +25,8 @@ from tinynn import (
 )
 from tinynn.diagnosis import CHECKS, diagnose
 from tinynn.diagnosis.algorithm import different
-from tinynn.diagnosis.case import RATES, Case, Columns
-from tinynn.diagnosis.report import LeftOut, Line, Report, Sweep, wrapped
+from tinynn.diagnosis.evidence import RATES, Columns, Evidence
+from tinynn.diagnosis.report import Diagnosis, LearningRateSweep, LeftOut, Result, wrapped
 
 SIGNS = np.array([[1.0], [-1.0]] * 6)  # mean 0, variance 1
 
@@ -40,7 +40,7 @@ def net(*layers, **W):
 
 
 def case_of(model, loss, x, t, optimizer=None):
-    case = Case(model, loss, optimizer, x, t, lambda x: x)
+    case = Evidence(model, loss, optimizer, x, t, lambda x: x)
     return case
 
 
@@ -545,7 +545,7 @@ def test_the_loss_of_the_best_constant(kind, rng):
 
 
 def sweep(own, losses, peak=1.0, start=1.0, of_chance=1.0, scale=1.0):
-    s = Sweep("SGD", 20, losses, dict.fromkeys(losses, peak), start, own)
+    s = LearningRateSweep("SGD", 20, losses, dict.fromkeys(losses, peak), start, own)
     return CHECKS["learning rate"](SimpleNamespace(sweep=s, start=start, scale=scale, of_chance=of_chance))
 
 
@@ -592,10 +592,10 @@ def test_what_is_said_of_the_learning_rate():
 
 
 def test_the_sweep_itself():
-    s = Sweep("SGD", 20, {1e-3: 19.1, 1e-2: 19.0, 0.1: 10.0, 1.0: math.nan}, {}, 20.0, None)
+    s = LearningRateSweep("SGD", 20, {1e-3: 19.1, 1e-2: 19.0, 0.1: 10.0, 1.0: math.nan}, {}, 20.0, None)
     assert s.fall(0.1) == 10 and s.fall(1.0) == -math.inf and s.fall(7.0) == 0
     assert s.best == 0.1 and s.learns == (1e-2, 0.1)  # a tenth of the fall
-    worse = Sweep("SGD", 20, {0.1: 1.5, 1.0: 9.0}, {}, 1.0, None)
+    worse = LearningRateSweep("SGD", 20, {0.1: 1.5, 1.0: 9.0}, {}, 1.0, None)
     assert worse.best == 0.1 and worse.learns == (0.1, 0.1)
     assert len(RATES) == 17 and RATES[0] == pytest.approx(1e-7) and RATES[-1] == pytest.approx(10)
 
@@ -688,8 +688,12 @@ def test_levels():
 
 
 def test_the_report_in_words():
-    good, bad, out = Line("all is well"), Line("it is not", 1, "bad-thing", "do it better"), Line("left out: no rows")
-    text = repr(Report("a title", {"one": good, "two": out, "three": bad}, None)).splitlines()
+    good, bad, out = (
+        Result("all is well"),
+        Result("it is not", 1, "bad-thing", "do it better"),
+        Result("left out: no rows"),
+    )
+    text = repr(Diagnosis("a title", {"one": good, "two": out, "three": bad}, None)).splitlines()
     assert text == [
         "a title",
         " ok   one              all is well",
@@ -698,9 +702,9 @@ def test_the_report_in_words():
         "                       [bad-thing] do it better",
         "One thing is wrong. Correct it, then call diagnose again.",
     ]
-    assert repr(Report("", {"one": good}, None)).splitlines()[-1] == "Nothing is wrong."
-    many = Report("", {"one": bad, "two": bad, "three": good}, None)
-    assert many.findings == [bad, bad] and not many and Report("", {"one": good, "two": out}, None)
+    assert repr(Diagnosis("", {"one": good}, None)).splitlines()[-1] == "Nothing is wrong."
+    many = Diagnosis("", {"one": bad, "two": bad, "three": good}, None)
+    assert many.findings == [bad, bad] and not many and Diagnosis("", {"one": good, "two": out}, None)
     several = "2 things are wrong. Correct the first, then call diagnose again: others may follow from it."
     assert repr(many).splitlines()[-1] == several
     lines = wrapped("head ", "word " * 50).splitlines()
@@ -754,8 +758,8 @@ def test_equal_weights_are_shown():
 
 
 def test_what_is_found_stays_as_it_is():
-    s = Sweep("SGD", 20, {0.1: 1.0}, {}, 1.0, None)
-    for frozen, name in ((Line("text"), "code"), (s, "own"), (Report("", {}, s), "lines")):
+    s = LearningRateSweep("SGD", 20, {0.1: 1.0}, {}, 1.0, None)
+    for frozen, name in ((Result("text"), "code"), (s, "own"), (Diagnosis("", {}, s), "lines")):
         with pytest.raises(AttributeError, match="cannot assign"):
             setattr(frozen, name, None)
     assert (
@@ -776,8 +780,8 @@ def test_what_is_found_stays_as_it_is():
 )
 @pytest.mark.parametrize("own", [None, 0.0, 0.1])
 def test_the_plot_shows_the_sweep(losses, top, over, own):
-    s = Sweep("SGD", 20, losses, {}, 6.0, own)
-    axes = Report("", {}, s).plot()
+    s = LearningRateSweep("SGD", 20, losses, {}, 6.0, own)
+    axes = Diagnosis("", {}, s).plot()
     drawn = {line.get_label(): line.get_xydata() for line in axes.lines}
     assert drawn["after 20 steps"].tolist() == [[rate, losses[rate]] for rate in losses if rate not in over]
     assert drawn["at the start"][:, 1].tolist() == [6, 6] and axes.get_ylim()[1] == pytest.approx(top)

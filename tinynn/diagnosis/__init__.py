@@ -4,7 +4,7 @@
     print(report)
 
     causes.py   every check by its name; they stand in data.py, network.py, algorithm.py, a few lines each
-    case.py     what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
+    evidence.py what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
     report.py   what they say
 
 The list follows Karpathy, "A Recipe for Training Neural Networks" (2019): look at the data, at the loss of the first
@@ -22,12 +22,12 @@ from ..checks import Array
 from ..process import chance_left_alone
 from ..training import demands
 from ..training.batches import minibatches
-from .case import Case
 from .causes import CHECKS
-from .report import LeftOut, Line, Report, Sweep
+from .evidence import Evidence
+from .report import Diagnosis, LearningRateSweep, LeftOut, Result
 from .watch import Watch
 
-__all__ = ["CHECKS", "Line", "Report", "Sweep", "Watch", "diagnose"]
+__all__ = ["CHECKS", "Diagnosis", "LearningRateSweep", "Result", "Watch", "diagnose"]
 
 
 def diagnose(
@@ -38,8 +38,8 @@ def diagnose(
     *,
     optimizer: Any = None,
     transform: Callable[[Array], Array] | None = None,
-) -> Report:
-    """Whether `model` can learn the targets t of the rows x, and if not, why: a Report, true where nothing is wrong.
+) -> Diagnosis:
+    """Whether `model` can learn the targets t of the rows x, and if not, why: a Diagnosis, true where nothing is wrong.
 
     Looks at all rows for what is cheap (NaN, scale, labels), at 1000 of them for what goes through the model. Works on
     copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform` as
@@ -55,15 +55,15 @@ def diagnose(
         raise ValueError(f"x must have at least one row, not shape {x.shape}")
     if x.size == 0:
         raise ValueError(f"x must have at least one column, not shape {x.shape}")
-    lines: dict[str, Line] = {}
+    lines: dict[str, Result] = {}
     with chance_left_alone(), np.errstate(all="ignore"):
-        case = Case(model, loss, optimizer, x, t, prepare)
+        evidence = Evidence(model, loss, optimizer, x, t, prepare)
         for name, check in CHECKS.items():
             try:
-                line = check(case)
+                line = check(evidence)
             except LeftOut as why:
-                line = Line(f"left out: {why}")
+                line = Result(f"left out: {why}")
             if line is not None:
                 lines[name] = line
     parts = [type(model).__name__, repr(loss), *([] if optimizer is None else [repr(optimizer)])]
-    return Report(f"{', '.join(parts)}, {len(x):,} rows", lines, case.__dict__.get("sweep"))
+    return Diagnosis(f"{', '.join(parts)}, {len(x):,} rows", lines, evidence.__dict__.get("sweep"))

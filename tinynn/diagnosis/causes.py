@@ -1,6 +1,6 @@
-"""The checks, in the order of cause: data, model, algorithm. Each is a function of the Case and returns a Line.
+"""The checks, in the order of cause: data, model, algorithm. Each is a function of the Evidence and returns a Result.
 
-None in place of a Line: the check does not apply.
+None in place of a Result: the check does not apply.
 
     data.py        x, targets, classes
     network.py     the first weights, layer by layer, forward and backward
@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .algorithm import chance, few_rows, learning_rate, update
-from .case import Case
 from .data import classes, constant_columns, input_scale, numbers, targets
+from .evidence import Evidence
 from .network import (
     biases,
     dead_relus,
@@ -28,9 +28,9 @@ from .network import (
     saturation,
     signal,
 )
-from .report import Line
+from .report import Result
 
-CHECKS: dict[str, Callable[[Case], Line | None]] = {
+CHECKS: dict[str, Callable[[Evidence], Result | None]] = {
     "numbers": numbers,
     "input scale": input_scale,
     "columns": constant_columns,

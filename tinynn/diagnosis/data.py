@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .case import Case, labels_of, rms
-from .report import Line
+from .evidence import Evidence, labels_of, rms
+from .report import Result
 
 LARGE_INPUT = 10.0  # root mean square of a column: 2 | 535. About 1 is best (LeCun et al. 1998, section 4.3)
 SMALL_INPUT = 0.05  # the greatest |x|: 1 | 0.004, pixels divided by 255 twice
@@ -18,91 +18,93 @@ ROWS_PER_CLASS = 10  # from so many on, a class without a row is no accident: (1
 SMALL_TARGET, LARGE_TARGET = 1e-3, 10.0  # root mean square: 1 | 535. Outputs start at about 1
 
 
-def numbers(case: Case) -> Line:
+def numbers(evidence: Evidence) -> Result:
     """NaN or infinity in x: a single one, and after one step every weight is NaN."""
-    bad = np.flatnonzero(~case.columns.finite)
+    bad = np.flatnonzero(~evidence.columns.finite)
     if not bad.size:
-        return Line("x has no NaN and no infinity", 0)
-    text = f"{bad.size:,} of {case.columns.finite.size:,} rows of x hold NaN or infinity, first row {bad[0]}"
-    return Line(
+        return Result("x has no NaN and no infinity", 0)
+    text = f"{bad.size:,} of {evidence.columns.finite.size:,} rows of x hold NaN or infinity, first row {bad[0]}"
+    return Result(
         text, bad.size, "x-not-finite", "leave these rows out or fill the gaps; the checks below leave them out"
     )
 
 
-def input_scale(case: Case) -> Line:
+def input_scale(evidence: Evidence) -> Result:
     """The size of x. dW = x^T dy: the steps that suit a weight go with the square of its input."""
-    case.demand_rows()
-    c = case.columns
+    evidence.demand_rows()
+    c = evidence.columns
     low, high, size = float(c.low.min()), float(c.high.max()), float(c.rms.max())
     widths = (c.high - c.low)[c.high > c.low]
     ratio = float(widths.max() / widths.min()) if widths.size else 1.0
     text = f"x in {low:.3g} .. {high:.3g}, root mean square of a column up to {size:.3g}"
     fix = "x = (x - mean) / std, with the mean and std of each column of the training rows"
     if c.whole and low >= 0 and 100 <= high <= 255:
-        return Line(f"{text}: pixels as bytes", high, "pixels-0-255", "x = x / 255")
+        return Result(f"{text}: pixels as bytes", high, "pixels-0-255", "x = x / 255")
     if ratio > COLUMN_RATIO:
         text += f"; the widest column is {ratio:.1g} times as wide as the narrowest"
-        return Line(text, ratio, "columns-differ", fix)
+        return Result(text, ratio, "columns-differ", fix)
     if size > LARGE_INPUT:
-        return Line(f"{text}; about 1 is healthy", size, "large-input", fix)
+        return Result(f"{text}; about 1 is healthy", size, "large-input", fix)
     if max(-low, high) < SMALL_INPUT:
-        return Line(f"{text}; about 1 is healthy", size, "small-input", f"has x been divided twice? {fix}")
-    return Line(text, size)
+        return Result(f"{text}; about 1 is healthy", size, "small-input", f"has x been divided twice? {fix}")
+    return Result(text, size)
 
 
-def constant_columns(case: Case) -> Line:
+def constant_columns(evidence: Evidence) -> Result:
     """Columns that are equal in all rows say nothing. A few do no harm: 0 moves no weight, 1 is a bias."""
-    case.demand_rows()
-    same = case.columns.low >= case.columns.high
+    evidence.demand_rows()
+    same = evidence.columns.low >= evidence.columns.high
     text = f"{same.sum()} of {same.size} columns of x are constant"
     if same.mean() > CONSTANT_SHARE:
-        return Line(text, same.mean(), "constant-columns", "look at some rows of x: are they what you mean?")
-    return Line(text, same.mean())
+        return Result(text, same.mean(), "constant-columns", "look at some rows of x: are they what you mean?")
+    return Result(text, same.mean())
 
 
-def targets(case: Case) -> Line:
+def targets(evidence: Evidence) -> Result:
     """Whether the loss can take the targets, and how large they are."""
-    t, C = case.all_t, case.y.shape[1]
-    labels = case.loss.classifies and t.dtype.kind in "iu"
-    if case.problem:
+    t, C = evidence.all_t, evidence.y.shape[1]
+    labels = evidence.loss.classifies and t.dtype.kind in "iu"
+    if evidence.problem:
         if labels and t.shape == (len(t), 1):
-            return Line(f"labels t of shape {t.shape}, not ({len(t)},)", 1, "labels-column", "t = t.ravel()")
+            return Result(f"labels t of shape {t.shape}, not ({len(t)},)", 1, "labels-column", "t = t.ravel()")
         if labels and t.ndim == 1:
             low, high = int(t.min()), int(t.max())
             text = f"labels {low} .. {high}; {C} scores a row stand for labels 0 .. {C - 1}"
             if (low, high) == (1, C):
-                return Line(text, low, "labels-from-1", "t = t - 1")
+                return Result(text, low, "labels-from-1", "t = t - 1")
             fix = f"number the classes 0, 1, 2, ...; the last layer must give a score for each, and gives {C}"
-            return Line(text, high, "labels-out-of-range", fix)
+            return Result(text, high, "labels-out-of-range", fix)
         if t.dtype.kind == "f" and not np.isfinite(t).all():
             bad = int((~np.isfinite(t)).sum())
-            return Line(f"{bad:,} of t are NaN or infinite", bad, "targets-not-finite", "leave those rows out, x and t")
-        return Line(
-            case.problem,
+            return Result(
+                f"{bad:,} of t are NaN or infinite", bad, "targets-not-finite", "leave those rows out, x and t"
+            )
+        return Result(
+            evidence.problem,
             math.nan,
             "targets-do-not-fit",
             "give t the shape, the dtype and the range that the loss asks for",
         )
     if labels:
-        return Line(f"labels {t.min()} .. {t.max()} for {C} scores a row", float(t.max()))
+        return Result(f"labels {t.min()} .. {t.max()} for {C} scores a row", float(t.max()))
     size = rms(t)
     text = f"t in {t.min():.3g} .. {t.max():.3g}, root mean square {size:.3g}"
-    if case.loss.classifies:
-        return Line(text, size)
+    if evidence.loss.classifies:
+        return Result(text, size)
     if not np.ptp(t, axis=0).any():
-        return Line(f"{text}: equal in all rows", size, "constant-targets", "look at t: there is nothing to learn")
+        return Result(f"{text}: equal in all rows", size, "constant-targets", "look at t: there is nothing to learn")
     if not SMALL_TARGET < size < LARGE_TARGET:
         fix = "train with t = (t - mean) / std; predictions are then y * std + mean"
-        return Line(f"{text}; outputs start at about 1", size, "target-scale", fix)
-    return Line(text, size)
+        return Result(f"{text}; outputs start at about 1", size, "target-scale", fix)
+    return Result(text, size)
 
 
-def classes(case: Case) -> Line | None:
+def classes(evidence: Evidence) -> Result | None:
     """How many rows each class has."""
-    if not case.loss.classifies:
+    if not evidence.loss.classifies:
         return None
-    case.demand_targets()
-    labels, C = labels_of(case.all_t), case.y.shape[1]
+    evidence.demand_targets()
+    labels, C = labels_of(evidence.all_t), evidence.y.shape[1]
     counts = np.bincount(labels.astype(np.int64))  # classes after the last label, scores to spare, do not count
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, len(labels)).argmin())
     ratio = float(counts[most] / counts[least])
@@ -111,12 +113,12 @@ def classes(case: Case) -> Line | None:
     if ratio == 1:
         text = f"each of {np.count_nonzero(counts)} classes has {shares[most]:.2g} % of the rows"
     if counts[most] == len(labels):
-        return Line(f"all rows are of class {most}", 1, "one-class", "look at t: there is nothing to tell apart")
+        return Result(f"all rows are of class {most}", 1, "one-class", "look at t: there is nothing to tell apart")
     if not counts.all() and len(labels) >= ROWS_PER_CLASS * C:
         missing = int(counts.argmin())
         fix = "are the labels counted from 0, and are these all the rows?"
-        return Line(f"{text}; none of class {missing}", missing, "missing-class", fix)
+        return Result(f"{text}; none of class {missing}", missing, "missing-class", fix)
     if ratio > IMBALANCE:
         fix = "fit(..., class_weight={label: weight}); accuracy says little here"
-        return Line(text, ratio, "unbalanced-classes", fix)
-    return Line(text, ratio)
+        return Result(text, ratio, "unbalanced-classes", fix)
+    return Result(text, ratio)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..layers import Affine, ReLU, Sigmoid, Tanh
-from .case import TRAINED, Case, dead, rms, saturated, spread
-from .report import LeftOut, Line
+from .evidence import TRAINED, Evidence, dead, rms, saturated, spread
+from .report import LeftOut, Result
 
 DEAD_SHARE = 0.9  # of a layer's ReLUs: 0.6 (XOR) | 1
 SATURATED_SHARE = 0.5  # of a layer's outputs: 0.16 | 0.63 (Glorot & Bengio 2010, figures 2 and 3)
@@ -21,93 +21,93 @@ CHANCE_RATIO_OF_NUMBERS = 500.0  # the same, for numbers: 70 | 3e5
 GRADIENT_RATIO = 1e-5  # least to greatest among the layers: 2e-4 (five layers of sigmoids) | 9e-7 (ten)
 
 
-def output(case: Case) -> Line:
+def output(evidence: Evidence) -> Result:
     """Whether the last layer can say what the loss asks for: scores of any size; numbers as large as the targets."""
-    y, t, last, C = case.y, case.all_t, case.layers[-1], case.y.shape[1]
+    y, t, last, C = evidence.y, evidence.all_t, evidence.layers[-1], evidence.y.shape[1]
     text = f"y in {y.min():.3g} .. {y.max():.3g} at the start"
-    if case.loss.classifies:
+    if evidence.loss.classifies:
         fix = "leave that layer out: the loss takes scores of any size, and makes the probabilities itself"
         if C > 1 and y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3):
             least = math.log1p((C - 1) / math.e)  # a 1 among zeros is the best that there is
             text += f": probabilities. The loss makes softmax of them once more, and stays above {least:.2g}"
-            return Line(text, least, "softmax-before-loss", fix, last.place)
+            return Result(text, least, "softmax-before-loss", fix, last.place)
         if isinstance(last, Sigmoid | Tanh):
             least = math.log1p((C - 1) * math.exp(-1 if isinstance(last, Sigmoid) else -2))
             text += f": {last!r} bounds the scores, so that the loss stays above {least:.2g}"
-            return Line(text, least, "bounded-scores", fix, last.place)
+            return Result(text, least, "bounded-scores", fix, last.place)
         if isinstance(last, ReLU):
-            return Line(f"{text}: {last!r} cuts off scores below 0", 0, "relu-scores", fix, last.place)
-    elif not case.problem and y.shape[1:] == t.shape[1:]:
+            return Result(f"{text}: {last!r} cuts off scores below 0", 0, "relu-scores", fix, last.place)
+    elif not evidence.problem and y.shape[1:] == t.shape[1:]:
         low, high = REACH.get(type(last), (-math.inf, math.inf))
         if t.min() < low or t.max() > high:
             text += f": {last!r} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
             fix = "leave that layer out, or bring the targets into its range"
-            return Line(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
-    return Line(text, float(y.max()))
+            return Result(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
+    return Result(text, float(y.max()))
 
 
 REACH: dict[type, tuple[float, float]] = {Sigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, math.inf)}
 
 
-def order_of_layers(case: Case) -> Line:
+def order_of_layers(evidence: Evidence) -> Result:
     """Two of a kind in a row: a sigmoid makes (0.5, 0.73) of (0, 1); two affine maps are one."""
-    for a, b in zip(case.layers, case.layers[1:]):
+    for a, b in zip(evidence.layers, evidence.layers[1:]):
         if isinstance(a, Sigmoid | Tanh) and isinstance(b, Sigmoid | Tanh):
             text = f"{b.where}, right after {a!r}, gives no more than {b.y.min():.2g} .. {b.y.max():.2g}"
-            return Line(text, float(np.ptp(b.y)), "squashed-twice", "leave one of the two out", b.place)
+            return Result(text, float(np.ptp(b.y)), "squashed-twice", "leave one of the two out", b.place)
         if isinstance(a, Affine) and isinstance(b, Affine) and a.n_out >= min(a.n_in, b.n_out):
             text = f"{b.where}, right after {a!r}: together they are one affine map"
-            return Line(text, 2, "affine-twice", "an activation such as ReLU() between the two", b.place)
-    return Line(f"{len(case.layers)}, and none of them undoes the one before it", len(case.layers))
+            return Result(text, 2, "affine-twice", "an activation such as ReLU() between the two", b.place)
+    return Result(f"{len(evidence.layers)}, and none of them undoes the one before it", len(evidence.layers))
 
 
-def first_weights(case: Case) -> Line:
+def first_weights(evidence: Evidence) -> Result:
     """Units that start equal have equal gradients and stay equal: such a layer is a single unit."""
-    params = case.model.params
+    params = evidence.model.params
     bad = int((~np.isfinite(params)).sum())
     if bad:
-        return Line(
+        return Result(
             f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "create the model again"
         )
-    for layer in case.affine[:-1]:  # the last one may: what comes to its units differs
+    for layer in evidence.affine[:-1]:  # the last one may: what comes to its units differs
         if layer.n_out > 1 and not np.ptp(layer.W, axis=1).any():
             text = f"{layer.where}: its {layer.n_out} units are all equal, with weights such as {layer.W[0, 0]:.3g}"
             fix = 'draw the weights at random: weight_init="kaiming_normal"'
-            return Line(text, float(layer.W[0, 0]), "equal-weights", fix, layer.place)
-    return Line(f"{params.size:,} numbers, root mean square {rms(params):.2g}", rms(params))
+            return Result(text, float(layer.W[0, 0]), "equal-weights", fix, layer.place)
+    return Result(f"{params.size:,} numbers, root mean square {rms(params):.2g}", rms(params))
 
 
-def dead_relus(case: Case) -> Line | None:
+def dead_relus(evidence: Evidence) -> Result | None:
     """Units that are 0 in every row: no gradient comes through, so they stay so."""
-    shares = {layer: dead(layer.y) for layer in case.layers if isinstance(layer, ReLU)}
-    return worst(case, shares, DEAD_SHARE, "dead-relus", "units are 0 in every row")
+    shares = {layer: dead(layer.y) for layer in evidence.layers if isinstance(layer, ReLU)}
+    return worst(evidence, shares, DEAD_SHARE, "dead-relus", "units are 0 in every row")
 
 
-def saturation(case: Case) -> Line | None:
+def saturation(evidence: Evidence) -> Result | None:
     """Outputs at the flat ends of sigmoid or tanh: hardly any gradient comes through."""
-    shares = {layer: saturated(layer, layer.y) for layer in case.layers[:-1] if isinstance(layer, Sigmoid | Tanh)}
-    return worst(case, shares, SATURATED_SHARE, "saturated", "outputs are at a flat end")
+    shares = {layer: saturated(layer, layer.y) for layer in evidence.layers[:-1] if isinstance(layer, Sigmoid | Tanh)}
+    return worst(evidence, shares, SATURATED_SHARE, "saturated", "outputs are at a flat end")
 
 
-def worst(case: Case, shares: dict[Any, float], limit: float, code: str, what: str) -> Line | None:
+def worst(evidence: Evidence, shares: dict[Any, float], limit: float, code: str, what: str) -> Result | None:
     """The first layer whose share is above the limit, else the layer with the greatest."""
     if not shares:
         return None
     layer = next((layer for layer in shares if shares[layer] > limit), max(shares, key=shares.__getitem__))
     text = f"{layer.where}: {100 * shares[layer]:.3g} % of {layer.y.shape[-1]} {what}"
     if shares[layer] <= limit:
-        return Line(text, shares[layer], place=layer.place)
-    for a, b in itertools.pairwise(case.layers):
+        return Result(text, shares[layer], place=layer.place)
+    for a, b in itertools.pairwise(evidence.layers):
         if isinstance(a, Affine) and b is layer:
             text += f"; {a!r} before it has biases of {a.b.mean():.2g} and weights of {rms(a.W):.2g}"
     fix = 'start with biases of 0 and weights from "kaiming_normal", and scale x to about 1'
-    return Line(text, shares[layer], code, fix, layer.place)
+    return Result(text, shares[layer], code, fix, layer.place)
 
 
-def signal(case: Case) -> Line:
+def signal(evidence: Evidence) -> Result:
     """How much y varies from row to row beside x: a factor per layer, to the power of the depth."""
-    layers = case.layers
-    across = spread(case.x)
+    layers = evidence.layers
+    across = spread(evidence.x)
     if not across:
         raise LeftOut("all rows of x are equal")
     gains = {layer: spread(layer.y) / across for layer in layers}
@@ -116,44 +116,44 @@ def signal(case: Case) -> Line:
         if not gain < GAIN:
             text += f", {gain:.2g} times in {layer.where}"
             fix = 'draw smaller weights: variance 2 / n_in before ReLU ("kaiming_normal"), 1 / n_in before tanh'
-            return Line(text, gain, "exploding-signal", fix, layer.place)
-    return Line(text, max(gains.values()))
+            return Result(text, gain, "exploding-signal", fix, layer.place)
+    return Result(text, max(gains.values()))
 
 
-def biases(case: Case) -> Line | None:
+def biases(evidence: Evidence) -> Result | None:
     """Hidden units whose biases outweigh all that x W does: they are on, or off, for good."""
-    ratios = {layer: rms(layer.b) / spread(layer.y) for layer in case.affine[:-1] if spread(layer.y)}
+    ratios = {layer: rms(layer.b) / spread(layer.y) for layer in evidence.affine[:-1] if spread(layer.y)}
     if not ratios:
         return None
     layer = max(ratios, key=ratios.__getitem__)
     text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of x W"
     if ratios[layer] > LARGE_BIAS:
-        return Line(text, ratios[layer], "large-bias", 'let the biases start at 0: bias_init="zeros"', layer.place)
-    return Line(text, ratios[layer], place=layer.place)
+        return Result(text, ratios[layer], "large-bias", 'let the biases start at 0: bias_init="zeros"', layer.place)
+    return Result(text, ratios[layer], place=layer.place)
 
 
-def first_loss(case: Case) -> Line:
+def first_loss(evidence: Evidence) -> Result:
     """The loss of the first weights beside that of chance: log C for C classes, the variance of t for numbers."""
-    text, (chance, _) = f"{case.value:.3g}", case.levels
-    if not math.isfinite(case.value):
+    text, (chance, _) = f"{evidence.value:.3g}", evidence.levels
+    if not math.isfinite(evidence.value):
         fix = "make x, t or the weights smaller; in a loss of your own, look for log 0 and 0 / 0"
-        return Line(text, case.value, "loss-not-finite", fix)
+        return Result(text, evidence.value, "loss-not-finite", fix)
     if math.isfinite(chance):
-        equal = f"equal scores give {chance:.3g}, log {case.y.shape[1]}"
-        text += f"; {equal if case.loss.classifies else f'the mean of t as y gives {chance:.3g}'}"
-    ratio, limit = case.of_chance, CHANCE_RATIO_OF_NUMBERS
-    if case.loss.classifies:  # not counted from the least loss: targets that are all of about 1/C leave no range
-        ratio, limit = case.value / chance if chance else math.nan, CHANCE_RATIO
+        equal = f"equal scores give {chance:.3g}, log {evidence.y.shape[1]}"
+        text += f"; {equal if evidence.loss.classifies else f'the mean of t as y gives {chance:.3g}'}"
+    ratio, limit = evidence.of_chance, CHANCE_RATIO_OF_NUMBERS
+    if evidence.loss.classifies:  # not counted from the least loss: targets that are all of about 1/C leave no range
+        ratio, limit = evidence.value / chance if chance else math.nan, CHANCE_RATIO
     if ratio > limit:
         fix = "scale x to about 1; draw smaller weights, in the last layer first"
-        return Line(text, ratio, "loss-at-start", fix)
-    return Line(text, ratio)
+        return Result(text, ratio, "loss-at-start", fix)
+    return Result(text, ratio)
 
 
-def gradients(case: Case) -> Line | None:
+def gradients(evidence: Evidence) -> Result | None:
     """The gradient's size from layer to layer: the chain rule multiplies a factor per layer."""
-    untrained = not case.of_chance < TRAINED
-    learning = [layer for layer in case.layers if layer.parameters]
+    untrained = not evidence.of_chance < TRAINED
+    learning = [layer for layer in evidence.layers if layer.parameters]
     sizes = {a: rms(np.concatenate([a.arrays["d" + name].ravel() for name in a.parameters])) for a in learning}
     if not sizes:
         return None
@@ -163,18 +163,18 @@ def gradients(case: Case) -> Line | None:
     if low is not high:
         text += f", {sizes[low]:.2g} in {low.where}"
     if not math.isfinite(sum(sizes.values())):
-        return Line(text, math.nan, "gradient-not-finite", "make x, t or the weights smaller", high.place)
+        return Result(text, math.nan, "gradient-not-finite", "make x, t or the weights smaller", high.place)
     behind_zeros = any(not a.arrays[a.parameters[0]].any() for a in learning[1:])  # from the second step on, it comes
     if not untrained or behind_zeros or ratio >= GRADIENT_RATIO:
-        return Line(text, ratio)
+        return Result(text, ratio)
     if not sizes[low]:
-        return Line(
+        return Result(
             text,
             0.0,
             "zero-gradient",
             "this layer has no influence on the loss: look at the layers behind it",
             low.place,
         )
-    code = "vanishing-gradient" if case.layers.index(low) < case.layers.index(high) else "exploding-gradient"
+    code = "vanishing-gradient" if evidence.layers.index(low) < evidence.layers.index(high) else "exploding-gradient"
     fix = 'use ReLU in place of sigmoid or tanh, weights from "kaiming_normal", or fewer layers'
-    return Line(text, ratio, code, fix, low.place)
+    return Result(text, ratio, code, fix, low.place)

@@ -1,4 +1,4 @@
-"""What the checks say: a Line each, together a Report, and the Sweep of learning rates."""
+"""What the checks say: a Result each, together a Diagnosis, and the sweep of learning rates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEARNS = 0.1  # of the fall of the loss at the best rate: such rates are shown a
 
 
 @dataclass(frozen=True)
-class Line:
+class Result:
     """What a check has measured, in words and as a figure; where that is wrong, its code, and how to mend it."""
 
     text: str
@@ -28,7 +28,7 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Sweep:
+class LearningRateSweep:
     """What some steps with each learning rate do: the `losses` after them, the `peaks` on the way; `start` is before.
 
     `own` is the rate of the optimizer, None where there is none.
@@ -60,19 +60,19 @@ class Sweep:
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Diagnosis:
     """What `diagnose` has found. True where nothing is wrong; its text fits 100 columns.
 
-    `lines`, a dict name of the check -> Line, has all that was measured; `findings` are the lines that are wrong, in
+    `lines`, a dict name of the check -> Result, has all that was measured; `findings` are the lines that are wrong, in
     the order of cause: what is wrong at the top has consequences further down. Correct the first, then call again.
     """
 
     title: str
-    lines: dict[str, Line]
-    sweep: Sweep | None  # None where it was left out
+    lines: dict[str, Result]
+    sweep: LearningRateSweep | None  # None where it was left out
 
     @property
-    def findings(self) -> list[Line]:
+    def findings(self) -> list[Result]:
         """The lines that are wrong, causes first."""
         return [line for line in self.lines.values() if line.code]
 

@@ -23,7 +23,7 @@ from ..layers.layer import Layer
 from ..model.vectors import in_order_of_use, layers_of, views
 from ..training.callbacks import Run
 from ..training.demands import quiet
-from .case import dead, saturated
+from .evidence import dead, saturated
 
 Key = tuple[str, Layer | None]  # a tensor of a step: its name, and the layer that it belongs to
 

@@ -18,7 +18,7 @@ from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
 from ..model.vectors import copies, in_order_of_use, layers_of
 from ..optimizers import Adam
 from ..training import demands
-from .report import LeftOut, Sweep
+from .report import LearningRateSweep, LeftOut
 
 ROWS = 1000  # of x, drawn at random, for all that goes through the model
 RATES = np.logspace(-7, 1, 17).tolist()  # of the sweep
@@ -27,7 +27,7 @@ TRAINED = 0.1  # loss at the start over that of chance: with less, this is no ne
 FLAT = 0.05  # saturated is where the slope is less than so much of its greatest
 
 
-class Case:
+class Evidence:
     """What the checks look at: copies of model, loss and optimizer, the columns of all x, and a sample of rows."""
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, x: Array, t: Array, prepare: Callable[[Array], Array]):
@@ -157,7 +157,7 @@ class Case:
         return max(self.start, chance) - least if math.isfinite(chance) else abs(self.start)
 
     @cached_property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> LearningRateSweep:
         """The loss of the sample after a few steps at each learning rate, from the same start."""
         start, own = self.start, getattr(self.optimizer, "lr", None)
         if self.optimizer is not None and own is None:
@@ -174,7 +174,7 @@ class Case:
             losses[lr] = float(loss.forward(model.forward(self.x), self.t))
             values.append(losses[lr])
             peaks[lr] = max(values) if np.isfinite(values).all() else math.inf
-        return Sweep(type(optimizer).__name__, SWEEP_STEPS, losses, peaks, start, own)
+        return LearningRateSweep(type(optimizer).__name__, SWEEP_STEPS, losses, peaks, start, own)
 
 
 class Columns:
