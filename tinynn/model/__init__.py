@@ -1,7 +1,7 @@
 """Models: layers put together, over flat vectors."""
 
+from .flat_vectors import flatten
 from .model import Model
 from .sequential import Sequential
-from .vectors import flatten
 
 __all__ = ["Model", "Sequential", "flatten"]

@@ -13,7 +13,7 @@ from .. import backends, checks, training
 from ..checks import Array
 from ..layers.layer import Layer, Shape
 from ..nesting import held, walk, with_inner
-from .vectors import Vectors, bind, lay_out, placed
+from .flat_vectors import FlatVectors, bind, lay_out, placed
 
 ROWS = 1000  # of a table that `predict` works on at once: what a layer makes of them takes 4 KB a unit, and stays in
 EXAMPLES = 100  # the cache; of images and sequences, fewer
@@ -39,7 +39,7 @@ class Model(Layer):
     evaluate = training.evaluate
     checked = False  # its layers check what they get
     seed: Any = None
-    _vectors: Vectors | None = None
+    _vectors: FlatVectors | None = None
     _checksum: int | None = None  # of weights that were drawn without a seed: whether they still are what they were
 
     def assemble(
@@ -180,7 +180,7 @@ class Model(Layer):
             twin.rebind(tuple(twin._vector(i).astype(wanted) for i in range(3)))  # type: ignore[arg-type]
         return twin if backend is None else twin.to(backend)
 
-    def rebind(self, vectors: Vectors) -> None:
+    def rebind(self, vectors: FlatVectors) -> None:
         """Make the layers' arrays views into these vectors."""
         self._vectors = vectors
         bind(self.placed(), *vectors)

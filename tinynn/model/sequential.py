@@ -10,8 +10,8 @@ import numpy as np
 from .. import backends, checks
 from ..checks import Array
 from ..layers.layer import Layer, Shape
+from .flat_vectors import demand_new
 from .model import Model
-from .vectors import demand_new
 
 
 class Sequential(Model):

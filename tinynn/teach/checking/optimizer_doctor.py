@@ -18,7 +18,7 @@ from ... import checks
 from ...backends import numpy as numpy_ops
 from ...checks import Array
 from ...layers import Affine
-from ...model.vectors import bind
+from ...model.flat_vectors import bind
 from .copies import quiet
 from .finite import not_finite
 from .layer_doctor import raised

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import checks
-from ...model.vectors import by_place, copies
+from ...model.flat_vectors import by_place, copies
 from ..checking.copies import REAL, ModelUnderTest
 from .lines import bracket
 from .record import Case

@@ -66,10 +66,10 @@ def demand_new(layers: tuple[Layer, ...]) -> None:
             )
 
 
-Vectors = tuple[Array, Array, Array]  # params, grads, buffers
+FlatVectors = tuple[Array, Array, Array]  # params, grads, buffers
 
 
-def lay_out(layers: list[tuple[int | str, Layer]], dtype: np.dtype[Any], ops: ModuleType) -> Vectors:
+def lay_out(layers: list[tuple[int | str, Layer]], dtype: np.dtype[Any], ops: ModuleType) -> FlatVectors:
     """The three vectors with the layers' arrays in them, in their order; the arrays become views into the vectors."""
     learned = sum(layer.arrays[name].size for _, layer in layers for name in layer.parameters)
     kept = sum(layer.arrays[name].size for _, layer in layers for name in layer.buffers)
