@@ -9,11 +9,12 @@ import os
 
 import numpy as np
 import pytest
+import right_cases
 
 from tinynn import SGD, Adam, Affine, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
 from tinynn.teach.checking.copies import LossUnderTest
-from tinynn.teach.zoo import cases, rights
+from tinynn.teach.zoo import cases
 
 MANY = int(os.environ.get("TINYNN_RIGHT", 200))
 SHARES = 20  # of them, so that the processes of a parallel run share the work
@@ -30,12 +31,12 @@ def network(rng):
     sizes = [int(size) for size in rng.choice([1, 2, 3, 5, 12, 60], rng.integers(2, 6))]
     loss, t, sizes[-1] = cases.any_loss(rng, n, sizes[-1], "float64")
     if rng.random() < 0.2:
-        own, kind = rights.LOSSES[rng.integers(len(rights.LOSSES))]
+        own, kind = right_cases.LOSSES[rng.integers(len(right_cases.LOSSES))]
         loss, t = own(), cases.targets(rng, kind, n, sizes[-1], "float64")
     layers = cases.right_layers(rng, tuple(sizes))
     for k, n_out in enumerate(sizes[1:-1]):
         if rng.random() < 0.3:
-            layers[2 * k + 1] = rights.LAYERS[rng.integers(len(rights.LAYERS))](n_out)
+            layers[2 * k + 1] = right_cases.LAYERS[rng.integers(len(right_cases.LAYERS))](n_out)
     model = Sequential(*layers, backend="numpy", dtype="float64", seed=rng)
     for layer in model:
         for name in layer.parameters:

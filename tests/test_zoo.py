@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import held_out_slips
 import numpy as np
 import pytest
+import right_cases
 from conftest import LIMIT, STRICT
 from oracles import away_from_kinks, central_differences, check_layer, check_loss, relative_error
 
@@ -20,7 +22,7 @@ from tinynn import Layer, Optimizer, SoftmaxCrossEntropy
 from tinynn.backends import load
 from tinynn.teach import zoo
 from tinynn.teach.zoo import __main__ as player
-from tinynn.teach.zoo import cases, later, rights
+from tinynn.teach.zoo import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG = 1e-5  # relative error of a gradient: a right one is below 1e-7, the mildest slip here lay at 8e-4 or more in 2,000 draws
@@ -67,7 +69,7 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match=r"sizes must be the widths of a network, 3 or more, not \(5, 3\)"):
         zoo.slips[0].case(sizes=(5, 3))
     with pytest.raises(TypeError, match=r"seed must be a whole number"):
-        zoo.right("a")
+        zoo.slips[0].case("a")
 
 
 # --- layers and activations, measured --------------------------------------------------------------------------------
@@ -429,20 +431,20 @@ def test_the_network_has_a_wrong_gradient(slip, rng, monkeypatch):
 # --- the right ones, measured ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", rights.LAYERS)
+@pytest.mark.parametrize("cls", right_cases.LAYERS)
 def test_right_layers_are_right(cls, rng):
     layer = cls(D)
     layer.build(rng, np.dtype("float64"), load("numpy"))
     check_layer(layer, draw(rng), rng)
 
 
-@pytest.mark.parametrize("cls", rights.OBJECTS)
+@pytest.mark.parametrize("cls", right_cases.OBJECTS)
 def test_right_objects_are_right(cls, rng):
     found = errors(cls(D, D, rng), draw(rng))
     assert all(error < 1e-7 for error in found.values()), found
 
 
-@pytest.mark.parametrize("cls, kind", rights.LOSSES)
+@pytest.mark.parametrize("cls, kind", right_cases.LOSSES)
 def test_right_losses_are_right(cls, kind, rng):
     y, t = draw(rng), cases.targets(rng, kind, N, D, "float64")
     assert value_and_error(cls(), y, t)[1] < 1e-6
@@ -452,14 +454,14 @@ def test_right_losses_are_right(cls, kind, rng):
 
 def test_right_cases_vary():
     """All forms of a right network are drawn, from one unit and one row up."""
-    drawn = [zoo.right(seed) for seed in range(200)]
+    drawn = [right_cases.right(seed) for seed in range(200)]
     assert {check for check, _ in drawn} == {"check", "check_layer", "check_loss"}
     of_check = [arguments for check, arguments in drawn if check == "check"]
     assert {type(model).__name__ for model, *_ in of_check} == {"Sequential", "list", "Shortcut"}
     assert {len(x) for _, x, *_ in of_check} == set(range(1, 10))
     assert {x.dtype.name for _, x, *_ in of_check} == {"float32", "float64"}
     losses = {type(loss).__name__ for *_, loss in of_check}
-    assert losses == {"MSE", "SoftmaxCrossEntropy", "GaussianNLL"} | {cls.__name__ for cls, _ in rights.LOSSES}
+    assert losses == {"MSE", "SoftmaxCrossEntropy", "GaussianNLL"} | {cls.__name__ for cls, _ in right_cases.LOSSES}
 
 
 # --- the doctor ------------------------------------------------------------------------------------------------------
@@ -501,7 +503,7 @@ def test_the_doctor_sees_the_wrong_axis_where_the_shapes_fit(slip):
 @pytest.mark.parametrize("start", range(0, 200, 20))
 def test_the_doctor_finds_nothing_in_right_networks(start):
     for seed in range(start, start + 20):
-        check, arguments = zoo.right(seed)
+        check, arguments = right_cases.right(seed)
         report = cases.run(check, arguments)
         assert bool(report) is True and report.code == "ok", f"right({seed}), {check}:\n{report}"
 
@@ -509,16 +511,16 @@ def test_the_doctor_finds_nothing_in_right_networks(start):
 @pytest.mark.slow
 def test_the_doctor_finds_nothing_in_more_right_networks():
     for seed in range(200, 350):
-        check, arguments = zoo.right(seed)
+        check, arguments = right_cases.right(seed)
         report = cases.run(check, arguments)
         assert bool(report) is True, f"right({seed}), {check}:\n{report}"
 
 
-@pytest.mark.parametrize("cls", rights.OPTIMIZERS)
+@pytest.mark.parametrize("cls", right_cases.OPTIMIZERS)
 def test_the_doctor_finds_nothing_in_right_optimizers(cls):
     report = cases.run("check_optimizer", (cls,))
     assert bool(report) is True, f"{report}"
-    if cls is rights.CoupledAdam:
+    if cls is right_cases.CoupledAdam:
         assert any("weight decay is part of the gradient" in note for note in report.notes)
 
 
@@ -634,14 +636,14 @@ def test_as_a_program():
 # --- beyond what the doctor was written for --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("slip", later.LATER, ids=lambda slip: slip.name)
-def test_later_slips_get_the_answer_that_is_on_record(slip):
+@pytest.mark.parametrize("slip", held_out_slips.HELD_OUT, ids=lambda slip: slip.name)
+def test_held_out_slips_get_the_answer_that_is_on_record(slip):
     """Six of ten by name (or "unknown", where that is meant), four not, none by a wrong name."""
-    wanted = later.MISSED.get(slip.name, slip.code)
+    wanted = held_out_slips.MISSED.get(slip.name, slip.code)
     for seed, sizes in ((0, (5, 4, 3)), (1, (4, 6, 3)), (2, (3, 3, 3))):
         assert slip.report(seed=seed, n=7, sizes=sizes).code == wanted
 
 
-def test_the_record_of_the_later_slips():
-    assert len(later.LATER) == 10 and len(later.MISSED) == 4
-    assert set(later.MISSED.values()) <= {"unknown", "not-judged"}  # never a wrong name
+def test_the_record_of_the_held_out_slips():
+    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) == 4
+    assert set(held_out_slips.MISSED.values()) <= {"unknown", "not-judged"}  # never a wrong name

@@ -7,16 +7,15 @@
         assert slip.report(seed=0).code == slip.code
 
 affine.py, elementwise.py, losses.py, optimizers.py and networks.py hold the slips; slip.py says what one is, cases.py
-puts it among right layers. `right(seed)` is a network without any, in which the doctor must find nothing.
+puts it among right layers.
 """
 
 from . import affine, elementwise, losses, networks, optimizers  # the order in which they are listed
-from .cases import right
 from .causes import CAUSES
 from .slip import KINDS, Slip, find, slips
 
 slips.sort(key=lambda slip: KINDS.index(slip.kind))
 
 __all__ = [
-    "CAUSES", "KINDS", "Slip", "affine", "elementwise", "find", "losses", "networks", "optimizers", "right", "slips",
+    "CAUSES", "KINDS", "Slip", "affine", "elementwise", "find", "losses", "networks", "optimizers", "slips",
 ]  # fmt: skip

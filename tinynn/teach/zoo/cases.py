@@ -1,4 +1,4 @@
-"""The company a slip is put into: right layers before and after it, a loss, numbers; and networks that are right."""
+"""The company a slip is put into: right layers before and after it, a loss, numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from ...layers import Affine, ReLU, Sigmoid, Tanh
 from ...layers.layer import Layer
 from ...losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from ...model.sequential import Sequential
-from . import rights
 
 if TYPE_CHECKING:
     from ..checking.report import Report
     from .slip import Slip
 
-Case = tuple[str, tuple[Any, ...]]  # the name of a check of tinynn.teach, and its arguments
+CheckCall = tuple[str, tuple[Any, ...]]  # the name of a check of tinynn.teach, and its arguments
 
 ONLY_DX = ("dx-not-transposed", "updated-too-early")  # right in a network's first layer, whose dx nobody reads
 
@@ -30,7 +29,7 @@ def run(check: str, arguments: tuple[Any, ...]) -> Report:
     return report
 
 
-def case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...]) -> Case:
+def case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...]) -> CheckCall:
     """See Slip.case."""
     if len(sizes) < 3:
         raise ValueError(f"sizes must be the widths of a network, 3 or more, not {checks.describe(sizes)}")
@@ -47,7 +46,7 @@ def case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...]) -
     return _layer_case(slip, rng, n, sizes, dtype)
 
 
-def _loss_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> Case:
+def _loss_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:
     """A loss by itself, or at the end of a network."""
     width = 1 if slip.targets == "vector" else sizes[-1]
     t = targets(rng, slip.targets, n, width, dtype)
@@ -57,7 +56,7 @@ def _loss_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, .
     return "check", (model, normal(rng, n, sizes[0], dtype), t, slip.make(model=model))
 
 
-def _layer_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> Case:
+def _layer_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:
     """A layer by itself, or in the place of a right one in a network."""
     foreign = not issubclass(slip.cls, Layer)  # a plain object: its arrays are float64
     dtype = "float64" if foreign else dtype
@@ -127,44 +126,3 @@ def targets(rng: np.random.Generator, kind: str, n: int, width: int, dtype: str)
         "vector": normal(rng, n, 1, dtype)[:, 0],
         "bits": rng.integers(2, size=(n, width)).astype(dtype),
     }[kind]
-
-
-# --- networks that are right -----------------------------------------------------------------------------------------
-
-
-def right(seed: int) -> Case:
-    """A check that must find nothing: of a random network without a slip, or of a right layer or loss by itself.
-
-    1 to 4 layers with weights, of 1 to 12 units, 1 to 9 rows; layers and losses are tinynn's and a learner's own.
-    """
-    rng = checks.generator("seed", seed)
-    n, dtype = int(rng.integers(1, 10)), str(rng.choice(["float32", "float64"]))
-    sizes = tuple(int(size) for size in rng.integers(1, 13, rng.integers(2, 6)))
-    form = rng.choice(["sequential", "list", "class", "layer", "loss"], p=[0.6, 0.15, 0.1, 0.08, 0.07])
-
-    loss: Any
-    loss, t, width = any_loss(rng, n, sizes[-1], dtype)
-    if form != "class" and rng.random() < 0.2:
-        own, kind = rights.LOSSES[rng.integers(len(rights.LOSSES))]
-        loss, t, width = own(), targets(rng, kind, n, sizes[-1], dtype), sizes[-1]
-    if form == "loss":
-        return "check_loss", (loss, 2 * normal(rng, n, width, dtype), t)
-    if form == "class":
-        sizes = (*sizes, width)[-3:]
-        model = rights.Shortcut(sizes[0], sizes[1], width, dtype=dtype, seed=int(rng.integers(2**31)))
-        return "check", (model, normal(rng, n, sizes[0], dtype), t, loss)
-
-    dtype = "float64" if form in ("list", "layer") else dtype  # plain objects have float64 arrays
-    t = t.astype(dtype) if t.dtype.kind == "f" else t
-    if form == "layer":
-        layer = rights.OBJECTS[rng.integers(len(rights.OBJECTS))](sizes[0], sizes[1], rng)
-        return "check_layer", (layer, normal(rng, n, sizes[0], dtype))
-    sizes = (*sizes[:-1], width)
-    layers = right_layers(rng, sizes)
-    for k, n_out in enumerate(sizes[1:-1]):
-        if rng.random() < 0.3:
-            layers[2 * k + 1] = rights.LAYERS[rng.integers(len(rights.LAYERS))](n_out)
-    if form == "list":
-        k = int(rng.integers(len(sizes) - 1))
-        layers[2 * k] = rights.Dense(sizes[k], sizes[k + 1], rng)
-    return "check", (network(layers, rng, dtype), normal(rng, n, sizes[0], dtype), t, loss)

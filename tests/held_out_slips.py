@@ -6,17 +6,12 @@ wrong name; a layer's place it always found. It has not been fitted to them sinc
 list of the zoo.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-
 from __future__ import annotations
 
 import numpy as np
 
-from ...layers import Activation, Affine, Sigmoid, Tanh
-from ...layers.layer import Layer
-from ...losses import SoftmaxCrossEntropy
-from ...model import flatten
-from .slip import slip, slips
+from tinynn import Activation, Affine, Layer, Sigmoid, SoftmaxCrossEntropy, Tanh, flatten
+from tinynn.teach.zoo.slip import slip, slips
 
 # --- layers with weights ---------------------------------------------------------------------------------------------
 
@@ -184,8 +179,8 @@ class Gated1:
 
 # --- how it went -----------------------------------------------------------------------------------------------------
 
-LATER = [one for one in slips if one.cls.__module__ == __name__]
-slips[:] = [one for one in slips if one not in LATER]
+HELD_OUT = [one for one in slips if one.cls.__module__ == __name__]
+slips[:] = [one for one in slips if one not in HELD_OUT]
 
 MISSED = {  # what the doctor answers
     "tied-1": "unknown",  # the second term needs the layer's inner h, which cannot be seen from outside

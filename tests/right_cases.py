@@ -1,16 +1,11 @@
-"""Layers, losses and optimizers as learners write them, and right. No check may call one of them wrong."""
-
-# mypy: allow-untyped-defs, allow-incomplete-defs
+"""Layers, losses, optimizers and networks as learners write them, and right. No check may call one of them wrong."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...layers import Activation, Affine, ReLU, Tanh
-from ...layers.layer import Layer
-from ...losses import Loss
-from ...model import flatten
-from ...optimizers import Optimizer
+from tinynn import Activation, Affine, Layer, Loss, Optimizer, ReLU, Tanh, flatten
+from tinynn.teach.zoo import cases
 
 # --- layers of tinynn ------------------------------------------------------------------------------------------------
 
@@ -334,3 +329,43 @@ LOSSES = (
     (SoftmaxWithLoss, "labels"),
 )
 OPTIMIZERS = (Descent, Momentum, HeavyBall, Adagrad, RMSProp, CoupledAdam)
+
+
+# --- networks that are right -----------------------------------------------------------------------------------------
+
+
+def right(seed):
+    """A check that must find nothing: of a random network without a slip, or of a right layer or loss by itself.
+
+    1 to 4 layers with weights, of 1 to 12 units, 1 to 9 rows; layers and losses are tinynn's and a learner's own.
+    """
+    rng = np.random.default_rng(seed)
+    n, dtype = int(rng.integers(1, 10)), str(rng.choice(["float32", "float64"]))
+    sizes = tuple(int(size) for size in rng.integers(1, 13, rng.integers(2, 6)))
+    form = rng.choice(["sequential", "list", "class", "layer", "loss"], p=[0.6, 0.15, 0.1, 0.08, 0.07])
+
+    loss, t, width = cases.any_loss(rng, n, sizes[-1], dtype)
+    if form != "class" and rng.random() < 0.2:
+        own, kind = LOSSES[rng.integers(len(LOSSES))]
+        loss, t, width = own(), cases.targets(rng, kind, n, sizes[-1], dtype), sizes[-1]
+    if form == "loss":
+        return "check_loss", (loss, 2 * cases.normal(rng, n, width, dtype), t)
+    if form == "class":
+        sizes = (*sizes, width)[-3:]
+        model = Shortcut(sizes[0], sizes[1], width, dtype=dtype, seed=int(rng.integers(2**31)))
+        return "check", (model, cases.normal(rng, n, sizes[0], dtype), t, loss)
+
+    dtype = "float64" if form in ("list", "layer") else dtype  # plain objects have float64 arrays
+    t = t.astype(dtype) if t.dtype.kind == "f" else t
+    if form == "layer":
+        layer = OBJECTS[rng.integers(len(OBJECTS))](sizes[0], sizes[1], rng)
+        return "check_layer", (layer, cases.normal(rng, n, sizes[0], dtype))
+    sizes = (*sizes[:-1], width)
+    layers = cases.right_layers(rng, sizes)
+    for k, n_out in enumerate(sizes[1:-1]):
+        if rng.random() < 0.3:
+            layers[2 * k + 1] = LAYERS[rng.integers(len(LAYERS))](n_out)
+    if form == "list":
+        k = int(rng.integers(len(sizes) - 1))
+        layers[2 * k] = Dense(sizes[k], sizes[k + 1], rng)
+    return "check", (cases.network(layers, rng, dtype), cases.normal(rng, n, sizes[0], dtype), t, loss)
