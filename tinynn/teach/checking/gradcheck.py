@@ -26,16 +26,15 @@ from ...nesting import walk
 from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted, adapt, as_model, is_model
+from .arguments import generator, pair_of, rows_of, short_name
 from .copies import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
-from .layer_doctor import LayerGradients, examine, whole_numbers
+from .layer_doctor import examine, whole_numbers
+from .layer_gradients import LayerGradients
 from .loss_doctor import examine_loss
 from .network_doctor import ModelGradients, place_of, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep
-
-ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
-
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,12 +58,12 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     changed. The gradient is that of L = sum of dy y with a random dy, drawn from `seed`. Where numbers move y that have
     no gradient, the report is "not-judged".
     """
-    x, notes = _rows("x", x)
-    rng = _generator(seed)
+    x, notes = rows_of("x", x)
+    rng = generator(seed)
     try:
         layer = adapt(layer, x)
     except Unpaired as error:
-        return _not_judged(_short(layer), str(error), notes)
+        return _not_judged(short_name(layer), str(error), notes)
     tested = LayerUnderTest(layer, layer.where)
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
     report.finding = _without_dx(tested, x)
@@ -148,21 +147,14 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     cross-entropy is compared with the right one, too: a loss can be wrong and its gradient that of the wrong loss.
     """
     tested = LossUnderTest(loss)
-    y, t, notes = _pair("y", y, t)
-    row, finding, exact = examine_loss(tested, y, t, _generator(seed))
+    y, t, notes = pair_of("y", y, t)
+    row, finding, exact = examine_loss(tested, y, t, generator(seed))
     report = Report(f"check of {tested.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(tested, y, t)
     if row is not None:
         dy = np.array(tested.both(y.copy(), t)[1], float)
         report.sweeper = lambda: StepSizeSweep(*measure.sweep(lambda a: tested.value(a, t), y, measure.slope(dy)))
     return report
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    """The numbers that a check draws: not those of default_rng(seed), which may be the learner's x itself."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    return np.random.default_rng([checks.integer("seed", seed, 0), 2])
 
 
 def _notes_on(loss: LossUnderTest, y: Array, t: Array) -> list[str]:
@@ -185,14 +177,14 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     most 32 rows are used.
     Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
     """
-    x, t, notes = _pair("x", x, t)
-    rng = _generator(seed)
-    report = Report(f"check of {_short(model)}", notes=notes)
+    x, t, notes = pair_of("x", x, t)
+    rng = generator(seed)
+    report = Report(f"check of {short_name(model)}", notes=notes)
     try:
         integers = _integers(model)
         model = model if integers else as_model(model, x)
     except Unpaired as error:
-        return _not_judged(_short(model), str(error), notes)
+        return _not_judged(short_name(model), str(error), notes)
     except (TypeError, ValueError):
         raise
     except Exception as error:  # an object that fails to say what it is
@@ -273,42 +265,3 @@ def _integers(model: Any) -> Finding | None:
 
 def _method(exact: bool) -> str:
     return "the complex step" if exact else "central differences (forward is not made for complex numbers)"
-
-
-def _short(thing: Any) -> str:
-    own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
-    try:
-        text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
-    except Exception:
-        text = type(thing).__name__
-    return text if len(text) <= 70 else text[:67] + "..."
-
-
-def _rows(name: str, a: Any) -> tuple[Array, list[str]]:
-    """At most ROWS rows of x or y, as float64."""
-    if not isinstance(a, np.ndarray) or a.ndim < 2 or a.dtype.kind not in "fiu" or a.size == 0:
-        expected = "a numpy array of numbers, (N, D) or (N, ..., D), and not empty"
-        raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
-    if not np.isfinite(a).all():
-        raise ValueError(f"{name} must hold numbers, not NaN or infinity")
-    notes = []
-    if a.dtype.kind in "iu":
-        notes.append(f"{name} is {a.dtype}: whole numbers lose small steps (3 + 1e-5 is 3); it is checked as float64")
-    if len(a) > ROWS:
-        notes.append(f"the first {ROWS} of {len(a):,} rows are looked at")
-    return a[:ROWS].astype(REAL), notes
-
-
-def _pair(name: str, a: Any, t: Any) -> tuple[Array, Array, list[str]]:
-    N = len(a) if isinstance(a, np.ndarray) and a.ndim else 0
-    a, notes = _rows(name, a)
-    if not isinstance(t, np.ndarray) or t.ndim == 0 or t.dtype.kind not in "fiub":
-        raise TypeError(f"t must be a numpy array with a row for each of {name}, not {checks.describe(t)}")
-    if len(t) != N:
-        raise ValueError(f"t must have as many rows as {name}, {N}, not {len(t)}")
-    t = t[:ROWS]
-    if t.dtype.kind == "f":
-        t = t.astype(REAL)
-        if t.ndim == 2 and np.allclose(t.sum(axis=1), 1, rtol=0, atol=1e-3) and (t >= 0).all():
-            t /= t.sum(axis=1, keepdims=True)  # probabilities from float32 sum to 1 again
-    return a, t, notes

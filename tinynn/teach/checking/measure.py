@@ -22,6 +22,7 @@ H_CENTRAL = 1e-5
 STEPS = 1e-4, 1e-5, 1e-6  # of central differences, where one may be spoiled by a kink, round-off or a sharp bend
 ROUNDING = 1e-13  # some 500 eps: what sums, products and powers of numbers near 1 may be wrong by
 TOLERANCE = {True: 1e-10, False: 1e-6}  # of a tensor's own length; measured: below 1e-13 and 1e-7 where all is right
+EXACT = 1e-9  # relative: what counts as equal
 Function = Callable[[Array], complex]  # of one array, real or complex
 
 
@@ -149,3 +150,27 @@ def sweep(f: Function, at: Array, a: float) -> tuple[Array, Array]:
     n = np.array([along(f, at, u, False, step) for step in h])
     scale = np.maximum(abs(a), np.abs(n)) + 1e-300
     return h, np.maximum(np.abs(n - a) / scale, 1e-17)
+
+
+# --- comparisons ------------------------------------------------------------------------------------------------------
+
+
+def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
+    """|a - b| <= tolerance |a|, as arrays; of one shape, and finite."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return False
+    return bool(np.linalg.norm(a - b) <= tolerance * np.linalg.norm(a))
+
+
+def ratio(a: Array, n: Array) -> float | None:
+    """c where a = c n, everywhere; None where there is no such number."""
+    known = np.isfinite(n)
+    a, n = a[known], n[known]
+    c = float(np.vdot(n, a) / (np.vdot(n, n) or 1))
+    return c if c and same(a, c * n, 1e-8) else None
+
+
+def close(a: float, b: float) -> bool:
+    """Equal to what a measured ratio can tell."""
+    return abs(a - b) <= 1e-6 * abs(b)

@@ -14,10 +14,10 @@ import numpy as np
 from ...checks import Array
 from . import measure
 from .copies import COMPLEX, REAL, ModelUnderTest, quiet, same_start
-from .layer_doctor import LayerGradients, ratio
+from .layer_gradients import LayerGradients
+from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
 from .report import Finding, Row, StepSizeSweep
-from .side_effects import same
 
 
 class ModelGradients:

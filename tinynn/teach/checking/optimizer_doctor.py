@@ -9,44 +9,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ... import checks
-from ...backends import numpy as numpy_ops
 from ...checks import Array
-from ...layers import Affine
-from ...model.flat_vectors import bind
 from .copies import quiet
 from .finite import not_finite
-from .layer_doctor import raised
-from .report import Finding, Report, Row
-from .side_effects import same
+from .measure import same
+from .optimizer_rules import right_paths, wrong_paths
+from .optimizer_under_test import DECAY, LR, OptimizerUnderTest, clipped, family_of, state_of
+from .report import Finding, Report, Row, raised
 
-STEPS, LR = 6, 0.1
-NAMES = {
-    "lr": ("lr", "learning_rate", "eta", "alpha", "current_learning_rate"),
-    "momentum": ("momentum", "mu"),
-    "beta1": ("beta1", "beta_1", "b1"),
-    "beta2": ("beta2", "beta_2", "b2"),
-    "eps": ("eps", "epsilon"),
-    "nesterov": ("nesterov",),
-}
-DECAY = ("weight_decay", "wd", "l2")
-Path = Callable[..., list[Array]]
-
-
-class SmallModel:
-    """What an optimizer sees of a model: flat vectors, in them a matrix W (2, 2) and a vector b (2,)."""
-
-    def __init__(self, params: Array) -> None:
-        self.params, self.grads, self.ops = params.copy(), np.zeros_like(params), numpy_ops
-        layer = Affine(2, 2)
-        layer.build(np.random.default_rng(0), params.dtype, numpy_ops)
-        bind([(1, layer)], self.params, self.grads, self.params[:0])
-        self.layers = (layer,)
+STEPS = 6
 
 
 def check_optimizer(optimizer: Any, **options: Any) -> Report:
@@ -83,36 +60,6 @@ def _variants(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"momentum": 0.9, "nesterov": True}
 
 
-class OptimizerUnderTest:
-    """One optimizer on six numbers, in whichever style it is written; `lr` times its learning rate."""
-
-    def __init__(self, cls: type, options: dict[str, Any], start: Array, lr: float = 1.0) -> None:
-        self.model = SmallModel(start)
-        asked = inspect.signature(cls).parameters
-        name = next((n for n in NAMES["lr"] if n in asked), None)
-        rate = {name: lr * options.get(name, LR)} if name else {}
-        decay = {n: 0.0 for n in DECAY if n in asked}
-        self.takes_lr = any(rate.values())
-        self.own_style = hasattr(cls, "step") and not hasattr(cls, "update")
-        first = [self.model] if self.own_style else []
-        self.optimizer = cls(*first, **{**decay, **options, **rate})
-        self.params, self.grads = {"W": self.model.params}, {"W": self.model.grads}
-
-    def step(self, gradient: Array) -> Array:
-        """The numbers after a step with that gradient."""
-        if self.own_style:
-            self.model.grads[...] = gradient
-            self.optimizer.step()
-            return self.model.params.copy()
-        self.grads["W"][...] = gradient
-        self.optimizer.update(self.params, self.grads)
-        return self.params["W"].copy()
-
-    def get(self, kind: str, default: Any) -> Any:
-        """A hyperparameter by any of its names."""
-        return next((getattr(self.optimizer, n) for n in NAMES[kind] if hasattr(self.optimizer, n)), default)
-
-
 def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
     rng = np.random.default_rng(0)
     start = rng.normal(size=6)
@@ -137,9 +84,9 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
             why = "a step makes a new array of parameters; the layers still hold the old one and never see the change"
             report.finding = Finding("params-replaced", where, why, "params -= ...  in place of  params = params - ...")
             return
-    family = _family(tested)
+    family = family_of(tested)
     given, gradients = gradients, np.array([clipped(gradient, tested) for gradient in gradients])
-    right = list(_right(family, tested, start, gradients))
+    right = list(right_paths(family, tested, start, gradients))
     expected = right[0][1]
     best, wanted = next(((n, w) for n, w in right if same(np.array(path), np.array(w))), (None, expected))
     report.rows = _rows(where, path, wanted)
@@ -165,7 +112,7 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
         why = "the first step goes along the gradient, uphill"
         report.finding = Finding("ascent", where, why, "params -= lr * ...")
         return
-    for code, wrong, why, fix in _wrong(family, tested, start, gradients):
+    for code, wrong, why, fix in wrong_paths(family, tested, start, gradients):
         if same(np.array(path), np.array(wrong)) or _both_nan(path, wrong):
             report.finding = Finding(code, where, f"{why}. {_worked(path, expected)}", fix)
             return
@@ -179,18 +126,12 @@ def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
 
         report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again, {})
         return
-    if family == "descent" and not all(type(v) in (int, float, bool) for v in _state(tested)):
+    if family == "descent" and not all(type(v) in (int, float, bool) for v in state_of(tested)):
         report.rows, why = [], "its rule is none that is known here: only its manners were looked at, and nothing found"
         report.finding = Finding("not-judged", where, why)
         return
     why = f"this is not the path of {right[0][0]}, nor that of a known slip. {_worked(path, expected)}"
     report.finding = Finding("unknown", where, why)
-
-
-def clipped(gradient: Array, tested: OptimizerUnderTest) -> Array:
-    """The gradient as an optimizer with `clip_norm` uses it: no longer than that."""
-    norm, length = getattr(tested.optimizer, "clip_norm", None), float(np.linalg.norm(gradient))
-    return gradient if norm is None or length <= norm else gradient * (norm / length)
 
 
 def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
@@ -205,20 +146,6 @@ def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
     axes.legend(frameon=False, fontsize=8)
     style.bare(axes)
     return axes
-
-
-def _state(tested: OptimizerUnderTest) -> list[Any]:
-    """What the optimizer holds beside the model."""
-    return [
-        value for value in vars(tested.optimizer).values() if not isinstance(value, SmallModel) and value is not None
-    ]
-
-
-def _family(tested: OptimizerUnderTest) -> str:
-    name = type(tested.optimizer).__name__.lower()
-    if tested.get("beta2", None) is not None or "adam" in name:
-        return "Adam"
-    return "momentum" if tested.get("momentum", 0) else "descent"
 
 
 def _both_nan(path: list[Array], wrong: list[Array]) -> bool:
@@ -243,140 +170,6 @@ def _worked(path: list[Array], expected: list[Array]) -> str:
             index = int(np.argmax(np.abs(got - wanted)))
             return f"After step {k} parameter {index} is {got[index]:.8g}; it should be {wanted[index]:.8g}."
     return ""
-
-
-# --- the rules, each as a path ---------------------------------------------------------------------------------------
-
-
-def descent(start: Array, gradients: Array, lr: float, sign: float = -1.0) -> list[Array]:
-    """w <- w - lr g."""
-    return list(start + np.cumsum(sign * lr * gradients, axis=0))
-
-
-def momentum(
-    start: Array, gradients: Array, lr: float, mu: float, look: bool = False, share: float = 1.0, after: bool = False
-) -> list[Array]:
-    """v <- mu v - share lr g;  w <- w + v, or, with a look ahead, w + mu v - lr g. `after`: lr multiplies v instead."""
-    w, v, path = start.copy(), np.zeros_like(start), []
-    for g in gradients:
-        v = mu * v - share * (g if after else lr * g)
-        w = w + (lr if after else 1) * (mu * v - share * (g if after else lr * g) if look else v)
-        path.append(w)
-    return path
-
-
-def adam(
-    start: Array,
-    gradients: Array,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    *,
-    corrected: bool = True,
-    clock: Callable[[int], int] = lambda t: t,
-    inside: bool = False,
-    square: Callable[[Array], Array] = np.square,
-    root: Callable[[Array], Array] = np.sqrt,
-    kept: bool = True,
-    hat: bool = False,
-) -> list[Array]:
-    """w <- w - lr m' / (sqrt(v') + eps); the options are its variants and its slips."""
-    w, m, v, path = start.copy(), np.zeros_like(start), np.zeros_like(start), []
-    for t, g in enumerate(gradients, 1):
-        if not kept:
-            m, v = np.zeros_like(start), np.zeros_like(start)
-        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * square(g)
-        one, two = (1 - beta1 ** clock(t), 1 - beta2 ** clock(t)) if corrected else (1.0, 1.0)
-        if hat:  # Kingma & Ba 2015, end of section 2: eps beside the uncorrected root
-            w = w - lr * np.sqrt(two) / one * m / (root(v) + eps)
-        else:
-            w = w - lr * (m / one) / (root(v / two + eps) if inside else root(v / two) + eps)
-        path.append(w)
-    return path
-
-
-def _right(
-    family: str, tested: OptimizerUnderTest, start: Array, gradients: Array
-) -> Iterator[tuple[str, list[Array]]]:
-    lr = tested.get("lr", LR)
-    if family == "Adam":
-        given = lr, tested.get("beta1", 0.9), tested.get("beta2", 0.999), tested.get("eps", 1e-8)
-        yield "Adam", adam(start, gradients, *given)
-        yield "Adam with eps beside the uncorrected root", adam(start, gradients, *given, hat=True)
-    elif family == "momentum":
-        mu = tested.get("momentum", 0.9)
-        look = bool(tested.get("nesterov", "nesterov" in type(tested.optimizer).__name__.lower()))
-        kind = "Nesterov's momentum" if look else "momentum"
-        yield kind, momentum(start, gradients, lr, mu, look)
-        yield f"{kind}, lr times a sum of gradients", momentum(start, gradients, lr, mu, look, after=True)
-        yield f"{kind}, of a mean of gradients", momentum(start, gradients, lr, mu, look, share=1 - mu)
-    else:
-        yield "plain gradient descent", descent(start, gradients, lr)
-        yield from _of_squares(tested, start, gradients, np.sqrt)
-
-
-def _of_squares(
-    tested: OptimizerUnderTest, start: Array, gradients: Array, root: Callable[[Array], Array]
-) -> Iterator[tuple[str, list[Array]]]:
-    """w <- w - lr g / (sqrt(h) + eps), with h the sum of squares (AdaGrad) or their running mean (RMSprop)."""
-    lr, given = tested.get("lr", LR), tested.get("eps", None)
-    rho = next(
-        (getattr(tested.optimizer, n) for n in ("rho", "decay_rate", "gamma") if hasattr(tested.optimizer, n)), None
-    )
-    squares = np.cumsum(gradients**2, axis=0)
-    if rho is not None:
-        h, squares = np.zeros_like(start), np.zeros_like(gradients)
-        for k, g in enumerate(gradients):
-            h = rho * h + (1 - rho) * g * g
-            squares[k] = h
-    for eps in [given] if given is not None else [1e-7, 1e-8, 1e-10, 1e-6, 1e-5]:
-        name = "AdaGrad" if rho is None else "RMSprop"
-        yield name, list(start - lr * np.cumsum(gradients / (root(squares) + eps), axis=0))
-
-
-def _wrong(
-    family: str, tested: OptimizerUnderTest, start: Array, gradients: Array
-) -> Iterator[tuple[str, list[Array], str, str]]:
-    lr = tested.get("lr", LR)
-    if family == "Adam":
-        b1, b2, eps = tested.get("beta1", 0.9), tested.get("beta2", 0.999), tested.get("eps", 1e-8)
-        given = start, gradients, lr, b1, b2, eps
-        fix = "m / (1 - beta1**t), v / (1 - beta2**t)"
-        yield "no-bias-correction", adam(*given, corrected=False), "m and v are not corrected for their start at 0", fix
-        for clock in (lambda t: 1, lambda t: 0, lambda t: t - 1, lambda t: t + 1):
-            why = f"t does not count the steps 1, 2, 3, ...: here it is {clock(1)}, {clock(2)}, {clock(3)}, ..."
-            yield "t-not-advanced", adam(*given, clock=clock), why, "self.t += 1 at the start of every step"
-        yield "eps-inside-root", adam(*given, inside=True), "eps stands inside the root", "sqrt(v) + eps"
-        yield "betas-swapped", adam(start, gradients, lr, b2, b1, eps), "beta1 and beta2 are exchanged", "m has beta1"
-        for square in (lambda g: g, np.abs):
-            why = "v is a mean of the gradient, not of its square"
-            yield "v-not-squared", adam(*given, square=square), why, "v = beta2 * v + (1 - beta2) * g**2"
-        yield "no-root", adam(*given, root=lambda v: v), "the root of v is missing", "np.sqrt(v)"
-        for clock in (lambda t: t, lambda t: 1):
-            why = "m and v start at 0 in every step: they are forgotten"
-            yield "state-not-kept", adam(*given, kept=False, clock=clock), why, "self.m, self.v"
-        yield "state-not-kept", adam(*given, kept=False, corrected=False), "m and v are forgotten", "self.m, self.v"
-    if family == "momentum":
-        mu = tested.get("momentum", 0.9)
-        for look in (False, True):
-            flipped = momentum(start, gradients, lr, -mu, look)
-            yield "momentum-sign", flipped, "the velocity is taken with the wrong sign", "v = momentum * v - lr * g"
-        forgotten = "the velocity is not kept from step to step: this is plain descent"
-        for scale in (1.0, 1 - mu, 1 + mu):
-            yield "state-not-kept", descent(start, gradients, lr * scale), forgotten, "self.v = ..."
-        wrong = list(
-            start + np.cumsum(lr * np.diff(momentum(start, gradients, lr, mu), axis=0, prepend=start[None]), 0)
-        )
-        yield "lr-twice", wrong, "the learning rate is in the velocity and in the step", "lr once"
-    if family == "descent":
-        for name, wrong in _of_squares(tested, start, gradients, lambda h: h):
-            yield "no-root", wrong, f"{name} without the root of the squares", "np.sqrt(h) + eps"
-    for scale, text in ((2.0, "twice"), (0.5, "half")):
-        code = "factor-2" if scale == 2 else "factor-half"
-        right = next(path for _, path in _right(family, tested, start, gradients))
-        wrong = list(start + scale * (np.array(right) - start))
-        yield code, wrong, f"every step is {text} as long as it should be", ""
 
 
 def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradients: Array, report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,14 @@ class Finding:
             if self.example and (row.where, row.tensor, row.verdict) == (self.where, self.tensor, "wrong"):
                 self.why = self.why.replace(self.example, worked(row))
                 self.example = worked(row)
+
+
+def raised(where: str, method: str, error: Exception) -> Finding:
+    """A learner's code has raised: the line where it did."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == method]
+    line = f", at `{frames[-1].line}`" if frames and frames[-1].line else ""
+    why = f"{method} raises {type(error).__name__}{line}: {error}"
+    return Finding("raises", where, why)
 
 
 def worked(row: Row) -> str:

@@ -11,9 +11,8 @@ import numpy as np
 
 from ...checks import Array
 from .copies import LayerUnderTest, arrays_of, gradient_name, same_start
+from .measure import same
 from .report import Finding
-
-EXACT = 1e-9  # relative: what counts as equal
 
 
 def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | None:
@@ -87,11 +86,3 @@ def run_backward(layer: Any, dy: Array) -> Array:
     """backward, without NumPy's warnings."""
     with np.errstate(all="ignore"):
         return layer.backward(dy)
-
-
-def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
-    """|a - b| <= tolerance |a|, as arrays; of one shape, and finite."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return False
-    return bool(np.linalg.norm(a - b) <= tolerance * np.linalg.norm(a))

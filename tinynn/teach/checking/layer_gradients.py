@@ -1,0 +1,212 @@
+"""The gradients of one layer: those of its backward, those that are measured, and what they show.
+
+In formulas: x the layer's input, y its output, dy = dL/dy; n rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from . import measure
+from .copies import COMPLEX, LayerUnderTest, gradient_name
+from .measure import ratio, same
+
+FULL = 400  # entries up to which a tensor is measured entry by entry
+
+
+class LayerGradients:
+    """One layer with its analytic gradients A; the measured ones N are taken as they are asked for."""
+
+    def __init__(
+        self,
+        tested: LayerUnderTest,
+        x: Array,
+        y: Array,
+        dy: Array,
+        analytic: dict[str, Array],
+        rng: np.random.Generator,
+    ) -> None:
+        self.tested, self.x, self.y, self.dy, self.analytic, self.rng = tested, x, y, dy, analytic, rng
+        self.n = len(x)
+        self.exact = all(
+            measure.complex_works(self.scalar(name), self.at(name), np.random.default_rng(1))
+            for name in ("x", *(analytic.keys() - {"x"}))
+        )
+        # A gradient that is 0 because large terms cancel, or a slope like 1 - y^2 does, is 0 only to round-off.
+        self.floor = measure.ROUNDING * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
+        self._numeric: dict[str, Array] = {}
+
+    def scalar(self, name: str, dy: Array | None = None, x: Array | None = None) -> measure.Function:
+        """L = sum of dy y, as a function of x or of one parameter."""
+        x = self.x if x is None else x
+        dy = self.dy if dy is None else dy
+        if name == "x":
+            return lambda value: (dy * self.tested.forward(value)).sum()
+
+        def of_parameter(value: Array) -> complex:
+            inputs = x.astype(COMPLEX) if value.dtype == COMPLEX else x
+            return (dy * self.tested.forward(inputs, {name: value})).sum()
+
+        return of_parameter
+
+    def at(self, name: str) -> Array:
+        return self.x if name == "x" else self.tested.value(name)
+
+    def is_wrong(self, name: str) -> bool:
+        """Along two random directions; where all is well, no entry needs to be looked at."""
+        a, f, at = self.analytic[name], self.scalar(name), self.at(name)
+        for _ in range(2):
+            u = measure.normal(self.rng, at)
+            n, doubt = measure.measured(f, at, u, self.exact, float((u * a).sum()))
+            scale = max(float(np.linalg.norm(a)), abs(n)) + (self.floor + doubt) / measure.TOLERANCE[self.exact]
+            if measure.differs(float((u * a).sum()), n, scale, self.exact):
+                return not self.beside_a_kink(name)
+        return False
+
+    def beside_a_kink(self, name: str) -> bool:
+        """Whether all that differs are entries of x where the slopes on the two sides do, and A is one of them."""
+        if name != "x" or self.x.size > FULL:
+            return False
+        f, a, n = self.scalar("x"), self.analytic["x"], self.numeric("x")
+        scale = max(np.linalg.norm(a), np.linalg.norm(n))
+        for index in zip(*np.nonzero(np.abs(a - n) > max(measure.TOLERANCE[self.exact], 1e-9) * scale)):
+            slopes = [self._slopes_beside(f, index, h) for h in (2e-5, 2e-6)]
+            widths = [right - left for left, right in slopes]
+            left, right = slopes[0]
+            if 0.05 * widths[0] < widths[1] < 0.5 * widths[0]:  # a bend: a tenth of the step has a tenth of it
+                return False
+            if not left - 1e-3 * widths[0] <= a[index] <= right + 1e-3 * widths[0]:
+                return False
+        return True
+
+    def _slopes_beside(self, f: measure.Function, index: Any, h: float) -> list[float]:
+        """The slopes of f on the two sides of an entry of x, the smaller one first."""
+        u = np.zeros(self.x.shape)
+        u[index] = h
+        left, middle, right = (f(self.x + k * u).real for k in (-1, 0, 1))
+        return sorted([(middle - left) / h, (right - middle) / h])
+
+    def right_nearby(self, name: str) -> bool:
+        """Whether central differences agree at a point a little to the side: then this one is at a kink."""
+        if self.exact:
+            return False
+        tested = copy.deepcopy(self.tested)
+        for key in tested.names:
+            a = tested.value(key)
+            a += 1e-3 * (1 + np.abs(a)) * measure.normal(self.rng, a)
+            tested.twin_value(key)[...] = a
+        x = self.x + 1e-3 * (1 + np.abs(self.x)) * measure.normal(self.rng, self.x)
+        grads, dx = tested.gradients(x, self.dy)
+        return not LayerGradients(tested, x, tested.forward(x), self.dy, {**grads, "x": dx}, self.rng).is_wrong(name)
+
+    def numeric(self, name: str) -> Array:
+        """The measured gradient; NaN at entries of a large tensor that were not measured."""
+        if name not in self._numeric:
+            f, at = self.scalar(name), self.at(name)
+            if at.size <= FULL:
+                self._numeric[name] = measure.gradient(f, at, self.exact)
+            else:
+                full = self.by_formula(name)
+                known = np.full(at.shape, np.nan)
+                worst = measure.worst_entry(f, at, self.analytic[name], self.exact, self.rng)
+                for index in {worst, *measure.sample(self.analytic[name], 24, self.rng)}:
+                    known[index] = measure.entry(f, at, index, self.exact)
+                there = np.isfinite(known)
+                right = full is not None and same(full[there], known[there], 1e-8 if self.exact else 1e-4)
+                self._numeric[name] = full if right and full is not None else known
+        return self._numeric[name]
+
+    def by_formula(self, name: str) -> Array | None:
+        """The gradient by the formula of x W + b, for a large tensor of such a layer."""
+        weights = self.weights()
+        if weights is None:
+            return None
+        W, transposed, b = weights
+        value = self.tested.value(W)
+        if name == "x":
+            return self.dy @ (value if transposed else value.T)
+        if name == b:
+            return self.dy.sum(axis=0)
+        return (self.dy.T @ self.x if transposed else self.x.T @ self.dy) if name == W else None
+
+    def weights(self) -> tuple[str, bool, str | None] | None:
+        """(name of W, whether it is stored as (out, in), name of b or None) where y = x W + b, else None."""
+        D, K = self.x.shape[1], self.y.shape[1]
+        x = np.random.default_rng(2).normal(size=(3, D))
+        for W in self.tested.names:
+            value = self.tested.value(W)
+            for transposed in (False, True):
+                M = value.T if transposed else value
+                if M.shape == (D, K):
+                    try:
+                        shift = self.tested.forward(x) - x @ M
+                    except Exception:  # a layer that takes only certain rows
+                        return None
+                    if np.allclose(shift, shift[0], rtol=1e-10, atol=1e-10 * np.abs(x @ M).max(initial=1)):
+                        return W, transposed, self._bias(W)
+        return None
+
+    def _bias(self, W: str) -> str | None:
+        """The parameter that is added to x W: when it moves by 1, so does y."""
+        for b in self.tested.names:
+            value = self.tested.value(b)
+            if b != W and value.size == self.y.shape[1]:
+                moved = self.tested.forward(self.x, {b: value + 1})
+                if np.allclose(moved, self.y + 1):
+                    return b
+        return None
+
+    def slope(self, at: Array) -> Array | None:
+        """f'(at) where y = f(x) element by element, else None."""
+        if self.y.shape != self.x.shape:
+            return None
+        try:
+            if self.exact:
+                ones = np.ones(at.shape)
+                slope = self.tested.forward(at + 1j * measure.H_COMPLEX * ones).imag / measure.H_COMPLEX
+            else:
+                h = measure.H_CENTRAL
+                slope = (self.tested.forward(at + h) - self.tested.forward(at - h)) / (2 * h)
+            kept = np.array(self.x)
+            chosen = self.rng.random(self.x.shape) < 0.5
+            kept[chosen] *= 0.5
+            alone = np.array_equal(self.tested.forward(kept)[~chosen], self.y[~chosen])
+        except Exception:
+            return None
+        return slope if alone else None
+
+    def ratio_of_other_rows(self, name: str) -> float | None:
+        """The factor with one row less (or more), to see whether it depends on n."""
+        rows = self.x[:-1] if self.n > 2 else np.concatenate([self.x, 0.9 * self.x[:1]])
+        try:
+            y = self.tested.forward(rows)
+            dy = measure.normal(self.rng, y)
+            grads, dx = self.tested.gradients(rows, dy)
+            other = LayerGradients(self.tested, rows, y, dy, {**grads, "x": dx}, self.rng)
+            return ratio(other.analytic[name], other.numeric(name))
+        except Exception:
+            return None
+
+    def worked(self, name: str) -> str:
+        """The worst entry with its two numbers."""
+        a, n = self.analytic[name], self.numeric(name)
+        index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape)
+        label = gradient_name(name)
+        place = ", ".join(str(int(i)) for i in index)
+        return f"At {label}[{place}] the code gives {a[index]:.6g}, measured is {n[index]:.6g}."
+
+    def pattern(self, a: Array, n: Array) -> str:
+        """Where it is wrong: one row, one column, one entry?"""
+        known = np.isfinite(n)
+        wrong = known & (np.abs(a - n) > 1e-6 * np.abs(n[known]).max(initial=0))
+        share = f"{wrong.sum()} of the {known.sum()} entries looked at are wrong"
+        if a.ndim == 2 and known.all() and not wrong.all():
+            for axis, word in ((1, "row"), (0, "column")):
+                lines = np.flatnonzero(wrong.any(axis=axis))
+                if len(lines) == 1:
+                    return f"{share}, all in {word} {lines[0]}."
+        return f"{share}."

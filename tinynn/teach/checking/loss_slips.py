@@ -1,0 +1,133 @@
+"""The classic slips in the gradient of a loss: what each would give in place of dy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ...checks import Array
+from .copies import LossUnderTest
+from .loss_values import both_gradients, is_classification, one_hot, probe, softmax
+from .measure import close, ratio, same
+from .report import Finding
+
+
+def wrong_gradient(
+    tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exact: bool, rng: np.random.Generator
+) -> Finding:
+    """The name of a wrong dy."""
+    index = np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape)
+    place = ", ".join(str(int(i)) for i in index)
+    worked = f"At dy[{place}] the code gives {dy[index]:.6g}, measured is {n[index]:.6g}."
+    known = np.isfinite(n)
+    if not dy.any() and n[known].any():
+        return Finding("never-written", tested.where, f"dy is 0 everywhere. {worked}", "return the gradient")
+    c = ratio(dy, n)
+    if c is not None:
+        return _named_ratio(tested, y, t, c, worked, rng)
+    if is_classification(y, t):
+        N, C = y.shape
+        p, Y = softmax(y), one_hot(t, y.shape[1])
+        for code, wrong, used in _wrong_cross_entropy_gradients(p, Y, C):
+            scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
+            if scale and same(dy, scale * wrong):
+                times = "" if close(scale, 1 / N) else f", times {scale * N:.4g}" if not close(scale, 1) else ""
+                why = f"dy is computed as {used}{times}, and should be (p - t) / n, t one-hot. {worked}"
+                return Finding(code, tested.where, why, "dy = p; dy[rows, t] -= 1; dy /= n")
+    elif t.shape == y.shape and np.isin(t, (0, 1)).all():
+        p = 1 / (1 + np.exp(-y))
+        for code, wrong, used in (
+            ("derivative-twice", (p - t) * p * (1 - p), "(p - t) p (1 - p): the sigmoid's derivative twice"),
+            ("dL-dp", (p - t) / (p * (1 - p)), "dL/dp: the sigmoid's own derivative is missing"),
+            ("no-minus-one", p, "p: t is not subtracted"),
+        ):
+            scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
+            if scale and same(dy, scale * wrong):
+                why = f"dy is computed as {used}, and should be p - t, p the sigmoid of y. {worked}"
+                return Finding(code, tested.where, why, "dy = (p - t) / y.size")
+    wrong_rows = np.flatnonzero((known & (np.abs(dy - n) > 1e-6 * np.nanmax(np.abs(n)))).any(axis=1))
+    pattern = f"Wrong rows: {', '.join(map(str, wrong_rows[:8]))}{' ...' if len(wrong_rows) > 8 else ''}."
+    why = f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {worked}"
+    return Finding("unknown", tested.where, why)
+
+
+def _wrong_cross_entropy_gradients(p: Array, Y: Array, C: int) -> Iterator[tuple[str, Array, str]]:
+    with np.errstate(all="ignore"):
+        yield "no-minus-one", p, "p / n: the 1 at the label is not subtracted"
+        yield "dL-dp", np.where(Y > 0, -Y / p, 0), "-t / p / n: that is dL/dp, the softmax's own derivative is missing"
+        yield "diagonal-only", -(1 - p) * Y, "-(1 - p) t / n: only the diagonal of the softmax's derivative"
+        yield "derivative-twice", (p - Y) * p * (1 - p), "(p - t) p (1 - p) / n: the softmax's derivative twice"
+        for shift in range(1, C):
+            yield "labels-shifted", p - np.roll(Y, shift, axis=1), f"p - t with the labels shifted by {shift}"
+
+
+def _named_ratio(tested: LossUnderTest, y: Array, t: Array, c: float, worked: str, rng: np.random.Generator) -> Finding:
+    """Where a constant factor comes from: measured again with other numbers of rows and columns."""
+    factors: dict[tuple[int, int], float] = {}
+    C = y.shape[1]
+    for n, width in ((7, C), (5, C), (7, C + 1), (7, C + 2)):
+        found = _ratio_at(tested, y, t, n, width, rng)
+        if found is not None:
+            factors[n, width] = found
+
+    def follows(law: Callable[[int, int], float]) -> bool:
+        sizes = {(len(y), C): c, **factors}
+        return all(close(value, law(*size)) for size, value in sizes.items())
+
+    named: list[tuple[str, Callable[[int, int], float], str, str]] = [
+        ("sign", lambda n, D: -1, "dy has the wrong sign: it points uphill", "y - t, not t - y"),
+        ("factor-2", lambda n, D: 2, "dy is twice what it should be", "take the 2 out, or the 1/2 out of the loss"),
+        (
+            "factor-half",
+            lambda n, D: 0.5,
+            "dy is half of what it should be",
+            "the derivative of (y - t)^2 is 2 (y - t)",
+        ),
+        ("missing-1/n", lambda n, D: n, "the loss is a mean over the n rows, dy is not divided by n", "dy /= n"),
+        ("divided-by-n-twice", lambda n, D: 1 / n, "dy is divided by n once too often", "divide once"),
+        (
+            "rows-not-elements",
+            lambda n, D: D,
+            "the loss averages over all n x D elements, dy over the n rows",
+            "/ y.size",
+        ),
+        (
+            "elements-not-rows",
+            lambda n, D: 1 / D,
+            "the loss averages over the n rows, dy over all elements",
+            "/ len(y)",
+        ),
+        (
+            "missing-1/n",
+            lambda n, D: n * D,
+            "the loss is a mean over n x D elements, dy is not divided",
+            "dy /= y.size",
+        ),
+    ]
+    for code, law, said, fix in named:
+        if follows(law):
+            return Finding(code, tested.where, f"{said}: a factor of {c:.6g} here. {worked}", fix)
+    origin = ""
+    for number, text in ((1, ""), (2, "2 "), (0.5, "1/2 "), (-1, "-1 "), (-2, "-2 "), (-0.5, "-1/2 ")):
+        for p, q in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
+            if follows(lambda n, D: number * float(n) ** p * float(D) ** q):  # noqa: B023 (used at once)
+                powers = "".join(f"{name}^{power} " for name, power in (("n", p), ("D", q)) if power)
+                origin = f" That is {text}{powers}with n rows and D columns.".replace("^1 ", " ")
+    why = f"dy is {c:.6g} times the gradient of the loss, everywhere.{origin} {worked}"
+    return Finding("factor", tested.where, why, "look for that factor in dy")
+
+
+def _ratio_at(tested: LossUnderTest, y: Array, t: Array, n: int, C: int, rng: np.random.Generator) -> float | None:
+    """dy against its measured value on a probe of other sizes, where the loss takes it."""
+    if is_classification(y, t):
+        y1, t1 = probe(t, n, C, rng)
+    else:
+        per_target = y.shape[1] // max(t.shape[1], 1) if t.ndim == 2 else 0
+        if t.ndim != 2 or t.shape[1] * per_target != y.shape[1]:
+            return None
+        y1, t1 = rng.normal(size=(n, C * per_target)), rng.normal(size=(n, C))
+    dy, measured = both_gradients(tested, y1, t1)
+    if dy is None or measured is None or dy.shape != measured.shape:
+        return None
+    return ratio(dy, measured)
