@@ -10,7 +10,7 @@ import numpy as np
 
 from ...checks import Array
 from .copies import gradient_name
-from .report import Finding
+from .report import Finding, place_of
 
 CAUSES = (  # what NumPy says, what that means, and what helps
     ("divide by zero encountered in log", "the logarithm of 0", "log p = z - log(sum(exp(z))), with z = y - max(y)"),
@@ -33,7 +33,7 @@ def not_finite(where: str, parts: dict[str, Any], again: Callable[[], Any], give
         if a.dtype.kind not in "fc" or np.isfinite(a).all():
             continue
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
-        place = f"{name}[{', '.join(map(str, index))}]" if index else name
+        place = name + place_of(index)
         bad = int((~np.isfinite(a)).sum())
         what = (
             "no number is finite"

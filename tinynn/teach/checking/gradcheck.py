@@ -31,10 +31,10 @@ from .copies import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import examine_loss
-from .network_doctor import ModelGradients, place_of, unit_at
+from .network_doctor import ModelGradients, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
-from .report import Finding, Report, Row, StepSizeSweep
+from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -125,7 +125,7 @@ def _row_of(gradients: LayerGradients, name: str) -> Row:
     wrong = gradients.is_wrong(name)
     n = gradients.numeric(name)
     scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(a).max(initial=0)), gradients.floor) or 1.0
-    index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape) if a.size else (0,) * a.ndim
+    index = worst_of(a, n) if a.size else (0,) * a.ndim
     error = abs(float(a[index] - n[index])) / scale
     tolerance = measure.TOLERANCE[gradients.exact]
     if not wrong and error >= 100 * tolerance and name != "x":  # it is 0, to the round-off of what cancels in it

@@ -14,6 +14,7 @@ from ...checks import Array
 from . import measure
 from .copies import COMPLEX, LayerUnderTest, gradient_name
 from .measure import ratio, same
+from .report import worked
 
 FULL = 400  # entries up to which a tensor is measured entry by entry
 
@@ -193,11 +194,7 @@ class LayerGradients:
 
     def worked(self, name: str) -> str:
         """The worst entry with its two numbers."""
-        a, n = self.analytic[name], self.numeric(name)
-        index = np.unravel_index(int(np.nanargmax(np.abs(a - n))), a.shape)
-        label = gradient_name(name)
-        place = ", ".join(str(int(i)) for i in index)
-        return f"At {label}[{place}] the code gives {a[index]:.6g}, measured is {n[index]:.6g}."
+        return worked(gradient_name(name), self.analytic[name], self.numeric(name))
 
     def pattern(self, a: Array, n: Array) -> str:
         """Where it is wrong: one row, one column, one entry?"""

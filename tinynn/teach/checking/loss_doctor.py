@@ -18,7 +18,7 @@ from .layer_gradients import FULL
 from .loss_slips import wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
-from .report import Finding, Row, raised
+from .report import Finding, Row, place_of, raised, worst_of
 
 
 def examine_loss(
@@ -124,14 +124,13 @@ def _central_agrees(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Arr
     Then the complex step is wrong, by an np.abs in the loss that is of little weight along a random direction. Of a
     wrong dy both are equally far.
     """
-    index = tuple(int(i) for i in np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape))
+    index = worst_of(dy, n)
     central = measure.entry(lambda a: tested.value(a, t), y, index, False)
     return bool(10 * abs(central - dy[index]) < abs(n[index] - dy[index]))
 
 
 def _row(where: str, dy: Array, n: Array, wrong: bool) -> Row:
-    index = np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape) if np.isfinite(dy - n).any() else (0, 0)
+    index = worst_of(dy, n) if np.isfinite(dy - n).any() else (0, 0)
     scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(dy).max(initial=0))) or 1.0
-    place = "[" + ", ".join(str(int(i)) for i in index) + "]"
     error = abs(float(dy[index] - n[index])) / scale
-    return Row(where, "dy", place, float(dy[index]), float(n[index]), error, "wrong" if wrong else "ok")
+    return Row(where, "dy", place_of(index), float(dy[index]), float(n[index]), error, "wrong" if wrong else "ok")

@@ -10,22 +10,20 @@ from ...checks import Array
 from .copies import LossUnderTest
 from .loss_values import both_gradients, is_classification, one_hot, probe, softmax
 from .measure import close, ratio, same
-from .report import Finding
+from .report import Finding, worked
 
 
 def wrong_gradient(
     tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exact: bool, rng: np.random.Generator
 ) -> Finding:
     """The name of a wrong dy."""
-    index = np.unravel_index(int(np.nanargmax(np.abs(dy - n))), dy.shape)
-    place = ", ".join(str(int(i)) for i in index)
-    worked = f"At dy[{place}] the code gives {dy[index]:.6g}, measured is {n[index]:.6g}."
+    example = worked("dy", dy, n)
     known = np.isfinite(n)
     if not dy.any() and n[known].any():
-        return Finding("never-written", tested.where, f"dy is 0 everywhere. {worked}", "return the gradient")
+        return Finding("never-written", tested.where, f"dy is 0 everywhere. {example}", "return the gradient")
     c = ratio(dy, n)
     if c is not None:
-        return _named_ratio(tested, y, t, c, worked, rng)
+        return _named_ratio(tested, y, t, c, example, rng)
     if is_classification(y, t):
         N, C = y.shape
         p, Y = softmax(y), one_hot(t, y.shape[1])
@@ -33,7 +31,7 @@ def wrong_gradient(
             scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
             if scale and same(dy, scale * wrong):
                 times = "" if close(scale, 1 / N) else f", times {scale * N:.4g}" if not close(scale, 1) else ""
-                why = f"dy is computed as {used}{times}, and should be (p - t) / n, t one-hot. {worked}"
+                why = f"dy is computed as {used}{times}, and should be (p - t) / n, t one-hot. {example}"
                 return Finding(code, tested.where, why, "dy = p; dy[rows, t] -= 1; dy /= n")
     elif t.shape == y.shape and np.isin(t, (0, 1)).all():
         p = 1 / (1 + np.exp(-y))
@@ -44,11 +42,11 @@ def wrong_gradient(
         ):
             scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
             if scale and same(dy, scale * wrong):
-                why = f"dy is computed as {used}, and should be p - t, p the sigmoid of y. {worked}"
+                why = f"dy is computed as {used}, and should be p - t, p the sigmoid of y. {example}"
                 return Finding(code, tested.where, why, "dy = (p - t) / y.size")
     wrong_rows = np.flatnonzero((known & (np.abs(dy - n) > 1e-6 * np.nanmax(np.abs(n)))).any(axis=1))
     pattern = f"Wrong rows: {', '.join(map(str, wrong_rows[:8]))}{' ...' if len(wrong_rows) > 8 else ''}."
-    why = f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {worked}"
+    why = f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {example}"
     return Finding("unknown", tested.where, why)
 
 
@@ -62,7 +60,9 @@ def _wrong_cross_entropy_gradients(p: Array, Y: Array, C: int) -> Iterator[tuple
             yield "labels-shifted", p - np.roll(Y, shift, axis=1), f"p - t with the labels shifted by {shift}"
 
 
-def _named_ratio(tested: LossUnderTest, y: Array, t: Array, c: float, worked: str, rng: np.random.Generator) -> Finding:
+def _named_ratio(
+    tested: LossUnderTest, y: Array, t: Array, c: float, example: str, rng: np.random.Generator
+) -> Finding:
     """Where a constant factor comes from: measured again with other numbers of rows and columns."""
     factors: dict[tuple[int, int], float] = {}
     C = y.shape[1]
@@ -107,14 +107,14 @@ def _named_ratio(tested: LossUnderTest, y: Array, t: Array, c: float, worked: st
     ]
     for code, law, said, fix in named:
         if follows(law):
-            return Finding(code, tested.where, f"{said}: a factor of {c:.6g} here. {worked}", fix)
+            return Finding(code, tested.where, f"{said}: a factor of {c:.6g} here. {example}", fix)
     origin = ""
     for number, text in ((1, ""), (2, "2 "), (0.5, "1/2 "), (-1, "-1 "), (-2, "-2 "), (-0.5, "-1/2 ")):
         for p, q in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
             if follows(lambda n, D: number * float(n) ** p * float(D) ** q):  # noqa: B023 (used at once)
                 powers = "".join(f"{name}^{power} " for name, power in (("n", p), ("D", q)) if power)
                 origin = f" That is {text}{powers}with n rows and D columns.".replace("^1 ", " ")
-    why = f"dy is {c:.6g} times the gradient of the loss, everywhere.{origin} {worked}"
+    why = f"dy is {c:.6g} times the gradient of the loss, everywhere.{origin} {example}"
     return Finding("factor", tested.where, why, "look for that factor in dy")
 
 

@@ -17,7 +17,7 @@ from .copies import COMPLEX, REAL, ModelUnderTest, quiet, same_start
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
-from .report import Finding, Row, StepSizeSweep
+from .report import Finding, Row, StepSizeSweep, place_of
 
 
 class ModelGradients:
@@ -258,8 +258,3 @@ class ModelGradients:
 def unit_at(index: tuple[int, ...]) -> str:
     """An entry of a layer's input, in words."""
     return f"unit {', '.join(map(str, index[1:]))} of sample {index[0]}"
-
-
-def place_of(index: Any) -> str:
-    """An entry as it is written, [0, 1]."""
-    return "[" + ", ".join(str(int(i)) for i in index) + "]"

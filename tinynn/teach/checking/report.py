@@ -45,8 +45,8 @@ class Finding:
         """Say in `why` what the table says of that tensor: an examination of a layer alone has a dy of its own."""
         for row in rows:
             if self.example and (row.where, row.tensor, row.verdict) == (self.where, self.tensor, "wrong"):
-                self.why = self.why.replace(self.example, worked(row))
-                self.example = worked(row)
+                said = _entry(row.tensor, row.entry, row.analytic, row.numeric)
+                self.why, self.example = self.why.replace(self.example, said), said
 
 
 def raised(where: str, method: str, error: Exception) -> Finding:
@@ -57,9 +57,24 @@ def raised(where: str, method: str, error: Exception) -> Finding:
     return Finding("raises", where, why)
 
 
-def worked(row: Row) -> str:
+def place_of(index: Any) -> str:
+    """An entry as it is written, [0, 1]; nothing for that of a single number."""
+    return f"[{', '.join(str(int(i)) for i in index)}]" if len(index) else ""
+
+
+def worst_of(analytic: Array, numeric: Array) -> tuple[Any, ...]:
+    """The entry in which they differ most, of those that were measured."""
+    return np.unravel_index(int(np.nanargmax(np.abs(analytic - numeric))), analytic.shape)
+
+
+def worked(tensor: str, analytic: Array, numeric: Array) -> str:
     """The worst entry with its two numbers."""
-    return f"At {row.tensor}{row.entry} the code gives {row.analytic:.6g}, measured is {row.numeric:.6g}."
+    index = worst_of(analytic, numeric)
+    return _entry(tensor, place_of(index), analytic[index], numeric[index])
+
+
+def _entry(tensor: str, entry: str, analytic: float, numeric: float) -> str:
+    return f"At {tensor}{entry} the code gives {analytic:.6g}, measured is {numeric:.6g}."
 
 
 @dataclass
