@@ -13,7 +13,7 @@ import right_cases
 
 from tinynn import SGD, Adam, Affine, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
-from tinynn.teach.checking.copies import LossUnderTest
+from tinynn.teach.checking.under_test import LossUnderTest
 from tinynn.teach.zoo import cases
 
 MANY = int(os.environ.get("TINYNN_RIGHT", 200))

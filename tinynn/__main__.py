@@ -19,7 +19,7 @@ import numpy as np
 import tinynn
 from tinynn import teach
 from tinynn.nesting import with_inner
-from tinynn.teach.checking import adapted, copies, pairing
+from tinynn.teach.checking import adapted, pairing, under_test
 
 USAGE = """NAME is a layer, loss, model or optimizer, or a class of one. A class is made with no arguments, or with the
 sizes 5 and 4. What the file calls x, t, y and loss is used; what it does not define is drawn: 7 rows of normal numbers,
@@ -157,7 +157,7 @@ def rows_for(thing: Any, rng: np.random.Generator) -> Any:
 
 def outputs(model: Any, x: Any) -> Any:
     """y for x, from a copy."""
-    network = copies.ModelUnderTest(adapted.as_model(model, np.array(x, float)), tinynn.MSE(), copies.REAL)
+    network = under_test.ModelUnderTest(adapted.as_model(model, np.array(x, float)), tinynn.MSE(), under_test.REAL)
     return network.model.forward(np.array(x, float))
 
 

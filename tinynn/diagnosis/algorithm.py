@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import Array
 from ..losses import GaussianNLL
-from ..model.flat_vectors import copies, in_order_of_use
+from ..model.any_model import copies, in_order_of_use
 from ..optimizers import Adam
 from .evidence import SWEEP_BATCH, TRAINED, Evidence, labels_of, rms, step
 from .report import Result

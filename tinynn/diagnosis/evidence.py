@@ -15,7 +15,7 @@ from ..checks import Array
 from ..layers import Affine, Sigmoid
 from ..layers.layer import Layer
 from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
-from ..model.flat_vectors import copies, in_order_of_use, layers_of
+from ..model.any_model import copies, in_order_of_use, layers_of
 from ..optimizers import Adam
 from ..training import demands
 from .report import LearningRateSweep, LeftOut

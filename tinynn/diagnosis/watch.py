@@ -20,7 +20,8 @@ from .. import backends, checks
 from ..checks import Array
 from ..layers import ReLU, Sigmoid, Tanh
 from ..layers.layer import Layer
-from ..model.flat_vectors import in_order_of_use, layers_of, views
+from ..model.any_model import in_order_of_use, layers_of
+from ..model.flat_vectors import views
 from ..training.callbacks import Run
 from ..training.demands import quiet
 from .evidence import dead, saturated

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from .. import checks
 from ..backends import numpy as numpy_ops
 from ..checks import Array
-from ..model.flat_vectors import by_place
+from ..model.any_model import by_place
 from ..training.callbacks import Run
 from ..training.history import History
 from .inputs import LARGEST, named, numbers, real_array

@@ -16,7 +16,7 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from ..model import Model
-from ..model.flat_vectors import layers_of
+from ..model.any_model import layers_of
 from .arguments import demand_parts
 from .files import CheckpointError, listed, reading, replace
 

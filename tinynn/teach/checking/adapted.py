@@ -13,8 +13,8 @@ from ...layers.layer import Layer
 from ...model.sequential import Sequential
 from ...nesting import walk
 from ...process import same_chance
-from .copies import REAL, precise, private, quiet
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, own_class_values, pair, usual
+from .under_test import REAL, precise, private, quiet
 
 HOW = (
     'name its gradient after it (W and dW, params["W"] and grads["W"]), or, where it is not learned, make the array '

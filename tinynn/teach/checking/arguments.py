@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from .copies import REAL
+from .under_test import REAL
 
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 

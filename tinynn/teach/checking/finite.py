@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .copies import gradient_name
 from .report import Finding, place_of
+from .under_test import gradient_name
 
 CAUSES = (  # what NumPy says, what that means, and what helps
     ("divide by zero encountered in log", "the logarithm of 0", "log p = z - log(sum(exp(z))), with z = y - max(y)"),

@@ -27,7 +27,6 @@ from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted, adapt, as_model, is_model
 from .arguments import generator, pair_of, rows_of, short_name
-from .copies import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import examine_loss
@@ -35,6 +34,7 @@ from .network_doctor import ModelGradients, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
+from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -16,12 +16,12 @@ from ... import checks
 from ...checks import Array
 from . import measure
 from .adapted import integers_in
-from .copies import LayerUnderTest, gradient_name
 from .finite import of_a_layer
 from .layer_gradients import LayerGradients
 from .layer_slips import name_it, wrong_shape
 from .report import Finding, raised
 from .side_effects import impure
+from .under_test import LayerUnderTest, gradient_name
 
 
 def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:

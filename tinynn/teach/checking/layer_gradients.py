@@ -12,9 +12,9 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
-from .copies import COMPLEX, LayerUnderTest, gradient_name
 from .measure import ratio, same
 from .report import worked
+from .under_test import COMPLEX, LayerUnderTest, gradient_name
 
 FULL = 400  # entries up to which a tensor is measured entry by entry
 

@@ -13,10 +13,10 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from . import measure
-from .copies import gradient_name
 from .layer_gradients import FULL, LayerGradients
 from .measure import close, ratio, same
 from .report import Finding
+from .under_test import gradient_name
 
 Candidate = tuple[str, Array, str, str]  # code, what the slip gives, its formula, the right formula
 

@@ -12,13 +12,13 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from . import measure
-from .copies import LossUnderTest
 from .finite import not_finite
 from .layer_gradients import FULL
 from .loss_slips import wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
 from .report import Finding, Row, place_of, raised, worst_of
+from .under_test import LossUnderTest
 
 
 def examine_loss(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ...checks import Array
-from .copies import LossUnderTest
 from .loss_values import both_gradients, is_classification, one_hot, probe, softmax
 from .measure import close, ratio, same
 from .report import Finding, worked
+from .under_test import LossUnderTest
 
 
 def wrong_gradient(

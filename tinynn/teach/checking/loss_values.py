@@ -8,9 +8,9 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
-from .copies import LossUnderTest
 from .measure import EXACT, close, same
 from .report import Finding
+from .under_test import LossUnderTest
 
 
 def softmax(y: Array, axis: int | None = 1) -> Array:

@@ -13,11 +13,11 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
-from .copies import COMPLEX, REAL, ModelUnderTest, quiet, same_start
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
 from .report import Finding, Row, StepSizeSweep, place_of
+from .under_test import COMPLEX, REAL, ModelUnderTest, quiet, same_start
 
 
 class ModelGradients:

@@ -16,12 +16,12 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from .copies import quiet
 from .finite import not_finite
 from .measure import same
 from .optimizer_rules import right_paths, wrong_paths
 from .optimizer_under_test import DECAY, LR, OptimizerUnderTest, clipped, family_of, state_of
 from .report import Finding, Report, Row, raised
+from .under_test import quiet
 
 STEPS = 6
 

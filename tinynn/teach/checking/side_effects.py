@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .copies import LayerUnderTest, arrays_of, gradient_name, same_start
 from .measure import same
 from .report import Finding
+from .under_test import LayerUnderTest, arrays_of, gradient_name, same_start
 
 
 def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | None:

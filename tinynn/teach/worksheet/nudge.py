@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import checks
-from ...model.flat_vectors import by_place, copies
-from ..checking.copies import REAL, ModelUnderTest
+from ...model.any_model import by_place, copies
+from ..checking.under_test import REAL, ModelUnderTest
 from .lines import bracket
 from .record import Case
 

@@ -18,7 +18,7 @@ from ... import backends
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...model.flat_vectors import by_place, copies, in_order_of_use, layers_of
+from ...model.any_model import by_place, copies, in_order_of_use, layers_of
 
 
 @dataclass

@@ -14,7 +14,7 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
-from ...model.flat_vectors import by_place
+from ...model.any_model import by_place
 from .lines import Index, Line, Quantity, Step, bracket
 from .record import Case, Record
 from .steps import steps_of

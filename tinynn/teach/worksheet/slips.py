@@ -11,7 +11,7 @@ from typing import Any
 from ...checks import Array
 from ...layers import Activation, Affine
 from ...losses import MSE
-from ...model.flat_vectors import by_place, copies, in_order_of_use
+from ...model.any_model import by_place, copies, in_order_of_use
 from .record import Case, Running, Slip
 
 

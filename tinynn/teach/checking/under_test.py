@@ -20,7 +20,8 @@ from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
 from ...model import Model, Sequential
-from ...model.flat_vectors import lay_out, layers_of
+from ...model.any_model import layers_of
+from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
 from .pairing import leaves
