@@ -15,7 +15,7 @@ from ..checks import Array
 from ..layers import Affine, Sigmoid
 from ..layers.layer import Layer
 from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
-from ..model.any_model import copies, in_order_of_use, layers_of
+from ..model.any_model import all_layers, copies, in_order_of_use
 from ..optimizers import Adam
 from ..training import demands
 from .report import LearningRateSweep, LeftOut
@@ -244,7 +244,7 @@ def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:
 
 def copied(model: Any, *others: Any) -> tuple[Any, ...]:
     """Copies of a model and of what belongs to it. Raises TypeError where its layers are not among its attributes."""
-    if sum(layer.arrays[name].size for layer in layers_of(model) for name in layer.parameters) != model.params.size:
+    if sum(layer.arrays[name].size for layer in all_layers(model) for name in layer.parameters) != model.params.size:
         expected = "its layers as attributes, those that `flatten` was given"
         raise TypeError(f"model must have {expected}, not {checks.describe(model)}")
     return copies(model, *others)

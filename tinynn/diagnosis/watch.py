@@ -20,7 +20,7 @@ from .. import backends, checks
 from ..checks import Array
 from ..layers import ReLU, Sigmoid, Tanh
 from ..layers.layer import Layer
-from ..model.any_model import in_order_of_use, layers_of
+from ..model.any_model import all_layers, in_order_of_use
 from ..model.flat_vectors import views
 from ..training.callbacks import Run
 from ..training.demands import quiet
@@ -60,7 +60,7 @@ class Watch:
         self.rows = []
         model = run.model
         own = [model] if isinstance(model, Layer) and model.parameters else []
-        self.layers = (*own, *layers_of(model))  # in the order of the vectors
+        self.layers = (*own, *all_layers(model))  # in the order of the vectors
         self.used = tuple(in_order_of_use(model))  # in that of a step: what a block does comes after its layers
         self.params = run.model.params.copy()  # as the last step left them
         self.older = self.params.copy()  # as the step before it did

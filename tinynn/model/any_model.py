@@ -12,7 +12,7 @@ from .flat_vectors import bind
 from .model import Model
 
 
-def layers_of(model: Any) -> list[Layer]:
+def all_layers(model: Any) -> list[Layer]:
     """All layers of a model, at any depth, in the order of its vectors. (A layer given as a model is its own.)"""
     found = [layer for _, layer in walk(model)]
     if all(layer.place is not None for layer in found) and not isinstance(model, Model):
@@ -22,7 +22,7 @@ def layers_of(model: Any) -> list[Layer]:
 
 def in_order_of_use(model: Any) -> list[Layer]:
     """The same, each after those within it, as their y are made; without models, which keep no y."""
-    found = layers_of(model)
+    found = all_layers(model)
     nested = any(next(walk(layer), None) for layer in found)
     return _inner_first(model) if nested else [layer for layer in found if layer.checked]
 
@@ -45,7 +45,7 @@ def copies(model: Any, *others: Any) -> tuple[Any, ...]:
     held_by = [thing for part in (model, *others) for thing in getattr(part, "__dict__", {}).values()]
     memo: dict[int, Any] = {id(thing): thing for thing in held_by if isinstance(thing, ModuleType)}
     result = copy.deepcopy((model, *others), memo)
-    layers = layers_of(model)
+    layers = all_layers(model)
     twins = [memo[id(layer)] for layer in layers]
     if not isinstance(model, Model):  # a class over `flatten`: its layers live in its vectors, as before
         params, grads = (getattr(result[0], name, None) for name in ("params", "grads"))

@@ -16,7 +16,7 @@ import numpy as np
 from .. import checks
 from ..checks import Array
 from ..model import Model
-from ..model.any_model import layers_of
+from ..model.any_model import all_layers
 from .arguments import demand_parts
 from .files import CheckpointError, listed, reading, replace
 
@@ -67,5 +67,5 @@ def _safetensors() -> Any:
 
 def _arrays(model: Model, *kinds: str) -> dict[str, Array]:
     """The "parameters" or "buffers" by name, or both, each in the order of its flat vector."""
-    layers = layers_of(model)
+    layers = all_layers(model)
     return {f"{one.place}.{name}": one.arrays[name] for kind in kinds for one in layers for name in getattr(one, kind)}

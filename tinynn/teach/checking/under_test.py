@@ -20,7 +20,7 @@ from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
 from ...model import Model, Sequential
-from ...model.any_model import layers_of
+from ...model.any_model import all_layers
 from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
@@ -234,7 +234,7 @@ class ModelUnderTest:
     def __init__(self, model: Any, loss: Any, dtype: np.dtype[Any]) -> None:
         self.model, self.loss = private("model and loss", (model, loss))
         twins = {id(layer): twin for (_, layer), (_, twin) in zip(walk(model), walk(self.model))}
-        originals = layers_of(model)
+        originals = all_layers(model)
         everything = [twins[id(layer)] for layer in originals]
         self.layers = [layer for layer in everything if not isinstance(layer, Sequential)]  # that of tinynn is right
         old = {name: value for name, value in vars(self.model).items() if isinstance(value, np.ndarray)}

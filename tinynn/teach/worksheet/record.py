@@ -18,7 +18,7 @@ from ... import backends
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import SoftmaxCrossEntropy
-from ...model.any_model import by_place, copies, in_order_of_use, layers_of
+from ...model.any_model import all_layers, by_place, copies, in_order_of_use
 
 
 @dataclass
@@ -203,7 +203,7 @@ class Running:
     def split(self, vector: Array) -> dict[tuple[str, str], Array]:
         """One of the flat vectors, as the arrays of the layers' parameters."""
         flat, start, found = self.kept(vector), 0, {}
-        learned = [layer for layer in layers_of(self.model) if id(layer) in self.paths]
+        learned = [layer for layer in all_layers(self.model) if id(layer) in self.paths]
         if not learned or flat.size != sum(layer.arrays[n].size for layer in learned for n in layer.parameters):
             return {("the model", "params"): flat}
         for layer in learned:
