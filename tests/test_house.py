@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -53,6 +54,14 @@ def test_imports_run_one_way(name):
 def test_no_circle():
     graph = {name: set(taken(name, everywhere=False)) - {name} for name in FILES}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_a_class_has_a_name_of_its_own():
+    """But for the zoo, whose classes are called what learners call them."""
+    files = [name for name in FILES if not name.startswith("teach.zoo")]
+    trees = [ast.parse(FILES[name].read_text()) for name in files]
+    names = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
+    assert len(names) > 50 and [name for name, count in names.items() if count > 1] == []
 
 
 def test_public_rooms_can_be_imported_by_their_names():
