@@ -280,6 +280,28 @@ def test_the_table_and_the_sentence_show_the_same_numbers(seed):
         assert not report and said in report.why, report
 
 
+def test_an_entry_of_a_single_number_has_no_brackets():
+    """A gain that is one number: its worst entry is the gain itself."""
+
+    class Gain(tinynn.Layer):
+        parameters = ("g",)
+
+        def __init__(self):
+            self.g = np.array(1.5)
+
+        def forward(self, x):
+            return x * self.g
+
+        def backward(self, dy):
+            self.dg = -(dy * self.x).sum()
+            return dy * self.g
+
+    report = check_layer(Gain(), batch(4, 2)[0])
+    (row,) = [row for row in report.rows if row.tensor == "dg"]
+    assert report.code == "sign" and row.entry == ""
+    assert f"At dg the code gives {row.analytic:.6g}, measured is {row.numeric:.6g}." in report.why
+
+
 def test_a_slip_that_is_on_no_list_is_unknown():
     class Odd(Sigmoid):
         def backward(self, dy):
