@@ -1,4 +1,20 @@
-"""Gradient checks, and the doctors that name what is wrong."""
+"""Gradient checks, and the doctors that name what is wrong.
+
+    gradcheck.py           check, check_layer, check_loss: start here
+    arguments.py           what they are given, and what of it is looked at
+    measure.py             derivatives, measured from the forward pass alone
+    under_test.py          private copies of layer, loss and model, in double precision
+    recorded_step.py       one step of a model, with what went into every layer and came out of it
+    layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names
+    side_effects.py        what no gradient shows; finite.py: which operation made NaN
+    loss_doctor.py         one loss: loss_values.py, what it computes; loss_slips.py, its gradient
+    network_doctor.py      how a model puts its layers together
+    optimizer_doctor.py    check_optimizer: optimizer_under_test.py makes the steps, optimizer_rules.py says where to
+    adapted.py             objects in the style of other courses; pairing.py finds their parameters and gradients
+    report.py              what is found
+
+A slip is named only where the numbers are exactly those that it would give; anything else is "unknown".
+"""
 
 from .adapted import adapt
 from .gradcheck import check, check_layer, check_loss
