@@ -21,12 +21,14 @@ from ..numpy.windows import Pair
 from . import threads, tiles
 from .affine import sum_of_rows
 from .compile import OPTIONS, kernel, read, write
-from .tiles import ROWS, STRIP, STRIPS
+from .normalization import side_by_side
+from .tiles import PLACES, ROWS, STRIP, STRIPS, copy_strip
 
 tile, wide_tile = tiles.rows_times_W(1), tiles.rows_times_W(STRIPS)
-dW_tile, wide_dW_tile = tiles.xT_times_rows(1), tiles.xT_times_rows(STRIPS)
+dW_tile, wide_dW_tile = tiles.xT_times_rows(PLACES, 1), tiles.xT_times_rows(PLACES // STRIPS, STRIPS)
+low_dW_tile = tiles.xT_times_rows(PLACES // 2, 1)
 WIDE = STRIP * STRIPS
-PLACES, WIDE_PLACES = tiles.places(1), tiles.places(STRIPS)
+WIDE_PLACES = PLACES // STRIPS
 IN_CACHE = 4096  # numbers of dy that pass by the tiles of dW together, and so stay in the first cache
 SHORT = 12  # numbers: a shorter row of a window is not worth a loop of its own
 
@@ -65,15 +67,15 @@ def at_least_a_tile(numbers: Array) -> Array:
 def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: Array) -> None:
     """y = b + x W at each window of x (N, H, V, C); W (KH, KW, C, n_out). `place`: where it is written in an image."""
     KH, KW, C, n_out = W.shape
-    rows, wide = KH * KW * C, -(-n_out // STRIP) * STRIP
-    lines, bias = np.zeros((rows + rows % 2, wide), x.dtype), np.zeros(wide, x.dtype)
-    lines[:rows, :n_out] = W.reshape(-1, n_out)
+    wide = -(-n_out // STRIP) * STRIP
+    lines, bias = np.zeros((KH * KW * C, wide), x.dtype), np.zeros(wide, x.dtype)
+    lines[:, :n_out] = W.reshape(-1, n_out)
     if b is not None:
         bias[:n_out] = b
     x, y = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), y.reshape(len(y), -1)
 
     def run(_: int, n: int, end: int) -> None:
-        frame, (patches, begin) = np.zeros(where.frame, x.dtype), room_for_patches(KH, KW * C, where)
+        frame, (patches, begin) = np.zeros(where.frame + STRIP, x.dtype), room_for_patches(KH, KW * C, where)
         slide_kernel(
             x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, lines, bias, y[n:end],
             place, n_out,
@@ -83,11 +85,12 @@ def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: 
 
 
 def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
-    """Room for all windows of an image as rows, if their own rows are too short or odd for the tiles; their places."""
-    if K % 2 == 0 and K >= SHORT:
+    """Room for all windows of an image as rows, if their own rows are too short for the tiles; their places."""
+    if K >= SHORT:
         return np.empty((0, 0), np.float32), where.start
-    numbers = KH * K + KH * K % 2
-    return np.zeros((len(where.start) + PLACES, numbers), np.float32), np.arange(len(where.start)) * numbers
+    past_the_end = -(-max(PLACES, STRIP) // (KH * K))  # tiles and strips may reach there
+    patches = np.zeros((len(where.start) + past_the_end, KH * K), np.float32)
+    return patches, np.arange(len(where.start)) * KH * K
 
 
 def conv2d(x: Array, W: Array, b: Array | None, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
@@ -133,7 +136,10 @@ def conv2d_backward(
         return textbook.conv2d_backward(dy, x, W, dW, db, stride, padding, need_dx)
     dy = np.ascontiguousarray(dy)
     if db is not None:
-        sum_of_rows(dy.reshape(-1, len(db)), db)
+        (rows,) = side_by_side(dy.reshape(-1, len(db)))
+        total = np.empty(rows.shape[1], x.dtype)
+        sum_of_rows(rows, total)
+        total.reshape(-1, len(db)).sum(axis=0, out=db)
     gradient_of_W(dy, x, where, dW)
     return gradient_of_x(dy, x.shape, W, stride, padding) if need_dx else None
 
@@ -151,11 +157,12 @@ def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
         total = np.zeros((rows, numbers + PLACES, wide), x.dtype)  # a tile may reach past the end
         last = np.zeros(P * n_out + WIDE, x.dtype)  # the last image of dy: strips may reach past its end
         last[: P * n_out] = dy[end - 1]
+        frame = np.zeros(where.frame + PLACES + STRIP, x.dtype)
         gradient_kernel(
-            x[n:end], np.zeros(where.frame + PLACES, x.dtype), where.corner, where.down, where.start, KH, KW * C,
-            patches, begin, dy[n:end], P, last, n_out, total,
+            x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, dy[n:end], P, last,
+            n_out, total,
         )  # fmt: skip
-        totals[share] = total[:, :numbers, :n_out].reshape(-1, n_out)[: KH * KW * C].reshape(dW.shape)
+        totals[share] = total[:, :numbers, :n_out].reshape(dW.shape)
 
     threads.on_all(run, shares)
     dW[...] = totals[0]
@@ -197,12 +204,12 @@ def lay_into(frame, corner, down, image):
 
 @numba.njit(**OPTIONS)
 def gather(patches, frame, down, start, KH, K):
-    """Copy each window of a frame into a row of patches."""
+    """Copy each window of a frame into a row of patches: a strip too much, which the next one overwrites."""
+    flat, numbers = patches.reshape(-1), KH * K
     for t in range(start.size):
         for i in range(KH):
-            first = start[t] + i * down
-            for k in range(K):
-                patches[t, i * K + k] = frame[first + k]
+            for k in range(0, K, STRIP):
+                copy_strip(frame, start[t] + i * down + k, flat, t * numbers + i * K + k)
 
 
 @kernel(
@@ -265,5 +272,8 @@ def gradient_kernel(x, frame, corner, down, start, KH, K, patches, begin, dy, P,
                     else:
                         for k in range(0, numbers, PLACES):
                             v = w + k * wide
-                            dW_tile(source, begin, t, first + k, count, pixels, d, n_out, flat_dW, v, wide)
+                            if numbers - k > PLACES // 2:
+                                dW_tile(source, begin, t, first + k, count, pixels, d, n_out, flat_dW, v, wide)
+                            else:
+                                low_dW_tile(source, begin, t, first + k, count, pixels, d, n_out, flat_dW, v, wide)
                         j += STRIP

@@ -26,7 +26,7 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     totals: list[Array] = [x] * len(rows)
 
     def run(share: int, r: int, end: int) -> None:
-        (part,) = _side_by_side(x[r:end])
+        (part,) = side_by_side(x[r:end])
         totals[share] = np.zeros((2, part.shape[1]))
         statistics_kernel(part, np.empty(totals[share].shape, x.dtype), totals[share])
 
@@ -45,7 +45,7 @@ def batch_norm(x: Array, g: Array, b: Array, mean: Array, var: Array, eps: float
         return textbook.batch_norm(x, g, b, mean, var, eps)
     y = np.empty(x.shape, x.dtype)
     x, scale = np.ascontiguousarray(x), g / np.sqrt(var + eps)
-    threads.on_all(lambda _, r, end: normalize_kernel(*_side_by_side(x[r:end], y[r:end], mean, scale, b)), _shares(x))
+    threads.on_all(lambda _, r, end: normalize_kernel(*side_by_side(x[r:end], y[r:end], mean, scale, b)), _shares(x))
     return y
 
 
@@ -60,7 +60,7 @@ def batch_norm_backward(
     sums = np.zeros((len(rows), 2, len(g)))
 
     def add(share: int, r: int, end: int) -> None:
-        part = _side_by_side(dy[r:end], x[r:end], mean, 1 / sigma)
+        part = side_by_side(dy[r:end], x[r:end], mean, 1 / sigma)
         total = np.zeros((2, part[0].shape[1]))
         sums_kernel(*part, np.empty(total.shape, x.dtype), total)
         sums[share] = total.reshape(2, -1, len(g)).sum(axis=1)
@@ -68,7 +68,7 @@ def batch_norm_backward(
     threads.on_all(add, rows)
     dg[...], db[...] = sums.sum(axis=0)
     vectors = mean, db / len(x), dg / (sigma * len(x)), g / sigma
-    threads.on_all(lambda _, r, end: gradient_kernel(*_side_by_side(dy[r:end], x[r:end], dx[r:end], *vectors)), rows)
+    threads.on_all(lambda _, r, end: gradient_kernel(*side_by_side(dy[r:end], x[r:end], dx[r:end], *vectors)), rows)
     return dx
 
 
@@ -76,7 +76,7 @@ def _shares(x: Array) -> list[tuple[int, int]]:
     return threads.shares(len(x), x.size * threads.PASS, BLOCK)
 
 
-def _side_by_side(*arrays: Array) -> list[Array]:
+def side_by_side(*arrays: Array) -> list[Array]:
     """Some rows (M, C) as one, up to ABREAST numbers, and vectors (C,) repeated alike: loops over 16 are short."""
     M, C = arrays[0].shape
     parts = next(k for k in (8, 4, 2, 1) if k == 1 or (M % k == 0 and k * C <= ABREAST))

@@ -67,16 +67,16 @@ def max_kernel(x, KH, KW, SH, SW, above, left, y, place):
         for p in range(y.shape[1]):
             for q in range(y.shape[2]):
                 top, side = p * SH - above, q * SW - left
+                h0, h1, v0, v1 = max(top, 0), min(top + KH, H), max(side, 0), min(side + KW, V)
                 for c in range(C):
-                    y[n, p, q, c], place[n, p, q, c] = lowest, 0
-                for h in range(max(top, 0), min(top + KH, H)):
-                    for v in range(max(side, 0), min(side + KW, V)):
-                        k = np.int16((h - top) * KW + v - side)
-                        for c in range(C):
-                            a, b = x[n, h, v, c], y[n, p, q, c]
-                            larger = not a <= b and b == b  # a NaN is taken, and then stays
-                            y[n, p, q, c] = a if larger else b
-                            place[n, p, q, c] = k if larger else place[n, p, q, c]
+                    largest, k = lowest, 0
+                    for h in range(h0, h1):
+                        for v in range(v0, v1):
+                            a = x[n, h, v, c]
+                            larger = (not a <= largest) & (largest == largest)  # a NaN is taken, and then stays
+                            largest = a if larger else largest
+                            k = (h - top) * KW + v - side if larger else k
+                    y[n, p, q, c], place[n, p, q, c] = largest, k
 
 
 @kernel(lambda T: (read(T, 4), read(int16, 4), *[int64] * 6, write(T, 4)))

@@ -32,11 +32,7 @@ def _wide() -> bool:
 WIDE = _wide()
 ROWS = 14 if WIDE else 6  # of a tile of `rows_times_W`; it divides 28 and 14, the sizes of small images
 STRIPS = 2 if WIDE else 1  # how wide a tile is where there are columns enough
-
-
-def places(strips: int) -> int:
-    """Rows of a tile of `xT_times_rows`."""
-    return (24 if WIDE else 6) // strips
+PLACES = 24 if WIDE else 6  # rows of a tile of `xT_times_rows`, a strip wide
 
 
 def python_rows_times_W(strips: int) -> Any:
@@ -52,9 +48,9 @@ def python_rows_times_W(strips: int) -> Any:
     return tile
 
 
-def python_xT_times_rows(strips: int) -> Any:
+def python_xT_times_rows(places: int, strips: int) -> Any:
     def tile(x, start, s, first, P, dy, d, n_out, dW, w, wide):
-        for r in range(places(strips)):
+        for r in range(places):
             for t in range(P):
                 row = dy[d + t * n_out :][: STRIP * strips]  # the last ones end with dy
                 dW[w + r * wide :][: row.size] += x[start[s + t] + first + r] * row
@@ -111,12 +107,33 @@ def _add_times(builder: Any, row: list[Any], number: Any, strips: list[Any]) -> 
         builder.store(builder.fadd(builder.load(total), product, flags=["contract"]), total)
 
 
+def python_copy_strip(x, i, y, j):
+    """Copy the STRIP numbers at one place of a flat array to a place in another."""
+    y[j : j + STRIP] = x[i : i + STRIP]
+
+
+@intrinsic
+def copy_strip(typing, x, i, y, j):
+    def generate(context, builder, signature, arguments):
+        x, y = _pointers(context, builder, signature, arguments, 0, 2)
+        _, i, _, j = arguments
+        (strip,) = _load(builder, builder.gep(x, [i]), 1)
+        builder.store(strip, builder.bitcast(builder.gep(y, [j]), VECTOR.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(x, int64, y, int64), generate
+
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    copy_strip = python_copy_strip  # type: ignore[assignment]
+
+
 def rows_times_W(strips: int) -> Any:
     """A function that computes a tile of y = b + x W: ROWS rows by `strips` strips of columns.
 
     y[corner + place[t + r] + j] = b[w + j] + sum_ik x[start[t + r] + i down + k] W[(i K + k) wide + w + j]: a row of
-    the tile is a pixel of y, whose window is KH rows of x, `down` apart, of K numbers side by side. K must be even. Of
-    the columns the first n_out are written; W and b have all of them. All arrays are flat.
+    the tile is a pixel of y, whose window is KH rows of x, `down` apart, of K numbers side by side. Of the columns
+    the first n_out are written; W and b have all of them. All arrays are flat.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return python_rows_times_W(strips)
@@ -154,9 +171,8 @@ def rows_times_W(strips: int) -> Any:
                 together = 4 // strips
                 with cgutils.for_range(builder, builder.udiv(K, INDEX(together))) as some:
                     add_products(builder.mul(some.index, INDEX(together)), together)
-                if together == 4:
-                    with builder.if_then(builder.trunc(builder.udiv(K, INDEX(2)), ir.IntType(1))):
-                        add_products(builder.sub(K, INDEX(2)), 2)
+                with cgutils.for_range(builder, builder.urem(K, INDEX(together))) as rest:
+                    add_products(builder.add(builder.sub(K, builder.urem(K, INDEX(together))), rest.index), 1)
             y = builder.gep(y, [corner])
             with builder.if_else(builder.icmp_signed(">=", n_out, INDEX(STRIP * strips))) as (whole, part):
                 with whole:
@@ -172,14 +188,14 @@ def rows_times_W(strips: int) -> Any:
     return tile
 
 
-def xT_times_rows(strips: int) -> Any:
-    """A function that adds x^T dy to a tile of dW: places(strips) rows by `strips` strips of columns.
+def xT_times_rows(places: int, strips: int) -> Any:
+    """A function that adds x^T dy to a tile of dW: `places` rows by `strips` strips of columns.
 
     dW[w + r wide + j] += sum_t x[start[s + t] + first + r] dy[d + t n_out + j], t from 0 to P - 1: a row of the tile is
     a place in the window, which meets as many numbers of x as dy has pixels. All arrays are flat.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return python_xT_times_rows(strips)
+        return python_xT_times_rows(places, strips)
 
     @intrinsic
     def tile(typing, x, start, s, first, P, dy, d, n_out, dW, w, wide):
@@ -187,7 +203,7 @@ def xT_times_rows(strips: int) -> Any:
             (x, start, dy, dW) = _pointers(context, builder, signature, arguments, 0, 1, 5, 8)
             _, _, s, first, P, _, d, n_out, _, w, wide = arguments
             x, start = builder.gep(x, [first]), builder.gep(start, [s])
-            rows = [builder.gep(dW, [builder.add(w, builder.mul(wide, INDEX(r)))]) for r in range(places(strips))]
+            rows = [builder.gep(dW, [builder.add(w, builder.mul(wide, INDEX(r)))]) for r in range(places)]
             totals = [[cgutils.alloca_once_value(builder, s) for s in _load(builder, row, strips)] for row in rows]
             line = cgutils.alloca_once_value(builder, builder.gep(dy, [d]))
             with cgutils.for_range(builder, P) as pixel:
