@@ -418,16 +418,16 @@ def test_images_are_looked_at():
     [
         (
             [Conv2D(1, 2, 7)],
-            r"layer 1, Conv2D\(1, 2, 7\): takes images of 7 x 7 pixels or more, but the model, gives \(6,",
+            r"layer 1, Conv2D\(1, 2, 7\): takes images of 7 x 7 pixels or more, not \(6, 7, 1\) as shape gives",
         ),
-        ([Conv2D(2, 2, 3)], r"layer 1, .*: takes images \(H, W, 2\), but the model, gives \(6, 7, 1\)"),
+        ([Conv2D(2, 2, 3)], r"layer 1, .*: takes images \(H, W, 2\), not \(6, 7, 1\) as shape gives"),
         (
             [Flatten(), Affine(41, 2)],
-            r"layer 2, Affine\(41, 2\): takes rows of 41, but layer 1, Flatten\(\), gives rows of 42",
+            r"layer 2, Affine\(41, 2\): takes rows of 41, not rows of 42 as layer 1, Flatten\(\), gives",
         ),
         (
             [GlobalAvgPool(), MaxPool2D()],
-            r"layer 2, MaxPool2D\(2\): takes images \(H, W, C\), but layer 1, Glob.* gives rows",
+            r"layer 2, MaxPool2D\(2\): takes images \(H, W, C\), not rows of 1 as layer 1, Glob.* gives",
         ),
         (
             [Residual(Conv2D(1, 2, 3))],

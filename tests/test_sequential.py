@@ -80,10 +80,10 @@ def test_nothing_touches_the_global_random_state():
 
 
 def test_sizes_that_do_not_fit_are_an_error_when_built():
-    text = r"layer 2, Affine\(128, 10\): takes rows of 128, but layer 1, Affine\(784, 64\), gives rows of 64"
+    text = r"layer 2, Affine\(128, 10\): takes rows of 128, not rows of 64 as layer 1, Affine\(784, 64\), gives"
     with pytest.raises(ValueError, match=text):
         Sequential(Affine(784, 64), Affine(128, 10))
-    with pytest.raises(ValueError, match=r"layer 4, .* but layer 1, "):
+    with pytest.raises(ValueError, match=r"layer 4, .* as layer 1, "):
         Sequential(Affine(4, 5), ReLU(), Tanh(), Affine(6, 3))
     Sequential(Affine(4, 5), Square(), Affine(6, 3))  # a learner's layer may change the width: not known before it runs
 

@@ -49,22 +49,23 @@ class Sequential(Model):
         made.layers, made.shape = layers, None if shape is None else checks.sizes("shape", shape)
         return made
 
-    def _fitting(self, shape: Shape | None) -> Iterator[Shape | None]:
-        """What comes out of each layer. Raises ValueError where one does not fit the one before it."""
-        giver = "the model"
+    def _fitting(self, shape: Shape | None, giver: str = "shape") -> Iterator[Shape | None]:
+        """What comes out of each layer. Raises ValueError where one does not fit the one before it, or what goes in."""
         for number, layer in enumerate(self.layers, 1):
             try:
                 out = layer.output_shape(shape)
             except ValueError as error:
+                if not giver:
+                    raise
                 given = f"rows of {shape[0]}" if shape and len(shape) == 1 else checks.shape_text(shape)
-                raise ValueError(f"layer {number}, {layer!r}: {error}, but {giver}, gives {given}") from None
+                raise ValueError(f"layer {number}, {layer!r}: {error}, not {given} as {giver} gives") from None
             if out is not None and out != shape:
-                giver = f"layer {number}, {layer!r}"
+                giver = f"layer {number}, {layer!r},"
             shape = out
             yield out
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        return [*self._fitting(shape)][-1]
+        return [*self._fitting(shape, giver="")][-1]  # who gives it, the model around knows
 
     def demand_dx(self, needed: bool) -> None:
         self.needs_dx = needed
