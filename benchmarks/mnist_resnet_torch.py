@@ -81,7 +81,7 @@ def train(
     for rows in torch.randperm(len(x)).split(BATCH):
         x_batch, t_batch = shifted(x.index_select(0, rows)), t.index_select(0, rows)
         y = model(scale(x_batch, memory))
-        loss = functional.cross_entropy(y, t_batch)
+        loss = functional.cross_entropy(y, t_batch, label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -4,9 +4,9 @@
     python examples/mnist_resnet.py --rows 6000 --epochs 1       a first result in under a minute
 
 Three stages of 16, 32 and 64 channels, each with a block y = f(x) + x of two 3 x 3 convolutions and batch
-normalization; the mean over all pixels; 10 scores. Smoothed labels; Adam, whose learning rate rises and falls once; five
-epochs of digits that are shifted by up to two pixels. Pictures of the training, the filters, one digit on its way through the
-network, and the mistakes go to output/.
+normalization; the mean over all pixels; 10 scores. Smoothed labels; Adam, whose learning rate rises and falls once;
+five epochs of digits that are shifted by up to two pixels. Pictures of the training, the filters, one digit on its way
+through the network, and the mistakes go to output/.
 """
 
 from __future__ import annotations
