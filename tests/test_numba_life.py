@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from conftest import LIMIT, STRICT
 import tinynn
 from tinynn import SGD, Adam, Affine, Layer, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh, backends
 from tinynn.backends.numba import compile as numba_compile
-from tinynn.backends.numba import elementary
+from tinynn.backends.numba import elementary, memory
 from tinynn.backends.numba.compile import Kernel
 
 PACKAGE = Path(tinynn.__file__).parent
@@ -241,6 +242,21 @@ def test_changed_options_are_seen(tmp_path, monkeypatch):
         other(zero, y)
     assert compiled(error_model="numpy", fastmath={"contract", "nsz"})[1:] == (0, 2)
     assert compiled(fastmath={"nsz", "contract"})[1:] == (2, 0)  # a set has no order
+
+
+def test_memory_is_kept_where_glibc_is(monkeypatch):
+    """Elsewhere, or where glibc has no such setting, nothing is done."""
+    asked = []
+    library = types.SimpleNamespace(mallopt=lambda *setting: asked.append(setting))
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: library)
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("", ""))
+    memory.keep()
+    assert asked == []
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    memory.keep()
+    assert asked == [(-1, 512 << 20), (-3, 32 << 20)]
+    del library.mallopt
+    memory.keep()
 
 
 # --- processes and threads -------------------------------------------------------------------------------------------

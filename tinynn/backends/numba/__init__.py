@@ -11,6 +11,7 @@ arguments fit one another and the kernel, and gives those that do not to the tex
 from __future__ import annotations
 
 from ..numpy import *  # noqa: F403 (an op that no kernel makes faster is the textbook's)
+from . import memory
 from .activations import relu, relu_backward, sigmoid, tanh
 from .affine import affine, affine_backward
 from .compile import prepare  # noqa: F401 (for `backends.prepare`)
@@ -25,3 +26,5 @@ __all__ = [
     "batch_statistics", "conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward", "relu", "relu_backward",
     "sgd_step", "sigmoid", "softmax_cross_entropy", "tanh",
 ]  # fmt: skip
+
+memory.keep()
