@@ -8,16 +8,16 @@ What all layers share keeps x and y as self.x and self.y (layer.py). The arithme
 backends/numpy has each with its derivation.
 """
 
-from .activations import ELU, GELU, Activation, GELUTanh, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from .affine import Affine
-from .convolution import Conv2D
-from .dropout import Dropout
-from .layer import Layer
-from .normalization import BatchNorm
-from .pooling import AvgPool2D, Flatten, GlobalAvgPool, MaxPool2D
-from .residual import Residual
+from . import activations, affine, convolution, dropout, layer, normalization, pooling, residual
+from .activations import *  # noqa: F403 (each chapter's layers: a new one is there without being listed)
+from .affine import *  # noqa: F403
+from .convolution import *  # noqa: F403
+from .dropout import *  # noqa: F403
+from .layer import *  # noqa: F403
+from .normalization import *  # noqa: F403
+from .pooling import *  # noqa: F403
+from .residual import *  # noqa: F403
 
-__all__ = [
-    "ELU", "GELU", "Activation", "Affine", "AvgPool2D", "BatchNorm", "Conv2D", "Dropout", "Flatten", "GELUTanh",
-    "GlobalAvgPool", "Layer", "LeakyReLU", "MaxPool2D", "ReLU", "Residual", "SiLU", "Sigmoid", "Softplus", "Tanh",
-]  # fmt: skip
+__all__: list[str] = []
+__all__ += activations.__all__ + affine.__all__ + convolution.__all__ + dropout.__all__ + layer.__all__
+__all__ += normalization.__all__ + pooling.__all__ + residual.__all__

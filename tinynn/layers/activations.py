@@ -6,6 +6,8 @@ from .. import checks
 from ..checks import Array
 from .layer import Layer, Shape
 
+__all__ = ["ELU", "GELU", "Activation", "GELUTanh", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
+
 
 class Activation(Layer):
     """A layer that works element by element, y = f(x): any width, the same out as in."""

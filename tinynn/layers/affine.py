@@ -8,6 +8,8 @@ from .. import checks, initializers
 from ..checks import Array
 from .layer import Layer
 
+__all__ = ["Affine"]
+
 
 class Affine(Layer):
     """y = x W + b: each of the n_out units weighs all n_in inputs and adds a bias.

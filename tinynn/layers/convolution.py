@@ -10,6 +10,8 @@ from .. import checks, initializers
 from ..checks import Array
 from .layer import Layer, Shape
 
+__all__ = ["Conv2D"]
+
 Pair = tuple[int, int]
 
 

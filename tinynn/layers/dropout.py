@@ -6,6 +6,8 @@ from .. import checks
 from ..checks import Array
 from .activations import Activation
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Activation):
     """Each number of x is dropped, set to 0, with the probability `rate`; the others are divided by 1 - rate.

@@ -13,6 +13,8 @@ from ..nesting import containers, held, used
 from .checked import check_x, recalling, remembering
 from .parameter import Parameter, as_numbers, cast
 
+__all__ = ["Layer"]
+
 Shape = tuple[int | None, ...]  # of one example; None: a size that is not known yet
 
 

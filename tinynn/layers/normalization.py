@@ -8,6 +8,8 @@ from .. import checks
 from ..checks import Array
 from .layer import Layer, Shape
 
+__all__ = ["BatchNorm"]
+
 
 class BatchNorm(Layer):
     """y = g (x - mean) / sqrt(var + eps) + b: each of n features with mean 0 and variance 1 over the batch.

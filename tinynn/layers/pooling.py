@@ -9,6 +9,8 @@ from ..checks import Array
 from .convolution import Pair, Windowed
 from .layer import Layer, Shape
 
+__all__ = ["AvgPool2D", "Flatten", "GlobalAvgPool", "MaxPool2D"]
+
 
 class Pool(Windowed):
     """A window of `size` pixels; the stride is the size, unless it is said."""

@@ -6,6 +6,8 @@ from .. import checks
 from ..checks import Array
 from .layer import Layer, Shape
 
+__all__ = ["Residual"]
+
 
 class Residual(Layer):
     """y = f(x) + x: the layers f learn what is to be added to x, and the gradient has a way past them.
