@@ -735,7 +735,9 @@ def _(w, key):
                     "uniform": lambda: size * (2 * rng.random(shape) - 1)}[key]()  # fmt: skip
         if key == "zeros":
             return np.zeros(shape)
-        variance = 2 / shape[0] if "kaiming" in key else 2 / (shape[0] + shape[-1])
+        pixels = math.prod(shape[:-2])
+        n_in, n_out = (shape[0], shape[0]) if len(shape) == 1 else (pixels * shape[-2], pixels * shape[-1])
+        variance = 2 / n_in if "kaiming" in key else 2 / (n_in + n_out)
         if key.endswith("normal"):
             return rng.normal(0, math.sqrt(variance), shape)
         return rng.uniform(-math.sqrt(3 * variance), math.sqrt(3 * variance), shape)

@@ -35,8 +35,8 @@ def accuracy(y: Array, t: Array) -> float:
     Raises TypeError or ValueError where y and t do not fit each other, or y has one column, which is always the largest
     and says nothing.
     """
-    several = not isinstance(y, type) and getattr(y, "ndim", 0) > 2
-    if several and getattr(t, "shape", None) in (y.shape, y.shape[:-1]):  # each position is a row
+    arrays = type(y).__name__ == "ndarray" and type(t) is type(y)  # others are named below
+    if arrays and y.ndim > 2 and t.shape in (y.shape, y.shape[:-1]):  # each position is a row
         y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1, *t.shape[y.ndim - 1 :])
     _check_classes(y, t)
     return (_labels(y) == _labels(t)).mean()

@@ -19,6 +19,8 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0). Slope 1 for x > 0, else 0: gradients pass undiminished through the units that are on."""
 
+    only_reads = True
+
     def forward(self, x: Array) -> Array:
         return self.ops.relu(x)
 
@@ -29,6 +31,8 @@ class ReLU(Activation):
 class Sigmoid(Activation):
     """y = 1 / (1 + e^-x), in (0, 1). Slope y (1 - y), at most 1/4: a deep stack of them starves its first layers."""
 
+    only_reads = True
+
     def forward(self, x: Array) -> Array:
         return self.ops.sigmoid(x)
 
@@ -38,6 +42,8 @@ class Sigmoid(Activation):
 
 class Tanh(Activation):
     """y = tanh x, in (-1, 1). Slope 1 - y^2: at most 1, near 0 where |x| is large."""
+
+    only_reads = True
 
     def forward(self, x: Array) -> Array:
         return self.ops.tanh(x)

@@ -22,6 +22,7 @@ class Affine(Layer):
     """
 
     parameters = ("W", "b")
+    only_reads = True
     n_in: int
     n_out: int
     W: Array

@@ -31,6 +31,7 @@ def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callab
         last = self._forward
         same = last is not None and type(x) is last[0] and x.dtype is last[1] and x.shape == last[2]
         if not same:
+            self._forward = None
             check_x(self, x)
         self.x, self.y = x, None
         y = run(self, x)
@@ -90,7 +91,6 @@ def _with_bases(method: Callable[..., Any], derived: bool) -> Callable[..., Any]
 
 def check_x(layer: Layer, x: Any) -> None:
     """Raise where x is not what the layer takes; build the layer by its first x."""
-    layer._forward = None
     ops = layer.ops or backends.load()
     right = type(x) is ops.xp.ndarray and x.ndim >= 2
     if not (right and (x.dtype == layer.dtype or (layer.dtype is None and x.dtype in checks.REALS))):

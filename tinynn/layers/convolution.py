@@ -96,6 +96,7 @@ class Conv2D(Windowed):
     """
 
     parameters: tuple[str, ...] = ("W", "b")
+    only_reads = True
     n_in: int
     n_out: int
     W: Array

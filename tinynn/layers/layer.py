@@ -70,8 +70,10 @@ class Layer(backends.ByName):
     arrays: dict[str, Array] = {}  # by name: parameters, gradients, buffers  # noqa: RUF012 (replaced, never written to)
     x: Any = None
     y: Any = None
+    only_reads = False  # whether forward, as this class defines it, changes nothing in self: then use needs no copy
     is_layer = True
     checked = True  # whether what layers share is around forward and backward
+    _computes: Any = None  # forward without the checks around it
     _forward: Any = None  # (type, dtype, x's shape, y's shape) of the last forward, if there was one
     _inside = False  # while a forward or backward runs that may call that of its base class
     _of_bases: dict[type, tuple[Array, Array]] = {}  # x and y of super().forward(x)  # noqa: RUF012 (as arrays)
@@ -92,6 +94,8 @@ class Layer(backends.ByName):
             if not isinstance(getattr(cls, attribute, None), Parameter):
                 setattr(cls, attribute, Parameter())
                 cls.__dict__[attribute].__set_name__(cls, attribute)
+        if "forward" in cls.__dict__:
+            cls.only_reads, cls._computes = cls.__dict__.get("only_reads", False), cls.__dict__["forward"]
         for name, around in (("forward", remembering), ("backward", recalling)):
             if cls.checked and name in cls.__dict__:
                 derived = getattr(super(cls, cls), name) is not getattr(Layer, name)  # and may call super's
@@ -109,6 +113,9 @@ class Layer(backends.ByName):
         """y = f(x) without a trace: forward runs on a copy, so a pending backward is undisturbed."""
         if self.ops is None:
             check_x(self, x)  # and build
+        if self.only_reads and "forward" not in self.__dict__:
+            check_x(self, x)
+            return self._computes(x)
         y: Array = used(self).forward(x)
         return y
 
