@@ -125,7 +125,7 @@ def weights(weight, y):
     if weight is None:
         return None
     w = floats(weight, y.dtype, len(y))
-    demand(np.all(w >= 0) and 0 < w.sum() < np.finfo(y.dtype).max)
+    demand(np.all(w >= 0) and 0 < w.sum() < np.inf)
     return w
 
 
@@ -830,7 +830,7 @@ def _(w, key):
             real(lr, 0),
             whole(every, 1),
             real(factor, 0),
-            whole(epochs, 1),
+            whole(epochs, 0 if name == "warm_up" else 1),
             real(least, 0),
         )
         try:
