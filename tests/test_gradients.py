@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from oracles import (
@@ -47,6 +47,7 @@ def test_every_loss_has_a_case():
 
 
 @pytest.mark.parametrize("cls", LAYERS)
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data(), N=sizes, seed=seeds)
 def test_layer(cls, cpu, data, N, seed):
     """Tables, sequences and images; kernels, strides and paddings of every kind; random scales and shifts."""
