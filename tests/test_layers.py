@@ -378,3 +378,26 @@ def test_own_layers_work_inside_a_model(rng):
     from oracles import central_differences, relative_error
 
     assert relative_error(model.grads, central_differences(lambda: model(x).sum(), model.params)) < 1e-7
+
+
+def test_use_without_a_copy_is_for_classes_that_say_so():
+    """Affine and others only read from themselves; what is derived from them may keep something, and is copied."""
+
+    class Keeps(ReLU):
+        def forward(self, x):
+            self.seen = x
+            return super().forward(x)
+
+    class Renamed(Affine):
+        pass
+
+    x = np.float32([[1, -2, 3]])
+    layer, plain = Keeps(), ReLU()
+    assert np.array_equal(layer(x), plain(x)) and not hasattr(layer, "seen") and plain.x is None
+    assert ReLU.only_reads and Renamed.only_reads and not Keeps.only_reads
+    plain.forward(x)
+    with pytest.raises(TypeError, match="x must be"):
+        plain([[1.0]])
+    assert np.array_equal(plain.backward(x), [[1, 0, 3]])  # a wrong use does not disturb a pending backward, either
+    plain.forward = lambda x: 2 * x  # as who listens to a layer does
+    assert np.array_equal(plain(x), 2 * x)
