@@ -13,8 +13,10 @@ import subprocess
 import sys
 import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from conftest import LIMIT, STRICT
@@ -319,6 +321,35 @@ def test_threads_train_and_predict_at_once(rng):
         thread.join(timeout=LIMIT)
     for ours, theirs in zip(expected, got):
         assert theirs is not None and all(np.array_equal(a, b) for a, b in zip(ours, theirs))
+
+
+@needs_kernels
+def test_threads_may_call_a_kernel_before_it_is_compiled(tmp_path, monkeypatch):
+    """While it is compiled for one dtype, others call it for that and for another."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))  # so nothing is found there
+
+    def double(x, y):
+        for i in range(x.size):
+            y[i] = 2 * x[i]
+
+    twice, begin = (
+        numba_compile.kernel(lambda T: (numba_compile.read(T), numba_compile.write(T)))(double),
+        threading.Barrier(8),
+    )
+
+    def call(number):
+        begin.wait(timeout=LIMIT)
+        if number < 2:
+            twice.compile(np.dtype(np.float64))
+        x = np.arange(5, dtype=(np.float32, np.float64)[number % 2])
+        for _ in range(300):
+            y = np.empty_like(x)
+            twice(x, y)
+            assert np.array_equal(y, 2 * x)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(8)))
+    assert twice.compiled == {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 # --- arrays of every layout ------------------------------------------------------------------------------------------

@@ -85,24 +85,23 @@ class Kernel:
                 return
             wanted = [self.signatures[known] for known in (*self.compiled, dtype)]
             try:
-                self.code = self._compiled(self.code, wanted[-1:])
+                self.code = self._compiled(wanted, cache=True)
             except Exception as error:
                 self._warn(error)
                 try:
                     self._fresh(cache=True).recompile()  # with nothing compiled yet: empties its cache
-                    self.code = self._compiled(self._fresh(cache=True), wanted)
+                    self.code = self._compiled(wanted, cache=True)
                 except Exception:
-                    self.code = self._compiled(self._fresh(), wanted)  # raises again if the cache was not to blame
+                    self.code = self._compiled(wanted)  # raises again if the cache was not to blame
             self.compiled.add(dtype)
             self._tell()
 
     def _fresh(self, **options: Any) -> Any:
         return numba.njit(**OPTIONS, **options)(self.function)
 
-    def _compiled(self, code: Any, signatures: list[tuple[Any, ...]]) -> Any:
-        """The code, with some more signatures, and none but those that it was told."""
-        code = code or self._fresh(cache=True)
-        code.disable_compile(False)
+    def _compiled(self, signatures: list[tuple[Any, ...]], **options: Any) -> Any:
+        """Code for these signatures and no others: other threads may call what was there until it is complete."""
+        code = self._fresh(**options)
         for signature in signatures:
             code.compile(signature)
         code.disable_compile()
