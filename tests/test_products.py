@@ -303,8 +303,8 @@ def test_rows_are_shared_out_among_threads(monkeypatch, rng):
 
 
 def test_an_error_in_a_thread_is_raised(monkeypatch):
-    def run(number, first, end):
-        if number == 1:
+    def run(first, end):
+        if first == 1:
             raise MemoryError("no room")
 
     with pytest.raises(MemoryError, match="no room"):

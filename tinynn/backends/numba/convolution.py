@@ -9,6 +9,7 @@ time is copied into a frame of zeros, the padding, and stays in the processor's 
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numba
@@ -17,6 +18,7 @@ from numba import float32, int64
 
 from ...checks import Array
 from .. import numpy as textbook
+from ..numpy import windows
 from ..numpy.windows import Pair
 from . import threads, tiles
 from .affine import sum_of_rows
@@ -40,18 +42,18 @@ class Windows(NamedTuple):
     down: int  # from one row of the frame to the next
     corner: int  # where the image begins
     start: Array  # where each window begins, and once more the last one until there are ROWS
-    pixels: int  # how many windows there are
+    shape: Pair  # how many windows there are, down and across
 
 
 @functools.lru_cache(500)
-def windows(shape: tuple[int, ...], kernel: Pair, first: Pair, step: Pair, count: Pair) -> Windows:
+def windows_at(shape: tuple[int, ...], kernel: Pair, first: Pair, step: Pair, count: Pair) -> Windows:
     """Windows of images (H, V, C): `count` of them down and across, `step` pixels apart, the first one at `first`."""
     (H, V, C), (top, left) = shape, (max(0, -f) for f in first)
     below, right = (max(0, f + (n - 1) * s + k - size) for f, n, s, k, size in zip(first, count, step, kernel, shape))
     width = left + V + right
     rows, columns = (f + side + np.arange(n) * s for f, side, n, s in zip(first, (top, left), count, step))
     start = at_least_a_tile((rows[:, None] * width + columns).ravel() * C)
-    return Windows((top + H + below) * width * C, width * C, (top * width + left) * C, start, count[0] * count[1])
+    return Windows((top + H + below) * width * C, width * C, (top * width + left) * C, start, count)
 
 
 @functools.lru_cache(500)
@@ -74,14 +76,14 @@ def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: 
         bias[:n_out] = b
     x, y = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), y.reshape(len(y), -1)
 
-    def run(_: int, n: int, end: int) -> None:
+    def run(n: int, end: int) -> None:
         frame, (patches, begin) = np.zeros(where.frame + STRIP, x.dtype), room_for_patches(KH, KW * C, where)
         slide_kernel(
             x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, lines, bias, y[n:end],
             place, n_out,
         )  # fmt: skip
 
-    threads.on_all(run, threads.shares(len(x), len(x) * where.pixels * lines.size))
+    threads.on_all(run, threads.shares(len(x), len(x) * math.prod(where.shape) * lines.size))
 
 
 def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
@@ -97,16 +99,9 @@ def conv2d(x: Array, W: Array, b: Array | None, stride: Pair, padding: tuple[Pai
     where = _windows_of(x, W, stride, padding)
     if where is None or not (b is None or (b.shape == W.shape[3:] and b.dtype == x.dtype)):
         return textbook.conv2d(x, W, b, stride, padding)
-    count = _count(x, W, stride, padding)
-    y = np.empty((len(x), *count, W.shape[3]), x.dtype)
-    slide(x, W, b, where, y, places(count, count[1] * W.shape[3], W.shape[3]))
+    n_out, y = W.shape[3], np.empty((len(x), *where.shape, W.shape[3]), x.dtype)
+    slide(x, W, b, where, y, places(where.shape, where.shape[1] * n_out, n_out))
     return y
-
-
-def _count(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Pair:
-    """Pixels of y, down and across."""
-    down, across = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:], padding, W.shape, stride))
-    return down, across
 
 
 def _windows_of(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Windows | None:
@@ -114,9 +109,9 @@ def _windows_of(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) ->
     fit = (
         x.ndim == W.ndim == 4 and x.shape[3] == W.shape[2] and x.dtype == W.dtype == np.float32 and x.size * W.size > 0
     )
-    if not fit or min(count := _count(x, W, stride, padding)) < 1:
+    if not fit or min(count := windows.count(x.shape, W.shape[:2], stride, padding)) < 1:
         return None
-    return windows(x.shape[1:], W.shape[:2], (-padding[0][0], -padding[1][0]), stride, count)
+    return windows_at(x.shape[1:], W.shape[:2], (-padding[0][0], -padding[1][0]), stride, count)
 
 
 def conv2d_backward(
@@ -130,7 +125,7 @@ def conv2d_backward(
     need_dx: bool = True,
 ) -> Array | None:
     where = _windows_of(x, W, stride, padding)
-    fit = where is not None and dy.shape == (len(x), *_count(x, W, stride, padding), W.shape[3])
+    fit = where is not None and dy.shape == (len(x), *where.shape, W.shape[3])
     fit = fit and dW.shape == W.shape and (db is None or db.shape == W.shape[3:]) and dy.dtype == dW.dtype == x.dtype
     if where is None or not fit or (need_dx and not np.isfinite(W).all()):  # there 0 W, the frame's part, would be NaN
         return textbook.conv2d_backward(dy, x, W, dW, db, stride, padding, need_dx)
@@ -146,28 +141,23 @@ def conv2d_backward(
 
 def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
     KH, KW, C, n_out = dW.shape
-    wide, P = -(-n_out // STRIP) * STRIP, where.pixels
+    wide, P = -(-n_out // STRIP) * STRIP, math.prod(where.shape)
     x, dy = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), dy.reshape(len(dy), -1)
-    shares = threads.shares(len(x), dy.size * KH * KW * C)
-    totals: list[Array] = [dW] * len(shares)
 
-    def run(share: int, n: int, end: int) -> None:
+    def run(n: int, end: int) -> Array:
         patches, begin = room_for_patches(KH, KW * C, where)
         rows, numbers = (1, patches.shape[1]) if patches.size else (KH, KW * C)
         total = np.zeros((rows, numbers + PLACES, wide), x.dtype)  # a tile may reach past the end
         last = np.zeros(P * n_out + WIDE, x.dtype)  # the last image of dy: strips may reach past its end
         last[: P * n_out] = dy[end - 1]
         frame = np.zeros(where.frame + PLACES + STRIP, x.dtype)
-        gradient_kernel(
+        dW_kernel(
             x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, dy[n:end], P, last,
             n_out, total,
         )  # fmt: skip
-        totals[share] = total[:, :numbers, :n_out].reshape(dW.shape)
+        return total[:, :numbers, :n_out].reshape(dW.shape)
 
-    threads.on_all(run, shares)
-    dW[...] = totals[0]
-    for total in totals[1:]:
-        dW += total
+    dW[...] = functools.reduce(np.add, threads.on_all(run, threads.shares(len(x), dy.size * KH * KW * C)))
 
 
 def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
@@ -188,25 +178,23 @@ def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, pad
                 continue
             JH, JV = turned.shape[:2]
             count = -(-(H - h) // stride[0]), -(-(V - v) // stride[1])
-            where = windows(dy.shape[1:], (JH, JV), (p - JH + 1, q - JV + 1), (1, 1), count)
+            where = windows_at(dy.shape[1:], (JH, JV), (p - JH + 1, q - JV + 1), (1, 1), count)
             slide(dy, turned, None, where, dx, places(count, stride[0] * V * C, stride[1] * C, (h * V + v) * C))
     return dx
 
 
 @numba.njit(**OPTIONS)
-def lay_into(frame, corner, down, image):
-    """Copy an image (H, V C) into its frame."""
+def frame_image(image, frame, corner, down, patches, start, KH, K):
+    """Copy an image (H, V C) into its frame; if there are patches, each window into a row of them.
+
+    Of a window's row a strip too much is copied, which the next one overwrites.
+    """
     for h in range(image.shape[0]):
         first = corner + h * down
         for k in range(image.shape[1]):
             frame[first + k] = image[h, k]
-
-
-@numba.njit(**OPTIONS)
-def gather(patches, frame, down, start, KH, K):
-    """Copy each window of a frame into a row of patches: a strip too much, which the next one overwrites."""
     flat, numbers = patches.reshape(-1), KH * K
-    for t in range(start.size):
+    for t in range(start.size if patches.size > 0 else 0):
         for i in range(KH):
             for k in range(0, K, STRIP):
                 copy_strip(frame, start[t] + i * down + k, flat, t * numbers + i * K + k)
@@ -226,9 +214,7 @@ def slide_kernel(x, frame, corner, down, start, KH, K, patches, begin, W, b, y, 
     if patches.size > 0:
         source, rows, numbers = patches.reshape(-1), 1, patches.shape[1]
     for n in range(len(x)):
-        lay_into(frame, corner, down, x[n])
-        if patches.size > 0:
-            gather(patches, frame, down, start, KH, K)
+        frame_image(x[n], frame, corner, down, patches, start, KH, K)
         j = 0
         while j < wide:
             for t in range(0, start.size, ROWS):
@@ -248,16 +234,14 @@ def slide_kernel(x, frame, corner, down, start, KH, K, patches, begin, W, b, y, 
     ),
     floats=(float32,), helpers=tiles,
 )  # fmt: skip
-def gradient_kernel(x, frame, corner, down, start, KH, K, patches, begin, dy, P, last, n_out, dW):
+def dW_kernel(x, frame, corner, down, start, KH, K, patches, begin, dy, P, last, n_out, dW):
     """dW = x^T dy, image by image: a tile of dW stays in registers while all pixels of an image pass by."""
     rows, size, wide = dW.shape
     source, flat_dW, numbers, chunk = frame, dW.reshape(-1), K, max(1, IN_CACHE // n_out)
     if patches.size > 0:
         source, numbers = patches.reshape(-1), patches.shape[1]
     for n in range(len(x)):
-        lay_into(frame, corner, down, x[n])
-        if patches.size > 0:
-            gather(patches, frame, down, start, KH, K)
+        frame_image(x[n], frame, corner, down, patches, start, KH, K)
         pixels = dy[n] if n < len(x) - 1 else last
         for t in range(0, P, chunk):
             for i in range(rows):

@@ -23,17 +23,17 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
         return textbook.batch_statistics(x)
     x = np.ascontiguousarray(x)
     rows = _shares(x)
-    totals: list[Array] = [x] * len(rows)
 
-    def run(share: int, r: int, end: int) -> None:
+    def run(r: int, end: int) -> Array:
         (part,) = side_by_side(x[r:end])
-        totals[share] = np.zeros((2, part.shape[1]))
-        statistics_kernel(part, np.empty(totals[share].shape, x.dtype), totals[share])
+        total = np.zeros((2, part.shape[1]))
+        statistics_kernel(part, np.empty(total.shape, x.dtype), total)
+        return total.reshape(2, -1, x.shape[1])
 
-    threads.on_all(run, rows)
+    totals = threads.on_all(run, rows)
     # One mean and variance for the rows of each share and of each place side by side, put together as in the kernel.
-    means, variances = np.concatenate([total.reshape(2, -1, x.shape[1]) for total in totals], axis=1)
-    parts = [total.size // (2 * x.shape[1]) for total in totals]
+    means, variances = np.concatenate(totals, axis=1)
+    parts = [total.shape[1] for total in totals]
     share_of = np.concatenate([np.full((n, 1), (end - r) / (n * len(x))) for n, (r, end) in zip(parts, rows)])
     mean = (share_of * means).sum(axis=0)
     var = (share_of * (variances + (means - mean) ** 2)).sum(axis=0)
@@ -45,7 +45,7 @@ def batch_norm(x: Array, g: Array, b: Array, mean: Array, var: Array, eps: float
         return textbook.batch_norm(x, g, b, mean, var, eps)
     y = np.empty(x.shape, x.dtype)
     x, scale = np.ascontiguousarray(x), g / np.sqrt(var + eps)
-    threads.on_all(lambda _, r, end: normalize_kernel(*side_by_side(x[r:end], y[r:end], mean, scale, b)), _shares(x))
+    threads.on_all(lambda r, end: normalize_kernel(*side_by_side(x[r:end], y[r:end], mean, scale, b)), _shares(x))
     return y
 
 
@@ -57,18 +57,16 @@ def batch_norm_backward(
     dx, sigma = np.empty(x.shape, x.dtype), np.sqrt(var + eps)
     dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
     rows = _shares(x)
-    sums = np.zeros((len(rows), 2, len(g)))
 
-    def add(share: int, r: int, end: int) -> None:
+    def add(r: int, end: int) -> Array:
         part = side_by_side(dy[r:end], x[r:end], mean, 1 / sigma)
         total = np.zeros((2, part[0].shape[1]))
         sums_kernel(*part, np.empty(total.shape, x.dtype), total)
-        sums[share] = total.reshape(2, -1, len(g)).sum(axis=1)
+        return total.reshape(2, -1, len(g)).sum(axis=1)
 
-    threads.on_all(add, rows)
-    dg[...], db[...] = sums.sum(axis=0)
+    dg[...], db[...] = np.sum(threads.on_all(add, rows), axis=0)
     vectors = mean, db / len(x), dg / (sigma * len(x)), g / sigma
-    threads.on_all(lambda _, r, end: gradient_kernel(*side_by_side(dy[r:end], x[r:end], dx[r:end], *vectors)), rows)
+    threads.on_all(lambda r, end: gradient_kernel(*side_by_side(dy[r:end], x[r:end], dx[r:end], *vectors)), rows)
     return dx
 
 

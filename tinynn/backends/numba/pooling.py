@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numba import int16, int64
 
 from ...checks import REALS, Array
 from .. import numpy as textbook
+from ..numpy import windows
 from ..numpy.windows import Pair
-from .compile import kernel, read, write
+from .compile import OPTIONS, kernel, read, write
 
 Padding = tuple[Pair, Pair]
 
@@ -56,8 +58,15 @@ def _shape(
     """Shape of y for x of shape `images`; None where they are none, or the kernels have no such numbers."""
     if len(images) != 4 or numbers.dtype not in REALS or max(size) > 100:
         return None
-    down, across = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(images[1:], padding, size, stride))
-    return (images[0], down, across, images[3]) if min(down, across) > 0 else None
+    count = windows.count(images, size, stride, padding)
+    return (images[0], *count, images[3]) if min(count) > 0 else None
+
+
+@numba.njit(**OPTIONS)
+def inside(first, size, pixels):
+    """Where the part of a window begins and ends that lies in the image."""
+    begin = max(first, 0)
+    return begin, max(min(first + size, pixels), begin)
 
 
 @kernel(lambda T: (read(T, 4), *[int64] * 6, write(T, 4), write(int16, 4)))
@@ -71,10 +80,10 @@ def max_kernel(x, KH, KW, SH, SW, above, left, y, place):
     for n in range(N):
         for p in range(P):
             top = p * SH - above
-            h0, h1 = max(top, 0), min(top + KH, H)
+            h0, h1 = inside(top, KH, H)
             for q in range(Q):
                 side = q * SW - left
-                v0, v1 = max(side, 0), min(side + KW, V)
+                v0, v1 = inside(side, KW, V)
                 whole = h1 - h0 == KH and v1 - v0 == KW
                 for c in range(C):
                     largest, k = lowest, 0
@@ -118,14 +127,13 @@ def avg_kernel(x, KH, KW, SH, SW, above, left, y):
     for n in range(len(y)):
         for p in range(y.shape[1]):
             for q in range(y.shape[2]):
-                top, side = p * SH - above, q * SW - left
-                rows, columns = min(top + KH, H) - max(top, 0), min(side + KW, V) - max(side, 0)
-                for h in range(max(top, 0), min(top + KH, H)):
-                    for v in range(max(side, 0), min(side + KW, V)):
+                (h0, h1), (v0, v1) = inside(p * SH - above, KH, H), inside(q * SW - left, KW, V)
+                for h in range(h0, h1):
+                    for v in range(v0, v1):
                         for c in range(C):
                             y[n, p, q, c] += x[n, h, v, c]
                 for c in range(C):
-                    y[n, p, q, c] /= x.dtype.type(max(rows, 0) * max(columns, 0))
+                    y[n, p, q, c] /= x.dtype.type((h1 - h0) * (v1 - v0))
 
 
 @kernel(lambda T: (read(T, 4), *[int64] * 6, write(T, 4)))
@@ -134,10 +142,9 @@ def avg_backward_kernel(dy, KH, KW, SH, SW, above, left, dx):
     for n in range(len(dy)):
         for p in range(dy.shape[1]):
             for q in range(dy.shape[2]):
-                top, side = p * SH - above, q * SW - left
-                rows, columns = min(top + KH, H) - max(top, 0), min(side + KW, V) - max(side, 0)
-                pixels = dy.dtype.type(max(rows, 0) * max(columns, 0))
-                for h in range(max(top, 0), min(top + KH, H)):
-                    for v in range(max(side, 0), min(side + KW, V)):
+                (h0, h1), (v0, v1) = inside(p * SH - above, KH, H), inside(q * SW - left, KW, V)
+                pixels = dy.dtype.type((h1 - h0) * (v1 - v0))
+                for h in range(h0, h1):
+                    for v in range(v0, v1):
                         for c in range(C):
                             dx[n, h, v, c] += dy[n, p, q, c] / pixels

@@ -2,8 +2,8 @@
 
 They are threads of Python's, which wait asleep, and run kernels, which need no lock. So they do not fight with those of
 BLAS, as numba's own would, which wait by turning round and round. To wake one and to wait for it takes 0.05 to 0.1 ms:
-what takes less than some times that stays on one thread. Shares depend on the number of threads and
-the shapes alone, and sums over shares are taken in their order: the same bits for the same number of threads.
+what takes less than some times that stays on one thread. Shares depend on the number of threads and the shapes alone,
+and sums over shares are taken in their order: the same bits for the same number of threads.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numba
 
@@ -20,6 +21,7 @@ from ...checks import Array
 COUNT = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # as many as cores, or what the variable says
 WORTH = 10e6  # multiplications (0.1 to 0.2 ms): less is not worth waking a thread for
 PASS = 16  # multiplications that take as long as one number's way from memory and back
+Result = TypeVar("Result")
 _pool: ThreadPoolExecutor | None = None
 
 
@@ -30,26 +32,22 @@ def shares(N: int, work: float, unit: int = 1) -> list[tuple[int, int]]:
     return list(itertools.pairwise(ends))
 
 
-def on_all(run: Callable[[int, int, int], None], shares: list[tuple[int, int]]) -> None:
-    """run(number, first, end) for each share, the first one in this thread."""
+def on_all(run: Callable[[int, int], Result], shares: list[tuple[int, int]]) -> list[Result]:
+    """run(first, end) for each share, the first one in this thread; what each gives."""
     global _pool
-    others = []
-    if len(shares) > 1:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(COUNT - 1, "tinynn")
-        others = [_pool.submit(run, number, *share) for number, share in enumerate(shares) if number > 0]
-    run(0, *shares[0])
-    for other in others:
-        other.result()
+    if len(shares) > 1 and _pool is None:
+        _pool = ThreadPoolExecutor(COUNT - 1, "tinynn")
+    others = [_pool.submit(run, *share) for share in shares[1:]] if _pool else []
+    return [run(*shares[0]), *(other.result() for other in others)]
 
 
 def element_by_element(kernel: Callable[..., None], *arrays: Array) -> None:
     """kernel(*arrays), where each number is the work of the same one in each of the flat arrays."""
     size = arrays[0].size
-    if size * PASS < 2 * WORTH:
+    if size * PASS < 2 * WORTH:  # too few to share: a small network's step has no time for asking
         kernel(*arrays)
     else:
-        on_all(lambda _, i, end: kernel(*(a[i:end] for a in arrays)), shares(size, size * PASS, 16))
+        on_all(lambda i, end: kernel(*(a[i:end] for a in arrays)), shares(size, size * PASS, 16))
 
 
 def _forget() -> None:

@@ -15,6 +15,12 @@ from ...checks import Array
 Pair = tuple[int, int]
 
 
+def count(images: tuple[int, ...], kernel: Pair, stride: Pair, padding: tuple[Pair, Pair] = ((0, 0), (0, 0))) -> Pair:
+    """How many windows images of shape (N, H, V, C) have, down and across; 0 or less where the kernel is larger."""
+    down, across = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(images[1:3], padding, kernel, stride))
+    return down, across
+
+
 def taps(x: Array, kernel: Pair, stride: Pair) -> Iterator[tuple[int, int, Array]]:
     """For each place (i, j) of the kernel the pixels of x that it meets, one for each pixel of y, as a view of x.
 
@@ -23,7 +29,7 @@ def taps(x: Array, kernel: Pair, stride: Pair) -> Iterator[tuple[int, int, Array
     x (N, H, V, C), kernel (KH, KW), stride (SH, SW) -> KH KW views (N, PH, PV, C).
     """
     (KH, KW), (SH, SW) = kernel, stride
-    PH, PV = ((size - k) // s + 1 for size, k, s in zip(x.shape[1:3], kernel, stride))
+    PH, PV = count(x.shape, kernel, stride)
     for i in range(KH):
         for j in range(KW):
             yield i, j, x[:, i : i + SH * (PH - 1) + 1 : SH, j : j + SW * (PV - 1) + 1 : SW]
