@@ -35,8 +35,8 @@ def accuracy(y: Array, t: Array) -> float:
     Raises TypeError or ValueError where y and t do not fit each other, or y has one column, which is always the largest
     and says nothing.
     """
-    arrays = type(y).__name__ == "ndarray" and type(t) is type(y)  # others are named below
-    if arrays and y.ndim > 2 and t.shape in (y.shape, y.shape[:-1]):  # each position is a row
+    _check_kinds(y, t)
+    if y.ndim > 2 and t.shape in (y.shape, y.shape[:-1]):  # each position is a row
         y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1, *t.shape[y.ndim - 1 :])
     _check_classes(y, t)
     return (_labels(y) == _labels(t)).mean()
@@ -172,13 +172,18 @@ def mean_absolute_error(y: Array, t: Array) -> float:
 # --- what is demanded of y and t -------------------------------------------------------------------------------------
 
 
-def _check_arrays(y: Any, t: Any) -> None:
+def _check_kinds(y: Any, t: Any) -> None:
     """Raise where the two are not both NumPy's arrays or both CuPy's. A subclass would lose what it adds, as a mask."""
     if type(y).__name__ != "ndarray":
         raise TypeError(f"y must be a numpy array, not {checks.describe(y)}")
     if type(t) is not type(y):
         kind = type(y).__module__.partition(".")[0]
         raise TypeError(f"t must be a {kind} array like y, not {checks.describe(t)}")
+
+
+def _check_arrays(y: Any, t: Any) -> None:
+    """Raise where the two are not arrays of one kind, with rows."""
+    _check_kinds(y, t)
     for thing, a in (("y", y), ("t", t)):
         if a.ndim not in (1, 2) or a.size == 0:
             raise ValueError(f"{thing} must have a row for each example, (N,) or (N, D), not shape {a.shape}")

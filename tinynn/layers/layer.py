@@ -73,7 +73,6 @@ class Layer(backends.ByName):
     only_reads = False  # whether forward, as this class defines it, changes nothing in self: then use needs no copy
     is_layer = True
     checked = True  # whether what layers share is around forward and backward
-    _computes: Any = None  # forward without the checks around it
     _forward: Any = None  # (type, dtype, x's shape, y's shape) of the last forward, if there was one
     _inside = False  # while a forward or backward runs that may call that of its base class
     _of_bases: dict[type, tuple[Array, Array]] = {}  # x and y of super().forward(x)  # noqa: RUF012 (as arrays)
@@ -95,7 +94,7 @@ class Layer(backends.ByName):
                 setattr(cls, attribute, Parameter())
                 cls.__dict__[attribute].__set_name__(cls, attribute)
         if "forward" in cls.__dict__:
-            cls.only_reads, cls._computes = cls.__dict__.get("only_reads", False), cls.__dict__["forward"]
+            cls.only_reads = cls.__dict__.get("only_reads", False)
         for name, around in (("forward", remembering), ("backward", recalling)):
             if cls.checked and name in cls.__dict__:
                 derived = getattr(super(cls, cls), name) is not getattr(Layer, name)  # and may call super's
@@ -110,13 +109,11 @@ class Layer(backends.ByName):
         raise NotImplementedError(f"{self.where}: a layer must define backward(self, dy)")
 
     def __call__(self, x: Array) -> Array:
-        """y = f(x) without a trace: forward runs on a copy, so a pending backward is undisturbed."""
-        if self.ops is None:
+        """y = f(x) without a trace: a pending backward is undisturbed. Unless forward only reads, it runs on a copy."""
+        reads = self.only_reads and "forward" not in self.__dict__  # where there is one, somebody listens
+        if reads or self.ops is None:
             check_x(self, x)  # and build
-        if self.only_reads and "forward" not in self.__dict__:
-            check_x(self, x)
-            return self._computes(x)
-        y: Array = used(self).forward(x)
+        y: Array = self.forward.__wrapped__(self, x) if reads else used(self).forward(x)  # type: ignore[attr-defined]
         return y
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
