@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import AvgPool2D, Conv2D, Flatten, GlobalAvgPool, MaxPool2D
-from .affine import products
+from .affine import db, products
 from .formula import FIRST, MOST_TERMS, Formula, Number, joined, total
 from .lines import Index, at, place, wide
 from .record import Call
@@ -86,13 +86,6 @@ def conv_dW(call: Call, index: Index) -> Formula:
         x[n, h, v, c], dy[n, p, q, o],
         lambda k: at("x", x, n[k], h[k], v[k], c), lambda k: at("dL/dy", dy, n[k], p[k], q[k], o),
     )  # fmt: skip
-
-
-def conv_db(call: Call, index: Index) -> Formula:
-    """Each pixel of y has had it added."""
-    dy = call.gradient
-    pixels = dy[..., index[0]]
-    return total(wide(pixels.ravel()), lambda k: [at("dL/dy", dy, *place(k, pixels), *index)])
 
 
 def conv_dx(call: Call, index: Index) -> Formula:
@@ -218,7 +211,7 @@ FORWARD: dict[type, Any] = {
 BACKWARD: dict[type, Any] = {
     Conv2D: {
         "W": (conv_dW_law, conv_dW),
-        "b": ("dL/db[o] = the sum over n, p, q of dL/dy[n,p,q,o]", conv_db),
+        "b": ("dL/db[o] = the sum over n, p, q of dL/dy[n,p,q,o]", db),
         "x": (
             "dL/dx[n,h,v,c] = the sum of dL/dy[n,p,q,o] W[i,j,c,o] over o and the windows that hold the pixel",
             conv_dx,

@@ -18,7 +18,7 @@ from .record import Record
 def value(loss: Any, record: Record) -> list[Quantity]:
     """What the loss's forward computes: L, and for scores the probabilities before it."""
     y, t, L = given(record.y), record.t, np.array(record.value)
-    law, entry = LAWS.get(type(loss), ("", None))[:2] or ("", None)
+    law, entry = LAWS[type(loss)][:2] if type(loss) in LAWS else ("", None)
     shapes = f"one number from y {shape(y)} and t {shape(t)}"
     own = f"{type(loss).__name__}.compute(y, t)"
     found = []

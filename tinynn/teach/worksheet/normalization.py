@@ -10,6 +10,7 @@ import numpy as np
 
 from ...checks import Array
 from ...layers import BatchNorm
+from .affine import db
 from .formula import Formula, Number, Tokens, total
 from .lines import Index, Quantity, at, place, shape, wide
 from .record import Call
@@ -135,13 +136,6 @@ def dg(call: Call, index: Index) -> Formula:
         return [at("dL/dy", dy, *where), " * ", at("z", batch.z, *where)]
 
     return total(terms, token)
-
-
-def db(call: Call, index: Index) -> Formula:
-    """The sum of dL/dy."""
-    dy = call.gradient
-    rows = dy[..., index[0]]
-    return total(wide(rows.ravel()), lambda k: [at("dL/dy", dy, *place(k, rows), *index)])
 
 
 def dx(call: Call, index: Index) -> Formula:
