@@ -226,24 +226,23 @@ def test_changed_options_are_seen(tmp_path, monkeypatch):
         sys.modules.pop("inverse", None)
         function = importlib.import_module("inverse").inverse
         kernel = numba_compile.kernel(lambda T: (numba_compile.read(T), numba_compile.write(T)))(function)
-        for dtype in ("float32", "float64"):
-            kernel.compile(np.dtype(dtype))
+        kernel.compile(np.dtype("float32"))
         stats = kernel.code.stats
         return kernel, sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
 
     first, *counts = compiled()
-    assert counts == [0, 2]  # for float32 and float64
+    assert counts == [0, 1]
     again, *counts = compiled()
-    assert counts == [2, 0]
+    assert counts == [1, 0]
     for kernel in (first, again):
         kernel(zero, y)
         assert y[0] == np.inf
     other, *counts = compiled(error_model="python")
-    assert counts == [0, 2]
+    assert counts == [0, 1]
     with pytest.raises(ZeroDivisionError):
         other(zero, y)
-    assert compiled(error_model="numpy", fastmath={"contract", "nsz"})[1:] == (0, 2)
-    assert compiled(fastmath={"nsz", "contract"})[1:] == (2, 0)  # a set has no order
+    assert compiled(error_model="numpy", fastmath={"contract", "nsz"})[1:] == (0, 1)
+    assert compiled(fastmath={"nsz", "contract"})[1:] == (1, 0)  # a set has no order
 
 
 def test_memory_is_kept_where_glibc_is(monkeypatch):
