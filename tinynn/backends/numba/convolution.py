@@ -190,9 +190,9 @@ def frame_image(image, frame, corner, down, patches, start, KH, K):
     Of a window's row a strip too much is copied, which the next one overwrites.
     """
     for h in range(image.shape[0]):
-        first = corner + h * down
+        row = frame[corner + h * down :]  # an index that is never negative: 16 numbers at a time, not one
         for k in range(image.shape[1]):
-            frame[first + k] = image[h, k]
+            row[k] = image[h, k]
     flat, numbers = patches.reshape(-1), KH * K
     for t in range(start.size if patches.size > 0 else 0):
         for i in range(KH):
