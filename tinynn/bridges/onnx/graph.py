@@ -42,8 +42,8 @@ class Graph:
     def add(self, op: str, *inputs: Any, shape: Shape | None = None, **attributes: Any) -> Tensor:
         """Write one node; its output has the layout and, unless it is said, the shape of the first value.
 
-        Inputs are values, which all get the layout of the first one, and arrays or numbers. In `to_onnx` of a layer of
-        one's own the features are on the last axis.
+        Inputs are values, which all get the layout of the first one, arrays or numbers, and names of `constant`. In
+        `to_onnx` of a layer of one's own the features are on the last axis.
         """
         like = next(value for value in inputs if isinstance(value, Tensor))
         turn = self.channels_first if like.first else self.channels_last
@@ -52,11 +52,13 @@ class Graph:
         self.nodes.append(self.onnx.helper.make_node(op, names, [name], name=name, **attributes))
         return Tensor(name, like.shape if shape is None else shape, like.first)
 
-    def constant(self, array: Any) -> str:
-        """The name of an array in the file; floats are in the model's dtype."""
+    def constant(self, array: Any, name: str = "constant") -> str:
+        """The name of an array in the file, such as "1.W" for "W" of layer 1; floats are in the model's dtype."""
+        if isinstance(array, str):  # it has one already
+            return array
         array = np.asarray(self.to_numpy(array) if hasattr(array, "shape") else array)
         array = array.astype(self.dtype) if array.dtype.kind == "f" else array
-        name = self._new("constant")
+        name = self._new(name)
         self.arrays.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 

@@ -27,7 +27,8 @@ class Reader:
     """A graph that is read: what the names in it stand for."""
 
     def __init__(self, onnx: Any, model: Any) -> None:
-        self.onnx, self.graph, self.dtype = onnx, model.graph, None
+        self.onnx, self.graph = onnx, model.graph
+        self.dtype: Any = None  # of the weights
         self.opset = self._opset(model)
         self.arrays = self._by_name("initializer", self.graph.initializer)
         if self.graph.sparse_initializer:
@@ -58,6 +59,10 @@ class Reader:
         if len(inputs) != 1:
             raise CheckpointError(f"the graph must have one input, not {listed(one.name for one in inputs)}")
         tensor = inputs[0].type.tensor_type
+        floats = {1: np.dtype("float32"), 11: np.dtype("float64")}
+        if tensor.elem_type not in floats:
+            raise CheckpointError(f"input {inputs[0].name!r} must be float32 or float64, not type {tensor.elem_type}")
+        self.input_dtype = floats[tensor.elem_type]
         dims = [d.dim_value if d.WhichOneof("value") == "dim_value" else None for d in tensor.shape.dim]
         if len(dims) < 2 or any(n is not None and n < 1 for n in dims[1:]):
             raise CheckpointError(f"input {inputs[0].name!r} must have a shape (N, ...), not {short(dims)}")
@@ -130,8 +135,9 @@ class Reader:
             raise CheckpointError(
                 f"output {name!r} must not be a Flatten of channels-first images: their order is lost"
             )
+        self.dtype = self.input_dtype if self.dtype is None else self.dtype
         for where, dtype in self.casts:
-            if self.dtype is not None and dtype != self.dtype:
+            if dtype != self.dtype:
                 raise CheckpointError(f"{where} must cast to the dtype of the weights, {self.dtype}, not {dtype}")
         for layer in y.layers:
             if id(layer) in self.inner:
@@ -182,7 +188,7 @@ class Reader:
         if tensor.data_type not in types:
             raise CheckpointError(f"{thing} must be of float32, float64 or whole numbers, not type {tensor.data_type}")
         dtype, numbers = types[tensor.data_type]
-        count = math.prod(tensor.dims) if len(tensor.dims) <= 8 and all(n >= 0 for n in tensor.dims) else -1
+        count = math.prod(tensor.dims) if len(tensor.dims) <= 8 and all(0 <= n < 2**31 for n in tensor.dims) else -1
         found = len(tensor.raw_data) / np.dtype(dtype).itemsize if tensor.HasField("raw_data") else len(numbers)
         if count != found:
             raise CheckpointError(f"{thing} must have as many numbers as its shape says, not {found:g}")

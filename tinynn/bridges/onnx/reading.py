@@ -43,4 +43,4 @@ def from_onnx(path: Any, backend: str | None = None) -> Sequential:
         reader = Reader(onnx, model)
         y = reader.follow(READ)
         known: Any = reader.shape if None not in reader.shape else None
-        return Sequential(*y.layers, backend=backend, dtype=str(reader.dtype or "float32"), shape=known)
+        return Sequential(*y.layers, backend=backend, dtype=str(reader.dtype), shape=known)

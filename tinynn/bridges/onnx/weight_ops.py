@@ -58,18 +58,20 @@ def _windows(node: Node, x: Value, kernel: list[int]) -> tuple[Any, Any, Any]:
     strides, pads = node.attribute("strides", "ints", [1, 1]), node.attribute("pads", "ints", [0] * 4)
     node.demand(node.attribute("dilations", "ints", [1, 1]) == [1, 1], "have dilations of 1")
     auto = node.attribute("auto_pad", "s", "NOTSET")
-    node.demand(auto in ("NOTSET", "VALID", "SAME_UPPER"), "have auto_pad NOTSET, VALID or SAME_UPPER")
     node.demand(len(kernel) == len(strides) == 2 and len(pads) == 4, "have a window of height and width")
     above, left, below, right = pads if auto == "NOTSET" else [0] * 4
     node.demand(min(pads) >= 0 and max(above, below) <= kernel[0] and max(left, right) <= kernel[1], "have small pads")
-    padding: Any = (above, left)
-    if auto == "SAME_UPPER":
-        padding = "same"
-    elif (above, left) != (below, right):
-        padding, sides = "same", ((above, below), (left, right))
-        same = None not in x.shape and MaxPool2D(kernel, strides, "same").around(x.shape) == sides  # type: ignore
-        node.demand(same, f"have pads that are the same on both sides or TensorFlow's 'same', not {sides}")
-    return tuple(kernel), tuple(strides), padding
+    window: tuple[Any, Any] = tuple(kernel), tuple(strides)
+    same = () if None in x.shape else MaxPool2D(*window, "same").around(x.shape)  # type: ignore
+    even = bool(same) and all(one == two for one, two in same)  # "same" is the same on both sides, too
+    if auto == "SAME_UPPER" or (auto == "SAME_LOWER" and even):
+        return *window, "same"
+    node.demand(auto in ("NOTSET", "VALID"), "have auto_pad SAME_UPPER: an odd pixel comes below and on the right")
+    if (above, left) == (below, right):
+        return *window, (above, left)
+    sides = ((above, below), (left, right))
+    node.demand(sides == same, f"have pads that are the same on both sides or TensorFlow's 'same', not {sides}")
+    return *window, "same"
 
 
 def _conv(reader: Reader, node: Node) -> Value:

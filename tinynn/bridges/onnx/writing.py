@@ -96,9 +96,10 @@ def _residual(layer: Any, graph: Graph, x: Tensor) -> Tensor:
 
 def _affine(layer: Any, graph: Graph, x: Tensor) -> Tensor:
     x, shape = graph.channels_last(x), (*x.shape[:-1], layer.n_out)
+    W, b = graph.constant(layer.W, "W"), graph.constant(layer.b, "b")
     if len(shape) == 1:
-        return graph.add("Gemm", x, layer.W, layer.b, shape=shape)
-    return graph.add("Add", graph.add("MatMul", x, layer.W, shape=shape), layer.b)
+        return graph.add("Gemm", x, W, b, shape=shape)
+    return graph.add("Add", graph.add("MatMul", x, W, shape=shape), b)
 
 
 def _windows(layer: Any, x: Tensor) -> dict[str, Any]:
@@ -111,8 +112,8 @@ def _windows(layer: Any, x: Tensor) -> dict[str, Any]:
 
 
 def _conv2d(layer: Any, graph: Graph, x: Tensor) -> Tensor:
-    W = graph.to_numpy(layer.W).transpose(3, 2, 0, 1)  # (n_out, n_in, KH, KW)
-    arrays = [W, layer.b] if layer.bias else [W]
+    arrays = [graph.constant(graph.to_numpy(layer.W).transpose(3, 2, 0, 1), "W")]  # (n_out, n_in, KH, KW)
+    arrays += [graph.constant(layer.b, "b")] if layer.bias else []
     return graph.add("Conv", graph.channels_first(x), *arrays, **_windows(layer, x))
 
 
@@ -136,7 +137,9 @@ def _batch_norm(layer: Any, graph: Graph, x: Tensor) -> Tensor:
     """ONNX keeps epsilon in float32: what that loses is added to the variance."""
     eps = float(np.float32(layer.eps))
     var = layer.var + graph.dtype.type(layer.eps - eps)
-    return graph.add("BatchNormalization", graph.channels_first(x), layer.g, layer.b, layer.mean, var, epsilon=eps)
+    arrays = {"g": layer.g, "b": layer.b, "mean": layer.mean, "var": var}
+    names = [graph.constant(array, name) for name, array in arrays.items()]
+    return graph.add("BatchNormalization", graph.channels_first(x), *names, epsilon=eps)
 
 
 def _as_it_is(layer: Any, graph: Graph, x: Tensor) -> Tensor:
