@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
+import sys
 import tracemalloc
 import warnings
 
@@ -16,7 +17,7 @@ from oracles import LAYERS, draw_layer
 from test_onnx_writing import resnet, run, settle
 
 import tinynn
-from tinynn import CheckpointError, ReLU, Residual, Sequential, from_onnx, to_onnx
+from tinynn import Affine, BatchNorm, CheckpointError, Conv2D, ReLU, Residual, Sequential, from_onnx, to_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -385,6 +386,13 @@ def test_onnx_says_so_itself(tmp_path):
 
 W2, X3 = "<float[3,2] W = {1,2,3,4,5,6}>", "(float[N,3] x) => (float[N,2] y)"
 REFUSED = [
+    ("g (float[N,2,3] x) => (float[N,6] y) { s = Softmax(x) y = Flatten(s) }", "must not follow a softmax, which must be the last"),
+    ("g (float[N,2,3] x) => (float[N,6] y) { s = Softmax(x) t = Constant <value = int64[2] {-1, 6}> () y = Reshape(s, t) }", "must not follow a softmax"),
+    ("g (float[N,2,3] x) => (float[N,3,2,1] y) { s = Softmax(x) t = Constant <value = int64[4] {-1, 3, 2, 1}> () f = Reshape(s, t) y = Relu(f) }", "must make rows of all numbers"),
+    ("g (float[N,2,2,3] x) => (float[N,3,4] y) { s = Transpose <perm = [0, 3, 1, 2]> (x) t = Constant <value = int64[3] {-1, 3, 4}> () y = Reshape(s, t) }", "must make rows of all numbers"),
+    ("g (float[N,2,2,3] x) => (float[N,3,2,2] y) { t = Transpose <perm = [0, 3, 1, 2]> (x) s = Sigmoid(x) y = Mul(t, s) }", r"or x sigmoid\(x\)"),
+    ("g (float[N,2,2,3] x) => (float[N,3,2,2] y) { t = Transpose <perm = [0, 3, 1, 2]> (x) s = Sigmoid(x) y = Add(t, s) }", "must add up branches of one shape"),
+    ("g (float[N,4] x) => (float[N,4] y) { p = Softplus(x) l = Constant <value = float {2}> () g = Greater(x, l) y = Where(g, x, p) }", "must be part of PyTorch's Softplus"),
     (f"g {X3} {{ y = Sin(x) }}", "node '' \\(Sin\\) must be one of Add, AveragePool, .*, not another op"),
     (f"g {X3} {{ y = my.MatMul(x) }}", "node '' \\(MatMul\\) must be one of"),
     (f"g {X3} {W2} {{ y = Gemm <transA = 1> (x, W) }}", r"node '' \(Gemm\) must not have its x transposed"),
@@ -473,6 +481,7 @@ HOSTILE = [
     (lambda m: edit(m, data_type=11), "as many numbers as its shape says, not 54"),
     (lambda m: edit(m, data_location=1), "must be in this file"),
     (lambda m: m.graph.initializer.append(m.graph.initializer[0]), "each initializer must have a name of its own"),
+    (lambda m: m.functions.add(), "must not define functions of its own"),
     (lambda m: m.graph.sparse_initializer.add(), "initializers must be dense, not sparse"),
     (lambda m: m.graph.node.extend([m.graph.node[1]] * 10_001), "the graph must have at most 10000 nodes"),
     (lambda m: m.graph.node.append(m.graph.node.pop(0)), "must come from a node before it, not from none"),
@@ -592,6 +601,25 @@ def test_no_file_of_the_format(content, tmp_path):
         tmp_path / "a.onnx",
         "must be whole and of its format, not DecodeError|opset must be one of 7 to .* is it an ONNX file",
     )
+
+
+def test_on_every_backend(any_backend, rng, tmp_path):
+    model = settle(
+        Sequential(Conv2D(2, 3, 2), BatchNorm(3), ReLU(), tinynn.Flatten(), Affine(27, 2), shape=(4, 4, 2), seed=0), rng
+    )
+    x = rng.normal(size=(3, 4, 4, 2)).astype("float32")
+    to_onnx(model.copy(backend=any_backend), tmp_path / "a.onnx")
+    again = from_onnx(tmp_path / "a.onnx", any_backend)
+    assert again.backend == any_backend
+    np.testing.assert_allclose(again.predict(x), model.predict(x), atol=1e-5)
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx.helper", None)
+    for call in (lambda: from_onnx(tmp_path / "a"), lambda: to_onnx(Sequential(Affine(2, 3), seed=0), tmp_path / "a")):
+        with pytest.raises(ImportError, match="for networks as ONNX: pip install onnx"):
+            call()
 
 
 def test_nothing_to_read(tmp_path):

@@ -49,9 +49,13 @@ def _mul(reader: Reader, node: Node) -> Value:
     if any(isinstance(one, np.ndarray) for one in node.inputs):
         return _each_feature(reader, node, lambda s, t, c: (s * c, t * c))
     x, gate = sorted((node.value(0), node.value(1)), key=lambda one: len(one.layers))
-    silu = gate.layers[:-1] == x.layers and gate.layers and isinstance(gate.layers[-1], Sigmoid)
-    node.demand(bool(silu), "be by a number for each feature, or x sigmoid(x)")
+    node.demand(_behind(gate, x, Sigmoid), "be by a number for each feature, or x sigmoid(x)")
     return reader.put(x, SiLU())
+
+
+def _behind(y: Value, x: Value, kind: type[Layer]) -> bool:
+    """Whether y is x behind one layer of that kind."""
+    return bool(y.layers) and isinstance(y.layers[-1], kind) and y._replace(layers=y.layers[:-1]) == x
 
 
 def _div(reader: Reader, node: Node) -> Value:
@@ -160,14 +164,14 @@ def _greater(reader: Reader, node: Node) -> Any:
     limit = node.inputs[1] if len(node) > 1 else None
     right = isinstance(limit, np.ndarray) and limit.size == 1 and limit.item() >= 20
     node.demand(right, "be part of PyTorch's Softplus")
-    return Pattern("where large", node.value())
+    return Pattern("large", node.value())
 
 
 def _where(reader: Reader, node: Node) -> Value:
     """PyTorch's Softplus is x itself from 20 on, where the two differ by less than e^-20."""
     x, y = node.value(1), node.value(2)
-    right = isinstance(node.inputs[0], Pattern) and node.inputs[0].value.layers == x.layers == y.layers[:-1]
-    node.demand(right and isinstance(y.layers[-1], Softplus), "be part of PyTorch's Softplus")
+    right = node.inputs[0] == Pattern("large", x) and _behind(y, x, Softplus)
+    node.demand(right, "be part of PyTorch's Softplus")
     return y
 
 

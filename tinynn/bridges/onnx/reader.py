@@ -20,6 +20,7 @@ from .node import Node, Value
 
 MOST_NODES = 10_000
 MOST_LAYERS = 1000  # Sequential compares each layer with each other
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 OLDEST = 7  # opset: before it Add and Gemm broadcast by other rules
 
 
@@ -31,6 +32,8 @@ class Reader:
         self.dtype: Any = None  # of the weights
         self.opset = self._opset(model)
         self.arrays = self._by_name("initializer", self.graph.initializer)
+        if any(one.domain in DOMAINS for one in model.functions):
+            raise CheckpointError("the file must not define functions of its own under the names of ONNX's ops")
         if self.graph.sparse_initializer:
             raise CheckpointError("initializers must be dense, not sparse")
         self.known: dict[str, Any] = {}  # name -> Value, array, or what a pattern of nodes has given so far
@@ -77,7 +80,7 @@ class Reader:
         name = self._output()
         for proto in self._needed(name):
             node = Node(proto, self._find)
-            if proto.domain not in ("", "ai.onnx", "ai.onnx.ml") or proto.op_type not in ops:
+            if proto.domain not in DOMAINS or proto.op_type not in ops:
                 raise CheckpointError(f"{node.where} must be one of {', '.join(sorted(ops))}, not another op")
             try:
                 result = ops[proto.op_type](self, node)

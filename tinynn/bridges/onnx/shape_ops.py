@@ -23,6 +23,7 @@ def _flatten(reader: Reader, node: Node) -> Value:
 def _as_rows(reader: Reader, node: Node, x: Value) -> Value:
     if x.ones or x.ndim == 2:
         return x._replace(ones=False, first=False)
+    node.demand(not x.ended, "not follow a softmax, which must be the last")
     x = reader.settled(x, False)
     turned = x.first and x.shape[-1] != 1 and any(n != 1 for n in x.shape[:-1])
     node.demand(not turned or None not in x.shape, "have images of a fixed size, for the order of their numbers")
@@ -44,7 +45,9 @@ def _reshape(reader: Reader, node: Node) -> Value:
         return _as_rows(reader, node, x)
     if not rest and x.shape == (1,):  # y (N,), which is (N, 1) in tinynn
         return x._replace(ended=True)
-    at_start = not x.layers and total == math.prod(n or 0 for n in rest) and min(rest, default=0) > 0
+    at_start = (
+        x == reader.known[reader.input_name] and total == math.prod(n or 0 for n in rest) and min(rest, default=0) > 0
+    )
     node.demand(at_start, f"make rows of all numbers of an example, or stand at one of the ends, not give {sizes}")
     reader.shape = tuple(rest)
     return Value((), reader.shape, None if len(rest) > 1 else False)
