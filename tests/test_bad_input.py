@@ -1344,24 +1344,57 @@ def _(w, key):
     tinynn.save_weights("weights", model)
     expected = model.params.copy()
 
-    def call(path, model):
+    def call(path, model, names):
         if key == "save_weights":
-            tinynn.save_weights(path, model)
+            tinynn.save_weights(path, model, names)
         if isinstance(model, tinynn.Sequential):
             model.params[...] = 0
-        tinynn.load_weights(path, model)
+        tinynn.load_weights(path, model, names)
         return model.params.copy()
 
-    def right(path, model):
+    def right(path, model, names):
         demand(isinstance(model, tinynn.Sequential) and (key == "save_weights" or file_name(path) == "weights"))
+        demand((isinstance(names, str) and names in ("tinynn", "torch")) or (names is None and key == "load_weights"))
         file_name(path)
         if key == "save_weights" and model.params.size != expected.size:
             return ...  # another model
         demand(model.params.size == expected.size)
         return expected.astype(np.float64)
 
-    named = {"model": "model|arrays|[123].[Wb]"}
-    return Try(call, {"path": "weights", "model": model}, right, also=(OSError,), named=named, keep=("model",))
+    named = {"model": "model|arrays|[123].[Wb]|Flatten"}
+    arguments = {"path": "weights", "model": model, "names": "tinynn"}
+    return Try(call, arguments, right, also=(OSError,), named=named, keep=("model",))
+
+
+@entry("to_onnx", "from_onnx")
+def _(w, key):
+    pytest.importorskip("onnx")
+    fresh()
+    model = w.model()
+    tinynn.to_onnx(model, "network.onnx")
+
+    def call(**arguments):
+        path = arguments["path"] if key == "from_onnx" else "network.onnx"
+        if key == "to_onnx":
+            tinynn.to_onnx(**arguments)
+            path = arguments["path"]
+        return tinynn.from_onnx(path, arguments.get("backend", "numpy")).params
+
+    def right_to(path, model, softmax):
+        file_name(path)
+        flag(softmax)
+        demand(isinstance(model, tinynn.Sequential))
+        return model.params.astype(np.float64)
+
+    def right_from(path, backend):
+        demand(file_name(path) == "network.onnx")
+        backend_name(backend)
+        return model.params.astype(np.float64)
+
+    if key == "to_onnx":
+        arguments = {"path": "network.onnx", "model": model, "softmax": True}
+        return Try(call, arguments, right_to, also=(OSError,), keep=("model",))
+    return Try(call, {"path": "network.onnx", "backend": w.backend}, right_from, also=(OSError, ImportError))
 
 
 @entry("Checkpoint")

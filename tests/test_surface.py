@@ -54,7 +54,7 @@ def python(code, **options):
 def test_names():
     assert {name for name in dir(tinynn) if not name.startswith("__")} == set(tinynn.__all__)
     assert all(getattr(tinynn, name) is not None for name in tinynn.__all__)
-    code = "import sys, tinynn; n = len(dir(tinynn)); print([m for m in ('numba', 'matplotlib') if m in sys.modules]);"
+    code = "import sys, tinynn; n = len(dir(tinynn)); tinynn.to_onnx; optional = 'numba', 'matplotlib', 'onnx', 'safetensors'; print([m for m in optional if m in sys.modules]);"
     code += (
         "tinynn.teach.check; print('numba' in sys.modules); tinynn.plots.network; print('matplotlib' in sys.modules)"
     )

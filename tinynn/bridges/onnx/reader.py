@@ -86,6 +86,8 @@ class Reader:
                 result = ops[proto.op_type](self, node)
             except CheckpointError:
                 raise
+            except IndexError:
+                raise CheckpointError(f"{node.where} must have all inputs that it needs, not {len(node)}") from None
             except (TypeError, ValueError) as error:  # of a layer that takes no such arguments
                 raise CheckpointError(f"{node.where}: {short(error)}") from error
             node.demand_all_read()

@@ -81,7 +81,7 @@ def _shape_of(reader: Reader, node: Node) -> Array:
 def _gather(reader: Reader, node: Node) -> Array:
     node.demand(node.attribute("axis", "i", 0) == 0 and len(node) == 2, "be of a shape")
     sizes, index = node.ints(0), np.array(node.inputs[1])
-    node.ints(1)
+    node.demand(all(-len(sizes) <= n < len(sizes) for n in node.ints(1)), "be of a shape")
     return _shape(node, np.array(sizes)[index])
 
 
