@@ -386,6 +386,10 @@ def test_onnx_says_so_itself(tmp_path):
 
 W2, X3 = "<float[3,2] W = {1,2,3,4,5,6}>", "(float[N,3] x) => (float[N,2] y)"
 REFUSED = [
+    ("g (float[N,3] x) => (float[N,3] y) { s = Shape(x) f = Cast <to = 1> (s) i = Constant <value = int64[1] {0}> () n = Gather(f, i) y = Div(x, n) }", r"\(Cast\) must cast floats to float32 or float64"),
+    ("g (float[N,3] x) => (float[N,3] y) { r = Relu(x) s = Shape(r) i = Constant <value = int64[2] {1, 0}> () n = Gather(s, i) y = Reshape(r, n) }", "must keep the axis of the examples"),
+    ("g (float[N,3] x) => (float[N,3] y) { r = Relu(x) s = Shape(r) i = Constant <value = int64[2] {0, 0}> () n = Gather(s, i) y = Reshape(r, n) }", "must make rows of all numbers"),
+    ("g (float[N,3] x) => (float[N,3] y) { r = Relu(x) s = Shape(r) i = Constant <value = int64[2] {0, 2}> () n = Gather(s, i) y = Reshape(r, n) }", r"\(Gather\) must be of a shape"),
     ("g (float[N,2,3] x) => (float[N,6] y) { s = Softmax(x) y = Flatten(s) }", "must not follow a softmax, which must be the last"),
     ("g (float[N,2,3] x) => (float[N,6] y) { s = Softmax(x) t = Constant <value = int64[2] {-1, 6}> () y = Reshape(s, t) }", "must not follow a softmax"),
     ("g (float[N,2,3] x) => (float[N,3,2,1] y) { s = Softmax(x) t = Constant <value = int64[4] {-1, 3, 2, 1}> () f = Reshape(s, t) y = Relu(f) }", "must make rows of all numbers"),

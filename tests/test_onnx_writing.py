@@ -187,7 +187,7 @@ class Twice(Layer):
         return 2.0 * self.inner.forward(x)
 
     def to_onnx(self, graph, x):
-        return graph.add("Mul", graph.layer(self.inner, x), 2.0)
+        return graph.add("Mul", graph.layer(self.inner, x), 2)
 
 
 class Network(tinynn.Model):
@@ -244,6 +244,15 @@ def test_layers_of_ones_own_that_say_nothing(tmp_path, rng):
             tinynn.to_onnx(Sequential(Affine(4, 3), Told(3), seed=0), tmp_path / "a.onnx")
     finally:
         Told.to_onnx = right
+
+
+def test_an_op_that_onnx_does_not_have(tmp_path):
+    class Wrong(Bent):
+        def to_onnx(self, graph, x):
+            return graph.add("Multiply", x, 2)
+
+    with pytest.raises(ValueError, match="model must be of ops as ONNX defines them .*Multiply"):
+        tinynn.to_onnx(Sequential(Affine(4, 3), Wrong(3), seed=0), tmp_path / "a.onnx")
 
 
 def test_refused(tmp_path, monkeypatch):

@@ -144,10 +144,11 @@ def _cast(reader: Reader, node: Node) -> Any:
     node.attribute("saturate", "i", 1)
     types = {1: np.dtype("float32"), 11: np.dtype("float64"), 7: np.dtype("int64"), 6: np.dtype("int32")}
     dtype: Any = types.get(node.attribute("to", "i", 0))
-    node.demand(dtype is not None, "cast to float32 or float64")
-    if node.inputs and isinstance(node.inputs[0], np.ndarray):
-        return node.inputs[0].astype(dtype)
-    node.demand(dtype.kind == "f", "cast to float32 or float64")
+    array = node.inputs[0] if node.inputs and isinstance(node.inputs[0], np.ndarray) else None
+    kind = "f" if array is None else array.dtype.kind
+    node.demand(dtype is not None and dtype.kind == kind, "cast floats to float32 or float64")
+    if array is not None:
+        return array.astype(dtype)
     reader.casts.append((node.where, dtype))
     return node.value(ended=True)
 

@@ -15,6 +15,7 @@ import numpy as np
 from ... import checks
 from ...layers.layer import Layer, Shape
 from ...model import Model
+from ...saving.files import short
 
 OPSET = 20  # of ONNX 1.15, the first with Gelu; the newest would shut out older readers
 
@@ -57,7 +58,7 @@ class Graph:
         if isinstance(array, str):  # it has one already
             return array
         array = np.asarray(self.to_numpy(array) if hasattr(array, "shape") else array)
-        array = array.astype(self.dtype) if array.dtype.kind == "f" else array
+        array = array.astype(self.dtype) if array.dtype.kind == "f" or array.ndim == 0 else array  # (axes are whole)
         name = self._new(name)
         self.arrays.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
@@ -125,5 +126,9 @@ class Graph:
         imports = [helper.make_opsetid("", OPSET)]
         version = helper.find_min_ir_version_for(imports)
         model = helper.make_model(graph, producer_name="tinynn", opset_imports=imports, ir_version=version)
-        self.onnx.checker.check_model(model, full_check=True)
+        try:
+            self.onnx.checker.check_model(model, full_check=True)
+        except Exception as error:  # ONNX has several kinds of its own
+            expected = "model must be of ops as ONNX defines them (to_onnx of layers of one's own)"
+            raise ValueError(f"{expected}, not {short(' '.join(str(error).split()))}") from error
         return model

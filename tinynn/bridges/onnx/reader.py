@@ -61,14 +61,14 @@ class Reader:
         inputs = [one for one in self.graph.input if one.name not in self.arrays]
         if len(inputs) != 1:
             raise CheckpointError(f"the graph must have one input, not {listed(one.name for one in inputs)}")
-        tensor = inputs[0].type.tensor_type
+        name, tensor = short(inputs[0].name), inputs[0].type.tensor_type
         floats = {1: np.dtype("float32"), 11: np.dtype("float64")}
         if tensor.elem_type not in floats:
-            raise CheckpointError(f"input {inputs[0].name!r} must be float32 or float64, not type {tensor.elem_type}")
+            raise CheckpointError(f"input {name!r} must be float32 or float64, not type {tensor.elem_type}")
         self.input_dtype = floats[tensor.elem_type]
         dims = [d.dim_value if d.WhichOneof("value") == "dim_value" else None for d in tensor.shape.dim]
         if len(dims) < 2 or any(n is not None and n < 1 for n in dims[1:]):
-            raise CheckpointError(f"input {inputs[0].name!r} must have a shape (N, ...), not {short(dims)}")
+            raise CheckpointError(f"input {name!r} must have a shape (N, ...), not {short(dims)}")
         self.batch, self.input_name = dims[0], inputs[0].name
         self.known[self.input_name] = Value((), tuple(dims[1:]), None if len(dims) > 2 else False)
         return tuple(dims[1:])

@@ -1,4 +1,4 @@
-"""Ops that move numbers to other places; and shapes that nodes compute, in which -1 is the number of examples."""
+"""Ops that move numbers to other places; and shapes that nodes compute."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ...checks import Array
 from ...layers import Flatten
 from .node import FOLDED, Node, Pattern, Value
 from .reader import Reader
+
+EXAMPLES = -(2**30)  # stands for the number of examples in a shape that nodes compute
 
 
 def _flatten(reader: Reader, node: Node) -> Value:
@@ -37,7 +39,9 @@ def _reshape(reader: Reader, node: Node) -> Value:
     lies = (x.shape[-1], *x.shape[:-1]) if x.first else x.shape
     lies = (*lies, 1, 1) if x.ones else lies  # (of images)
     rest: list[Any] = [lies[k] if n == 0 and copied and k < len(lies) else n for k, n in enumerate(sizes[1:])]
-    node.demand(bool(sizes) and sizes[0] in (0, -1, reader.batch), "keep the axis of the examples")
+    node.demand(
+        bool(sizes) and sizes[0] in (0 if copied else -1, -1, EXAMPLES, reader.batch), "keep the axis of the examples"
+    )
     if rest == [*lies]:
         return x
     total = None if None in x.shape else math.prod(x.shape)  # type: ignore[arg-type]
@@ -75,7 +79,7 @@ def _shape(node: Node, sizes: Any) -> Array:
 def _shape_of(reader: Reader, node: Node) -> Array:
     x = reader.settled(node.value(), False)
     node.demand(None not in x.shape and not x.ones, "be of an x whose sizes are known")
-    return _shape(node, [-1, *((x.shape[-1], *x.shape[:-1]) if x.first else x.shape)])
+    return _shape(node, [EXAMPLES, *((x.shape[-1], *x.shape[:-1]) if x.first else x.shape)])
 
 
 def _gather(reader: Reader, node: Node) -> Array:
