@@ -319,9 +319,9 @@ CONVENTIONS = [  # what tinynn does not have, as the errors say it
 def node_tests():
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        from onnx.backend.test.loader import load_model_tests
+        from onnx.backend.test.case.node import collect_testcases
 
-        tests = load_model_tests(kind="node")
+        tests = collect_testcases(None)
     for test in tests:
         if (
             len(test.model.graph.node) == 1
