@@ -81,6 +81,61 @@ def test_a_residual_network_comes_back(dtype, rng, tmp_path):
     assert np.allclose(sorted(again.params), sorted(model.params), atol=1e-6)  # the same numbers, not folded
 
 
+def stack(rng, shape):
+    """Layers on images: any number, of any kind, one within the other; and what comes out."""
+    layers = []
+    for _ in range(rng.integers(1, 4)):
+        kind = rng.integers(8)
+        C = shape[-1]
+        if kind == 0:
+            inner, out = stack(rng, shape)
+            around = Conv2D(C, out[-1], 1)
+            new = (
+                Residual(*inner, shortcut=around)
+                if out[:2] == shape[:2] and rng.integers(2)
+                else Sequential(*inner, shape=shape)
+            )
+        elif kind == 1 and min(shape[:2]) > 2:
+            new = [tinynn.MaxPool2D, tinynn.AvgPool2D][rng.integers(2)](
+                2, int(rng.integers(1, 3)), [0, 1, "same"][rng.integers(3)]
+            )
+        elif kind == 2:
+            new = Residual(Conv2D(C, C, 3, padding=1, bias=False), BatchNorm(C))
+        elif kind == 3:
+            new = Affine(C, int(rng.integers(1, 4)))
+        elif kind == 4 and min(shape[:2]) > 2:
+            new = Conv2D(
+                C,
+                int(rng.integers(1, 4)),
+                int(rng.integers(1, 4)),
+                int(rng.integers(1, 3)),
+                [0, "same"][rng.integers(2)],
+            )
+        else:
+            new = [BatchNorm(C), ReLU(), tinynn.SiLU(), tinynn.Dropout(0.5), tinynn.ELU(0.5)][rng.integers(5)]
+        layers.append(new)
+        shape = new.output_shape(shape)
+    return layers, shape
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_any_stack_of_layers(seed, tmp_path_factory):
+    """As onnxruntime computes it, and as it comes back."""
+    rng, path = np.random.default_rng(seed), tmp_path_factory.mktemp("stack") / "a.onnx"
+    shape = tuple(int(n) for n in rng.integers(3, 8, 3))
+    layers, out = stack(rng, shape)
+    end = [[tinynn.Flatten(), BatchNorm(out[0] * out[1] * out[2])], [tinynn.GlobalAvgPool()], []][rng.integers(3)]
+    wide = end[0].output_shape(out)[-1] if end else out[-1]
+    model = Sequential(*layers, *end, Affine(wide, 3), shape=shape, seed=0, dtype="float64", backend="numpy")
+    model = settle(model, rng).copy(dtype="float32")
+    to_onnx(model, path)
+    x = draw(rng, 2, *shape)
+    y = model.predict(x)
+    for other in (run(path, x), from_onnx(path, "numpy").predict(x)):
+        np.testing.assert_allclose(other, y, rtol=0, atol=2e-5 * max(1, abs(y).max()))
+
+
 def test_what_is_read_trains_and_is_saved(rng, tmp_path):
     to_onnx(resnet(shape=(6, 6, 3)), tmp_path / "a.onnx")
     model = from_onnx(tmp_path / "a.onnx")

@@ -55,7 +55,8 @@ def load_weights(path: Any, model: Model, names: Any = None) -> None:
     """Parameters from safetensors into `model`: all of its arrays and no others. On an error nothing is changed.
 
     names: "tinynn", "torch" or a list, as for `save_weights`; None: one of the first two, which the names in the file
-    tell. (What PyTorch saves as safetensors is sorted by name: list(net.state_dict()) says the order of its layers.)
+    tell. (What PyTorch saves as safetensors is sorted by name: list(net.state_dict())
+    says the order of its layers, which is that in which the module's __init__ names them.)
     BatchNorm's eps and momentum are in no file of weights; PyTorch's momentum is 1 minus tinynn's.
 
     Raises CheckpointError for a file of other arrays or none, OSError where it cannot be opened, TypeError or
