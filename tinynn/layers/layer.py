@@ -54,7 +54,8 @@ class Layer(backends.ByName):
     forward is training; `layer(x)` is use: it computes and leaves no trace, at any depth. `self.training` is False in
     it, for layers such as Dropout. `buffers` names arrays that are kept but not learned, such as running means.
     `self.ops` is the backend's module, `self.ops.xp` its array module, `self.rng` the model's random numbers. A layer
-    that says `n_in` and `n_out`, or has an `output_shape`, has its shapes checked when a model is built.
+    that says `n_in` and `n_out`, or has an `output_shape`, has its shapes checked when a model is built. One that has a
+    method `to_onnx(self, graph, x)` can be written by `tinynn.to_onnx`.
     """
 
     parameters: tuple[str, ...] = ()  # names of the arrays that are learned

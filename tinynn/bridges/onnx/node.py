@@ -37,12 +37,17 @@ class Pattern(NamedTuple):
     value: Value
 
 
+def label(proto: Any) -> str:
+    """The node for an error message: its name, or else that of what it gives, and its op."""
+    return f"node {short(proto.name or proto.output[0])!r} ({short(proto.op_type)})"
+
+
 class Node:
     """A node, asked for what it must have. What is in it and was not asked for is an error in the end."""
 
     def __init__(self, proto: Any, find: Callable[[str, str], Any]) -> None:
         self.op = proto.op_type
-        self.where = f"node {short(proto.name)!r} ({short(proto.op_type)})"
+        self.where = label(proto)
         self.attributes = {one.name: one for one in proto.attribute}
         self.inputs = [find(self.where, name) if name else None for name in proto.input]
         while self.inputs and self.inputs[-1] is None:
@@ -78,7 +83,7 @@ class Node:
         if one is None:
             return default
         if one.ref_attr_name or one.type != getattr(one, KINDS[kind]):
-            raise CheckpointError(f"{self.where}: attribute {name!r} must be of type {kind!r}, not another")
+            raise CheckpointError(f"{self.where}: attribute {name!r} must be of type {KINDS[kind]}, not another")
         found = getattr(one, kind)
         if kind == "ints":
             return [int(n) for n in found]

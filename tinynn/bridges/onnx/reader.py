@@ -16,7 +16,7 @@ import numpy as np
 from ...checks import Array, describe, shape_text
 from ...layers.layer import Layer, Shape
 from ...saving.files import CheckpointError, listed, short
-from .node import Node, Value
+from .node import Node, Value, label
 
 MOST_NODES = 10_000
 MOST_LAYERS = 1000  # Sequential compares each layer with each other
@@ -79,9 +79,9 @@ class Reader:
         """What the graph's output is, by the layers that lead to it; `ops` has a function for each op."""
         name = self._output()
         for proto in self._needed(name):
-            node = Node(proto, self._find)
             if proto.domain not in DOMAINS or proto.op_type not in ops:
-                raise CheckpointError(f"{node.where} must be one of {', '.join(sorted(ops))}, not another op")
+                raise CheckpointError(f"{label(proto)} must be one of {', '.join(sorted(ops))}, not another op")
+            node = Node(proto, self._find)
             try:
                 result = ops[proto.op_type](self, node)
             except CheckpointError:

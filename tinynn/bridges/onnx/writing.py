@@ -31,9 +31,9 @@ def to_onnx(model: Model, path: Any, softmax: bool = False) -> None:
     """Write `model`, as it is in use, at `path`: input "x" as `predict` takes it, (N, ...), N free; output "y".
 
     softmax=True appends the softmax that SoftmaxCrossEntropy would apply: y are probabilities then. The numbers are
-    those of `predict` but for rounding, in the dtype of the model. (onnxruntime computes networks of Affine in float64,
-    too, but no convolutions; onnx.reference computes all.) Images stay (N, H, V, C). A model without a `shape` takes
-    tables, or images where its layers ask for them.
+    those of `predict` but for rounding, in the dtype of the model. (In float64 onnxruntime has no convolutions, mean
+    pooling and GELU; onnx.reference has.) Images stay (N, H, V, C). A model without a `shape` takes tables, or images
+    where its layers ask for them.
 
     A layer of one's own says what it is in ONNX's ops; `graph.add` takes values and arrays:
 
@@ -42,7 +42,8 @@ def to_onnx(model: Model, path: Any, softmax: bool = False) -> None:
             def to_onnx(self, graph, x):
                 return graph.add("Mul", x, x)
 
-    `graph.layer(layer, x)` writes a layer that it holds. A Model of one's own has such a method, too.
+    x has its features on the last axis; `graph.channels_first(x)` is x as ONNX's image ops want it. `graph.layer(layer,
+    x)` writes a layer that it holds. A Model of one's own has such a method, too.
 
     Raises TypeError for a layer that neither tinynn nor itself can write, ValueError where the shape of x must be known
     and is not, ImportError without the package onnx, OSError where the file cannot be written.
