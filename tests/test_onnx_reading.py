@@ -252,8 +252,9 @@ def test_as_torch_writes_images(rng, tmp_path):
 
 SMALL = {  # graphs of a few nodes that other programs write, with what their arrays are
     "scaled pictures": ("(float[N, 3, 4, 5] x) => (float[N, 2, 3, 4] y) { s = Sub(x, m) d = Div(s, d0) y = Conv(d, W) }", {"m": (3, 1, 1), "d0": (1, 3, 1, 1), "W": (2, 3, 2, 2)}, True),
-    "a mean over positions": ("(float[N, 3, 4, 5] x) => (float[N, 3] y) { a = Constant <value = int64[2] {2, 3}> () y = ReduceMean <keepdims = 0> (x, a) }", {}, True),
-    "negative axes, kept": ("(float[N, 3, 4, 5] x) => (float[N, 2] y) { a = Constant <value = int64[2] {-1, -2}> () m = ReduceMean(x, a) f = Flatten(m) y = MatMul(f, W) }", {"W": (3, 2)}, True),
+    "a mean over positions": ("(float[N, 3, 4, 5] x) => (float[N, 2] y) { v = Conv(x, W) a = Constant <value = int64[2] {2, 3}> () y = ReduceMean <keepdims = 0> (v, a) }", {"W": (2, 3, 1, 1)}, True),
+    "negative axes, kept": ("(float[N, 3, 4, 5] x) => (float[N, 2] y) { v = Conv(x, C) a = Constant <value = int64[2] {-1, -2}> () m = ReduceMean(v, a) f = Flatten(m) y = MatMul(f, W) }", {"C": (3, 3, 1, 1), "W": (3, 2)}, True),
+    "bytes as pictures": ("(float[N, 3, 4, 5] x) => (float[N, 2, 4, 5] y) { d = Div(x, c) s = Mul(d, two) b = BatchNormalization(s, g, g, g, g) y = Conv(b, W) }", {"c": (), "two": (1,), "g": (3,), "W": (2, 3, 1, 1)}, True),
     "a mean, features last": ("(float[N, 4, 5, 3] x) => (float[N, 3] y) { a = Constant <value = int64[2] {1, 2}> () y = ReduceMean <keepdims = 0> (x, a) }", {}, False),
     "PyTorch's softplus": ("(float[N, 4] x) => (float[N, 4] y) { p = Softplus(x) l = Constant <value = float {20}> () g = Greater(x, l) y = Where(g, x, p) }", {}, False),
     "rows of images as they lie": ("(float[N, 3, 2, 2] x) => (float[N, 2] y) { f = Flatten <axis = 1> (x) y = MatMul(f, W) }", {"W": (12, 2)}, False),
@@ -547,7 +548,7 @@ HOSTILE = [
     (lambda m: m.graph.node[3].input.__setitem__(0, "y"), "must come from a node before it, not from none"),
     (lambda m: m.graph.ClearField("output"), "the graph must have one output of floats, not none"),
     (lambda m: m.graph.ClearField("input"), "the graph must have one input, not none"),
-    (lambda m: m.ClearField("graph"), "the graph must have one input, not none"),
+    (lambda m: m.ClearField("graph"), "the graph must have one output of floats, not none"),
     (lambda m: m.ClearField("opset_import"), r"opset must be one of 7 to \d+, not none: is it an ONNX file\?"),
     (lambda m: setattr(m.opset_import[0], "version", 10**6), "opset must be one of 7 to"),
 ]

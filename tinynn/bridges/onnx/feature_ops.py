@@ -72,7 +72,6 @@ def _each_feature(reader: Reader, node: Node, change: Callable[[Array, Array, Ar
     node.demand(c.ndim <= x.ndim and not x.ones, "have a number for each feature")
     sizes = [1] * (x.ndim - c.ndim) + [*c.shape]
     many = [axis for axis, size in enumerate(sizes) if size > 1]
-    x = reader.settled(x, many == [1])
     n, axis = x.shape[-1], 1 if x.first else x.ndim - 1
     node.demand(n is not None and many in ([], [axis]) and c.size in (1, n), "have a number for each feature")
     c = np.broadcast_to(c.ravel(), (n,))  # type: ignore[arg-type]
@@ -103,8 +102,6 @@ def _each_feature(reader: Reader, node: Node, change: Callable[[Array, Array, Ar
 
 def _residual(reader: Reader, node: Node, a: Value, b: Value) -> Value:
     """The sum of two branches: what they have come through together stays before it."""
-    if (a.first is None) != (b.first is None):
-        a, b = reader.settled(a, bool(b.first)), reader.settled(b, bool(a.first))
     alike = (a.shape, a.ones, a.order) == (b.shape, b.ones, b.order) and (a.first == b.first or a.ndim == 2)
     node.demand(alike, "add up branches of one shape")
     same = next((n for n, (one, two) in enumerate(zip(a.layers, b.layers)) if one is not two), None)
@@ -154,7 +151,7 @@ def _cast(reader: Reader, node: Node) -> Any:
 
 
 def _softmax(reader: Reader, node: Node) -> Value:
-    x = reader.settled(node.value(), False)
+    x = node.value()
     axis = node.attribute("axis", "i", -1 if reader.opset >= 13 else 1)
     right = not x.ones and axis in (-1, x.ndim - 1) and (x.ndim == 2 or not x.first)
     node.demand(right, "be over the features, on the last axis")

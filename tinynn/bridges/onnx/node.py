@@ -18,8 +18,8 @@ class Value(NamedTuple):
     """What a node gives: the layers that lead to it, and how its tensor lies beside tinynn's."""
 
     layers: tuple[Layer, ...]
-    shape: Shape  # of one example, features last; while `first` is None, as it lies
-    first: bool | None = False  # whether the tensor has the features on axis 1; None: as x has them, not known yet
+    shape: Shape  # of one example, features last
+    first: bool = False  # whether the tensor has the features on axis 1
     ones: bool = False  # whether it has axes of size 1 that a global pooling has left, and tinynn's has not
     order: Shape | None = None  # (H, V, C) where it is a row of (C, H, V), which tinynn has as (H, V, C)
     ended: bool = False  # whether nothing may follow: behind a softmax
@@ -46,7 +46,7 @@ class Node:
     """A node, asked for what it must have. What is in it and was not asked for is an error in the end."""
 
     def __init__(self, proto: Any, find: Callable[[str, str], Any]) -> None:
-        self.op = proto.op_type
+        self.op, self.gives = proto.op_type, proto.output[0]
         self.where = label(proto)
         self.attributes = {one.name: one for one in proto.attribute}
         self.inputs = [find(self.where, name) if name else None for name in proto.input]

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array, describe, shape_text
-from ...layers.layer import Layer, Shape
+from ...layers.layer import Layer
 from ...saving.files import CheckpointError, listed, short
 from .node import Node, Value, label
 
 MOST_NODES = 10_000
 MOST_LAYERS = 1000  # Sequential compares each layer with each other
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+CHANNELS_FIRST = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization"}
+BY_NUMBER = {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Gelu", "Softplus"}
+BY_NUMBER |= {"Identity", "Dropout", "Cast", "Greater", "Where"}
 OLDEST = 7  # opset: before it Add and Gemm broadcast by other rules
 
 
@@ -37,8 +40,8 @@ class Reader:
         if self.graph.sparse_initializer:
             raise CheckpointError("initializers must be dense, not sparse")
         self.known: dict[str, Any] = {}  # name -> Value, array, or what a pattern of nodes has given so far
-        self.input_first: bool | None = None  # whether x has its features on axis 1; None until a node tells
-        self.shape: Shape = self._input()
+        self.nodes = self._needed(self._output())
+        self._input()
         self.inner: set[int] = set()  # the ids of layers that stand in a Residual
         self.casts: list[tuple[str, Any]] = []
 
@@ -56,8 +59,8 @@ class Reader:
             raise CheckpointError(f"each {thing} must have a name of its own, not one that is there twice")
         return named
 
-    def _input(self) -> Shape:
-        """The shape of one example of x, as it lies."""
+    def _input(self) -> None:
+        """Look at x, the graph's input."""
         inputs = [one for one in self.graph.input if one.name not in self.arrays]
         if len(inputs) != 1:
             raise CheckpointError(f"the graph must have one input, not {listed(one.name for one in inputs)}")
@@ -69,16 +72,29 @@ class Reader:
         dims = [d.dim_value if d.WhichOneof("value") == "dim_value" else None for d in tensor.shape.dim]
         if len(dims) < 2 or any(n is not None and n < 1 for n in dims[1:]):
             raise CheckpointError(f"input {name!r} must have a shape (N, ...), not {short(dims)}")
-        self.batch, self.input_name = dims[0], inputs[0].name
-        self.known[self.input_name] = Value((), tuple(dims[1:]), None if len(dims) > 2 else False)
-        return tuple(dims[1:])
+        self.batch, self.x = dims[0], self.start(inputs[0].name, dims[1:])
+        self.known[inputs[0].name] = self.x
+
+    def start(self, name: str, sizes: list[Any]) -> Value:
+        """x, with the sizes of one example as they lie; which axis has the features, the first op that cares tells."""
+        same, first = {name}, False  # what is computed number by number
+        for node in self.nodes if len(sizes) > 1 else ():
+            if same.isdisjoint(node.input) or node.op_type == "Shape":
+                continue
+            if node.op_type not in BY_NUMBER:
+                turned = any(one.name == "perm" and [*one.ints] == [0, 2, 3, 1] for one in node.attribute)
+                first = node.op_type in CHANNELS_FIRST or (node.op_type == "Transpose" and turned)
+                break
+            same.update(node.output)
+        self.x = Value((), (*sizes[1:], sizes[0]) if first else tuple(sizes), first)
+        return self.x
 
     # --- the walk ---
 
     def follow(self, ops: Mapping[str, Callable[[Reader, Any], Any]]) -> Value:
         """What the graph's output is, by the layers that lead to it; `ops` has a function for each op."""
         name = self._output()
-        for proto in self._needed(name):
+        for proto in self.nodes:
             if proto.domain not in DOMAINS or proto.op_type not in ops:
                 raise CheckpointError(f"{label(proto)} must be one of {', '.join(sorted(ops))}, not another op")
             node = Node(proto, self._find)
@@ -96,8 +112,6 @@ class Reader:
         if not isinstance(y, Value):
             raise CheckpointError(f"output {name!r} must be what the network computes, not a constant")
         self._demand_whole(name, y)
-        if self.input_first and len(self.shape) > 1:
-            self.shape = (*self.shape[1:], self.shape[0])
         return y
 
     def _find(self, where: str, name: str) -> Any:
@@ -120,10 +134,11 @@ class Reader:
         """The nodes that a value depends on, in their order."""
         if len(self.graph.node) > MOST_NODES:
             raise CheckpointError(f"the graph must have at most {MOST_NODES} nodes, not {len(self.graph.node)}")
+        given = {*self.arrays, *(one.name for one in self.graph.input)}
         makers: dict[str, int] = {}
         for number, node in enumerate(self.graph.node):
             for output in filter(None, node.output):
-                if output in makers or output in self.arrays or output == self.input_name:
+                if output in makers or output in given:
                     raise CheckpointError(f"value {short(output)!r} must be given once, not by several nodes")
                 makers[output] = number
         needed: set[int] = set()
@@ -152,25 +167,14 @@ class Reader:
 
     # --- what the ops need ---
 
-    def settled(self, value: Value, first: bool) -> Value:
-        """The value with its layout known: where nothing has told yet how x lies, this does."""
-        if value.first is None and self.input_first is None:
-            self.input_first = first
-        if value.first is None:
-            shape = (*value.shape[1:], value.shape[0]) if self.input_first else value.shape
-            value = value._replace(first=self.input_first, shape=shape)
-        return value
-
     def put(self, value: Value, layer: Layer, **changes: Any) -> Value:
         """The value behind one more layer."""
         if len(value.layers) >= MOST_LAYERS:
             raise CheckpointError(f"the network must have at most {MOST_LAYERS} layers, not more")
-        shape: Any = value.shape
-        if value.first is not None:
-            try:
-                shape = layer.output_shape(value.shape)
-            except ValueError as error:
-                raise ValueError(f"{layer!r} {error}, not {shape_text(value.shape)}") from None
+        try:
+            shape = layer.output_shape(value.shape)
+        except ValueError as error:
+            raise ValueError(f"{layer!r} {error}, not {shape_text(value.shape)}") from None
         return value._replace(**{"layers": (*value.layers, layer), "shape": shape, **changes})
 
     def floats(self, thing: str, array: Any, ndim: int) -> Array:

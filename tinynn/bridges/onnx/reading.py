@@ -42,5 +42,5 @@ def from_onnx(path: Any, backend: str | None = None) -> Sequential:
         model.ParseFromString(file.read())
         reader = Reader(onnx, model)
         y = reader.follow(READ)
-        known: Any = reader.shape if None not in reader.shape else None
+        known: Any = reader.x.shape if None not in reader.x.shape else None
         return Sequential(*y.layers, backend=backend, dtype=str(reader.dtype), shape=known)

@@ -26,7 +26,6 @@ def _as_rows(reader: Reader, node: Node, x: Value) -> Value:
     if x.ones or x.ndim == 2:
         return x._replace(ones=False, first=False)
     node.demand(not x.ended, "not follow a softmax, which must be the last")
-    x = reader.settled(x, False)
     turned = x.first and x.shape[-1] != 1 and any(n != 1 for n in x.shape[:-1])
     node.demand(not turned or None not in x.shape, "have images of a fixed size, for the order of their numbers")
     return reader.put(x, Flatten(), first=False, order=x.shape if turned else None)
@@ -49,12 +48,9 @@ def _reshape(reader: Reader, node: Node) -> Value:
         return _as_rows(reader, node, x)
     if not rest and x.shape == (1,):  # y (N,), which is (N, 1) in tinynn
         return x._replace(ended=True)
-    at_start = (
-        x == reader.known[reader.input_name] and total == math.prod(n or 0 for n in rest) and min(rest, default=0) > 0
-    )
+    at_start = x == reader.x and total == math.prod(n or 0 for n in rest) and min(rest, default=0) > 0
     node.demand(at_start, f"make rows of all numbers of an example, or stand at one of the ends, not give {sizes}")
-    reader.shape = tuple(rest)
-    return Value((), reader.shape, None if len(rest) > 1 else False)
+    return reader.start(node.gives, rest)
 
 
 def _transpose(reader: Reader, node: Node) -> Any:
@@ -65,7 +61,6 @@ def _transpose(reader: Reader, node: Node) -> Any:
     to_first, to_last = [0, x.ndim - 1, *range(1, x.ndim - 1)], [0, *range(2, x.ndim), 1]
     if not x.ones and order == [*range(x.ndim)]:
         return x
-    x = reader.settled(x, order != to_first)
     right = not x.ones and x.ndim > 2 and order == (to_last if x.first else to_first)
     node.demand(right, "put the features of x first or last")
     return x._replace(first=not x.first)
@@ -77,7 +72,7 @@ def _shape(node: Node, sizes: Any) -> Array:
 
 
 def _shape_of(reader: Reader, node: Node) -> Array:
-    x = reader.settled(node.value(), False)
+    x = node.value()
     node.demand(None not in x.shape and not x.ones, "be of an x whose sizes are known")
     return _shape(node, [EXAMPLES, *((x.shape[-1], *x.shape[:-1]) if x.first else x.shape)])
 

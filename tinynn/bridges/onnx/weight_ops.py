@@ -33,7 +33,7 @@ def _gemm(reader: Reader, node: Node) -> Value:
 
 
 def _matmul(reader: Reader, node: Node) -> Value:
-    x = reader.settled(node.value(), False)
+    x = node.value()
     W = reader.floats("W", node.inputs[1] if len(node) > 1 else None, 2)
     node.demand(not x.ones and (x.ndim == 2 or not x.first), "take x with the features on the last axis")
     return _affine(reader, x, W, np.zeros(W.shape[1], W.dtype))
@@ -48,8 +48,8 @@ def _affine(reader: Reader, x: Value, W: Array, b: Array) -> Value:
 
 
 def _images(reader: Reader, node: Node) -> Value:
-    x = reader.settled(node.value(), True)
-    node.demand(x.ndim == 4 and bool(x.first) and not x.ones, "take images (N, C, H, V)")
+    x = node.value()
+    node.demand(x.ndim == 4 and x.first and not x.ones, "take images (N, C, H, V)")
     return x
 
 
@@ -104,8 +104,8 @@ def _pool(layer: type[MaxPool2D] | type[AvgPool2D]) -> Callable[[Reader, Node], 
 
 
 def _global_average_pool(reader: Reader, node: Node) -> Value:
-    x = reader.settled(node.value(), True)
-    node.demand(x.ndim > 2 and bool(x.first) and not x.ones, "take images (N, C, H, V)")
+    x = node.value()
+    node.demand(x.ndim > 2 and x.first and not x.ones, "take images (N, C, H, V)")
     return reader.put(x, GlobalAvgPool(), ones=True)
 
 
@@ -115,15 +115,14 @@ def _reduce_mean(reader: Reader, node: Node) -> Value:
     kept = bool(node.attribute("keepdims", "i", 1))
     node.attribute("noop_with_empty_axes", "i", 0)  # there are axes
     axes = sorted(axis % x.ndim for axis in axes if -x.ndim <= axis < x.ndim)
-    x = reader.settled(x, axes == [*range(2, x.ndim)])
     positions = [*range(2, x.ndim)] if x.first else [*range(1, x.ndim - 1)]
     node.demand(x.ndim > 2 and not x.ones and axes == positions, "be over all positions of images or sequences")
     return reader.put(x, GlobalAvgPool(), ones=kept, first=x.first and kept)
 
 
 def _batch_normalization(reader: Reader, node: Node) -> Value:
-    x = reader.settled(node.value(), True)
-    node.demand(len(node) == 5 and not x.ones and (x.ndim == 2 or bool(x.first)), "take x and four arrays")
+    x = node.value()
+    node.demand(len(node) == 5 and not x.ones and (x.ndim == 2 or x.first), "take x and four arrays")
     node.demand(node.attribute("training_mode", "i", 0) == 0, "be in use, training_mode 0")
     g, b, mean, var = (reader.floats(n, a, 1) for n, a in zip(("scale", "B", "mean", "var"), node.inputs[1:]))
     node.demand(g.shape == b.shape == mean.shape == var.shape, "have four arrays of one size")
