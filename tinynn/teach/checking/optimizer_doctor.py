@@ -1,8 +1,9 @@
 """The doctor for optimizers: `check_optimizer(Adam)` runs a few steps on given gradients and compares the path.
 
-The rule is known by what an optimizer holds: two betas are Adam's, a momentum is momentum's, else it is plain descent.
-A path that is none of the right ones is compared with those of the classic slips, and named if it is the same to 1e-9.
-What an optimizer does with another rule of its own cannot be judged: then the report is "not-judged".
+How it is called is found out first (optimizer_styles.py), then whether anything moves at all. The rule is known by its
+name and by what it holds: two betas are Adam's, a momentum is momentum's. A path that is none of the right ones is
+compared with those of the classic slips, and named if it is the same to 1e-9. What an optimizer does with another rule
+of its own cannot be judged: then the report is "not-judged".
 """
 
 from __future__ import annotations
@@ -16,122 +17,315 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
+from . import optimizer_decay as decay
+from . import optimizer_rules as rules
+from . import optimizer_styles as styles
 from .finite import not_finite
 from .measure import same
-from .optimizer_rules import right_paths, wrong_paths
-from .optimizer_under_test import DECAY, LR, OptimizerUnderTest, clipped, family_of, state_of
+from .optimizer_decay import clipped
+from .optimizer_rules import Given
+from .optimizer_slips import wrong_paths
+from .optimizer_under_test import LR, OptimizerUnderTest, gives_steps, style_of
 from .report import Finding, Report, Row, raised
+from .small_network import ALIKE, SHAPES
 from .under_test import quiet
 
 STEPS = 6
+CALLED = {  # the family that a name says, in the order in which they are looked for
+    "nadam": "nadam", "adamax": "adamax", "adadelta": "adadelta", "adagrad": "adagrad", "rmsprop": "rmsprop",
+    "rms_prop": "rmsprop", "adam": "adam", "nesterov": "nesterov", "nag": "nesterov", "momentum": "momentum",
+}  # fmt: skip
 
 
 def check_optimizer(optimizer: Any, **options: Any) -> Report:
-    """Check an optimizer class: SGD, momentum, Nesterov or Adam, tinynn's or your own.
+    """Check an optimizer: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam and the like, tinynn's or your own.
 
-    One in tinynn's style is made as optimizer(model, lr=..., **options) and has step(); one in the style of other
-    courses as optimizer(lr=..., **options) and has update(params, grads), with dicts or arrays.
+    It is a class, made as optimizer(model, lr=..., **options) or optimizer(lr=..., **options), with step(),
+    update(params, grads), update(w, g) or update_params(layer); or a function such as sgd(w, dw, config) or
+    update(parameters, grads, v, s, t, ...). It makes six steps on two small tensors, W (2, 2) and b (2,).
     """
-    if not isinstance(optimizer, type):
+    if not (isinstance(optimizer, type) or inspect.isfunction(optimizer)):
         hint = f": {type(optimizer).__name__}, without parentheses" if hasattr(optimizer, "__dict__") else ""
-        raise TypeError(f"optimizer must be a class, not {checks.describe(optimizer)}{hint}")
+        raise TypeError(f"optimizer must be a class or a function, not {checks.describe(optimizer)}{hint}")
     where = optimizer.__name__
     report = Report(f"check of {where}", f"{STEPS} steps on given gradients", columns=("got", "right"))
-    options = {name: value for name, value in options.items() if name not in DECAY}  # looked at by itself
+    options = {name: value for name, value in options.items() if name not in styles.WEIGHT_DECAY}  # looked at later
+    start = np.random.default_rng(0).normal(size=6)
     try:
         with quiet():
             for more in _variants(optimizer, options):
                 if report.finding is None:
-                    _examine(optimizer, {**options, **more}, report)
+                    form = style_of(optimizer, {**options, **more}, start)
+                    Examination(optimizer, {**options, **more}, form, report).look()
+    except styles.UnknownStyle as error:
+        why = f"how it is to be called is not known ({error}), so nothing of it was looked at"
+        report.finding, report.method = Finding("not-judged", where, why, f"write {styles.WRITE}"), ""
     except Exception as error:
-        method = "step" if hasattr(optimizer, "step") else "update" if hasattr(optimizer, "update") else "__init__"
-        report.finding = raised(where, method, error)
+        report.finding = raised(where, _method(optimizer), error)
     return report
 
 
-def _variants(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """As it comes, and with the momentum that it offers (which a look ahead needs)."""
-    asked = inspect.signature(cls).parameters
-    if not (options.get("nesterov") and "momentum" in asked and "momentum" not in options):
+def _method(optimizer: Any) -> str:
+    try:
+        return styles.method_of(optimizer) if isinstance(optimizer, type) else optimizer.__name__
+    except styles.UnknownStyle:
+        return "__init__"
+
+
+def _variants(thing: Any, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """As it comes, with the momentum that it offers (which a look ahead needs), with a learning rate that falls."""
+    asked = styles.arguments_of(thing)
+    name = next((n for n in ("momentum", "mu") if n in asked), None)
+    if not (options.get("nesterov") and name and name not in options):
         yield {}
-    if "momentum" in asked and "momentum" not in options and not asked["momentum"].default:
-        yield {"momentum": 0.9}
+    if name and name not in options and not asked[name].default:
+        yield {name: 0.9}
         if "nesterov" in asked and "nesterov" not in options:
-            yield {"momentum": 0.9, "nesterov": True}
+            yield {name: 0.9, "nesterov": True}
+    falling = decay.rate_decay_of(thing)
+    if falling and falling not in options:
+        yield {falling: 0.1}
 
 
-def _examine(cls: type, options: dict[str, Any], report: Report) -> None:
-    rng = np.random.default_rng(0)
-    start = rng.normal(size=6)
-    gradients = rng.normal(size=(STEPS, 6)) * 10.0 ** -np.arange(6)  # small ones show where eps stands
-    tested = OptimizerUnderTest(cls, options, start)
-    where = cls.__name__
-    path = []
-    for gradient in gradients:
-        buffer = tested.model.params
-        path.append(tested.step(gradient))
-        held = tested.model.grads if tested.own_style else tested.grads["W"]
-        shortened = clipped(gradient, tested)
-        if not np.array_equal(held, gradient) and not same(held, shortened):
-            why = "a step changes the gradients, which are not its own: a second look at them is wrong"
-            report.finding = Finding(
-                "changes-grads", where, why, "compute with g = grads.copy(), or without in-place ops"
+class Examination:
+    """One optimizer with its options: its path, and what that is."""
+
+    def __init__(self, thing: Any, options: dict[str, Any], form: str, report: Report) -> None:
+        self.thing, self.options, self.form, self.report = thing, options, form, report
+        self.where = thing.__name__
+        rng = np.random.default_rng(0)
+        self.start = rng.normal(size=6)
+        self.gradients = rng.normal(size=(STEPS, 6)) * 10.0 ** -np.arange(6)  # small ones show where eps stands
+        self.adds = gives_steps(thing, options, self.start, form)
+
+    def make(self, options: dict[str, Any], lr: float = 1.0, shapes: Any = SHAPES) -> OptimizerUnderTest:
+        """A new one, at the start."""
+        made = OptimizerUnderTest(self.thing, options, self.start, self.form, lr, shapes)
+        made.gives_steps = self.adds
+        return made
+
+    def finds(self, code: str, why: str, fix: str = "") -> None:
+        self.report.finding = Finding(code, self.where, why, fix)
+
+    def look(self) -> None:
+        """Its manners, its path, and beside the rule its weight decay."""
+        tested = self.make(self.options)
+        path = self._path(tested)
+        if path is None:
+            return
+        self.tested, self.path = tested, path
+        self.family = family_of(tested)
+        self.used = np.array([clipped(gradient, tested) for gradient in self.gradients])
+        found = self._right(self.path, [self.family] if self.family else self._likely())
+        if found is None:
+            first = self._givens(self.start, self.used)[-1][1]
+            expected = next(p for _, p, _ in rules.right_paths(self.family or "descent", first))
+        else:
+            expected = found[1]
+        self._table(expected, found is not None)
+        if self._manners(path):
+            return
+        if found:
+            self.report.notes += [f"the path is that of {found[0]}", *([found[2]] if found[2] else [])]
+            self._several_tensors()
+            self.report.finding, note = decay.weight_decay(
+                self.make, self.options, self.family, self.gradients, self.where
             )
+            self.report.notes += [note] if note else []
             return
-        replaced = tested.model.params is not buffer or (not tested.own_style and tested.params["W"] is not buffer)
-        moves = tested.get("lr", LR) != 0 and np.any(gradient)
-        if replaced or (tested.own_style and np.array_equal(buffer, start) and len(path) == 1 and moves):
-            why = "a step makes a new array of parameters; the layers still hold the old one and never see the change"
-            report.finding = Finding("params-replaced", where, why, "params -= ...  in place of  params = params - ...")
-            return
-    family = family_of(tested)
-    given, gradients = gradients, np.array([clipped(gradient, tested) for gradient in gradients])
-    right = list(right_paths(family, tested, start, gradients))
-    expected = right[0][1]
-    best, wanted = next(((n, w) for n, w in right if same(np.array(path), np.array(w))), (None, expected))
-    report.rows = _rows(where, path, wanted)
-    if report.plotter is None or best is None:
-        report.plotter = functools.partial(_plot, where, np.array([start, *path]), np.array([start, *wanted]))
-    other = OptimizerUnderTest(cls, options, start)
-    if not np.allclose(other.step(given[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
-        why = "a second optimizer does not start like the first: they share what should be each one's own"
-        report.finding = Finding("state-shared", where, why, "make the state in __init__, not in the class")
-        return
-    if tested.takes_lr:
-        slow = OptimizerUnderTest(cls, options, start, lr=1 / 8)
-        slow_path = [slow.step(gradient) for gradient in given]
-        if same(np.array(slow_path), np.array(path)):
-            why = "with an eighth of the learning rate the path is the same: lr is not used"
-            report.finding = Finding("lr-ignored", where, why, "the step is lr times ...")
-            return
-    if best:
-        report.notes.append(f"the path is that of {best}")
-        _decay(cls, options, family, start, given, report)
-        return
-    if np.vdot(path[0] - start, gradients[0]) > 0:
-        why = "the first step goes along the gradient, uphill"
-        report.finding = Finding("ascent", where, why, "params -= lr * ...")
-        return
-    for code, wrong, why, fix in wrong_paths(family, tested, start, gradients):
-        if same(np.array(path), np.array(wrong)) or _both_nan(path, wrong):
-            report.finding = Finding(code, where, f"{why}. {_worked(path, expected)}", fix)
-            return
-    if not np.isfinite(path).all():
-        k = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
+        self._wrong(expected)
 
-        def again() -> None:
-            one = OptimizerUnderTest(cls, options, start)
-            for gradient in given[: k + 1]:
-                one.step(gradient)
+    def _path(self, tested: OptimizerUnderTest) -> Array | None:
+        """The numbers after each step; None where a step does what no step should."""
+        path = []
+        moves = tested.get("lr", LR) != 0
+        for k, gradient in enumerate(self.gradients):
+            before = [id(w) for w in tested.tensors]
+            buffer = tested.model.params if tested.model else None
+            path.append(tested.step(gradient))
+            shortened = clipped(gradient, tested)
+            held = tested.model.grads if tested.model else tested.flat_grads
+            if not np.array_equal(held, gradient) and not same(held, shortened):
+                why = "a step changes the gradients, which are not its own: a second look at them is wrong"
+                self.finds("changes-grads", why, "compute with g = grads.copy(), or without in-place ops")
+                return None
+            inside = tested.form in ("dict", "d-dict", "list", "layer dicts") and not tested.returned
+            replaced = inside and [id(w) for w in tested.tensors] != before
+            if replaced or (tested.model and tested.model.params is not buffer):
+                why = "a step makes a new array of parameters; the layers still hold the old one and never see the change"
+                self.finds("params-replaced", why, "params -= ...  in place of  params = params - ...")
+                return None
+            if k == 1 and moves and np.array_equal(path[-1], self.start):
+                why = (
+                    "two steps change none of the numbers that it was given, and return none: "
+                    "w = w - lr * g only gives a new array the name w"
+                )
+                self.finds("nothing-moves", why, "w -= lr * g, which changes the array itself, or return the new w")
+                return None
+        return np.array(path)
 
-        report.finding = not_finite(where, {f"after step {k + 1} parameter": path[k]}, again, {})
-        return
-    if family == "descent" and not all(type(v) in (int, float, bool) for v in state_of(tested)):
-        report.rows, why = [], "its rule is none that is known here: only its manners were looked at, and nothing found"
-        report.finding = Finding("not-judged", where, why)
-        return
-    why = f"this is not the path of {right[0][0]}, nor that of a known slip. {_worked(path, expected)}"
-    report.finding = Finding("unknown", where, why)
+    def _manners(self, path: Array) -> bool:
+        """Whether a second one does not start like the first, or the learning rate does nothing."""
+        other = self.make(self.options)
+        if not np.allclose(other.step(self.gradients[0]), path[0], rtol=1e-9, atol=0, equal_nan=True):
+            if not other.is_class:
+                self.finds("not-judged", "it keeps a state outside of its arguments, so it cannot be started anew")
+                return True
+            why = "a second optimizer does not start like the first: they share what should be each one's own"
+            self.finds("state-shared", why, "make the state in __init__, not in the class")
+            return True
+        slow = self.make(self.options, lr=1 / 8)
+        if slow.get("lr") not in (None, self.tested.get("lr")):
+            if same(np.array([slow.step(gradient) for gradient in self.gradients]), path):
+                why = "with an eighth of the learning rate the path is the same: lr is not used"
+                self.finds("lr-ignored", why, "the step is lr times ...")
+                return True
+        return False
+
+    def _likely(self) -> list[str]:
+        """All rules, those first whose numbers it has."""
+        first = ["rmsprop"] if self.tested.get("rho") is not None else []
+        return list(dict.fromkeys([*first, *rules.FAMILIES]))
+
+    def _givens(self, start: Array, gradients: Array, tensor: Array | None = None) -> list[tuple[str, Given]]:
+        """(note, the numbers) for every law by which the learning rate may fall; the last is a constant one."""
+        get = self.tested.get
+        numbers = {kind: get(kind) for kind in ("mu", "rho", "beta1", "beta2", "eps")}
+        tensor = np.repeat([0, 1], [4, 2]) if tensor is None else tensor
+        lr = float(get("lr", LR))
+        return [
+            (said, Given(start, gradients, rates, **numbers, tensor=tensor))
+            for said, rates in decay.rates(self.tested, lr, len(gradients))
+        ]
+
+    def _right(self, path: Array, families: list[str]) -> tuple[str, Array, str] | None:
+        """(name, path, note) of the right rule that gives this path."""
+        for said, given in self._givens(self.start, self.used):
+            for family in families:
+                for name, wanted, _ in rules.right_paths(family, given):
+                    if self._fits(path, wanted):
+                        return name, wanted, said
+        return None
+
+    def _fits(self, path: Array, wanted: Array) -> bool:
+        """The same to 1e-9 of what has moved; where no learning rate is known, but for a constant factor."""
+        a, b = path - self.start, wanted - self.start
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            return bool(np.isfinite(a).sum() < a.size and np.array_equal(np.isfinite(a), np.isfinite(b)))
+        if self.tested.get("lr") is None:
+            b = b * float(np.vdot(b, a) / (np.vdot(b, b) or 1))
+        rounding = 1e-15 * len(a) * float(np.linalg.norm(self.start))
+        return bool(np.linalg.norm(a - b) <= 1e-9 * np.linalg.norm(a) + rounding)
+
+    def _several_tensors(self) -> None:
+        if self.form == "own array":
+            self.report.notes.append("one optimizer was made for each tensor")
+            return
+
+    def _wrong(self, expected: Array) -> None:
+        """The name of a wrong path."""
+        path, start = self.path, self.start
+        if np.vdot(path[0] - start, self.used[0]) > 0:
+            self.finds("ascent", "the first step goes along the gradient, uphill", "params -= lr * ...")
+            return
+        example = _worked(path, expected)
+        families = [self.family] if self.family else [f for f in self._likely() if f in ("rmsprop", "adagrad")]
+        for _, given in self._givens(start, self.used):
+            for family in [*families, *([] if self.family else ["descent"])]:
+                for code, wrong, why, fix in wrong_paths(family, given):
+                    if self._fits(path, wrong) and (self.family or code != "state-not-kept"):
+                        self.finds(code, f"{why}. {example}", fix)
+                        return
+        if self._one_for_all():
+            return
+        other = self._right(path, list(rules.FAMILIES)) if self.family else None
+        if other:
+            name = rules.NAMES[self.family or "descent"]
+            self.finds("another-rule", f"by its name and numbers it is {name}; its steps are those of {other[0]}")
+            return
+        if not np.isfinite(path).all():
+            k = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
+
+            def again() -> None:
+                one = self.make(self.options)
+                for gradient in self.gradients[: k + 1]:
+                    one.step(gradient)
+
+            self.report.finding = not_finite(self.where, {f"after step {k + 1} parameter": path[k]}, again, {})
+            return
+        named = self.family or ("descent" if _stateless(self.tested) else None)
+        if named is None:
+            self.report.rows = []
+            why = "its rule is none that is known here: only its manners were looked at, and nothing found"
+            self.finds("not-judged", why)
+            return
+        name = rules.NAMES[named]
+        why = f"this is not the path of {name}, nor that of a known slip. {self._pattern(named)}{example}"
+        self.finds("unknown", why)
+
+    def _one_for_all(self) -> bool:
+        """A state that all tensors share, seen with two of one shape."""
+        if self.form == "own array" or self.tested.model:
+            return False
+        tested = self.make(self.options, shapes=ALIKE)
+        try:
+            path = np.array([tested.step(gradient) for gradient in self.gradients])
+        except Exception:
+            return False
+        tensor = np.repeat([0, 1], 3)
+        for _, given in self._givens(self.start, self.gradients, tensor):
+            for family in [self.family] if self.family else ["momentum", "rmsprop", "adagrad", "adam"]:
+                for code, wrong, why, fix in wrong_paths(family, given):
+                    if code == "one-state-for-all" and self._fits(path, wrong):
+                        self.finds(code, why, fix)
+                        return True
+        return False
+
+    def _pattern(self, family: str) -> str:
+        """What can be said of an unknown path: one tensor alone is right, or each step is a multiple of the right."""
+        for k, where in enumerate((slice(0, 4), slice(4, 6))):
+            for _, given in self._givens(self.start, self.used):
+                for _, wanted, _ in rules.right_paths(family, given):
+                    if same(wanted[:, where], self.path[:, where], 1e-9):
+                        return f"{self.tested.names[k]} goes the right way, {self.tested.names[1 - k]} does not. "
+        moved = np.diff(self.path, axis=0, prepend=self.start[None])
+        for _, given in self._givens(self.start, self.used):
+            for _, wanted, _ in rules.right_paths(family, given):
+                right = np.diff(wanted, axis=0, prepend=self.start[None])
+                c = (right * moved).sum(axis=1) / (right**2).sum(axis=1)
+                if np.isfinite(c).all() and same(moved, c[:, None] * right, 1e-9):
+                    times = ", ".join(f"{one:.6g}" for one in c)
+                    return f"Each step has the right direction, and is {times} times as long as it should be. "
+        return ""
+
+    def _table(self, expected: Array, right: bool) -> None:
+        self.report.rows = _rows(self.where, self.path, expected)
+        if self.report.plotter is None or not right:
+            both = np.vstack([self.start, self.path]), np.vstack([self.start, expected])
+            self.report.plotter = functools.partial(_plot, self.where, *both)
+
+
+def family_of(tested: OptimizerUnderTest) -> str | None:
+    """Which rule it should follow, by its name and by what it holds; None where neither says."""
+    name = tested.thing.__name__.lower()
+    says = next((family for word, family in CALLED.items() if word in name), None)
+    mu = tested.get("mu")
+    if says in (None, "momentum") and tested.get("nesterov") and mu:
+        return "nesterov"
+    if says:
+        return says
+    if tested.get("beta2") is not None:
+        return "adam"
+    named = [n.strip("_").lower() for place in (tested.given, vars(tested.optimizers[0] or object)) for n in place]
+    return "momentum" if mu and ("momentum" in named or "mu" in named) else None
+
+
+def _stateless(tested: OptimizerUnderTest) -> bool:
+    """Whether it keeps numbers alone: then it cannot be but a kind of descent."""
+    if not tested.is_class:
+        return not tested.state
+    given = [id(value) for value in tested.containers.values()]
+    return all(type(v) in (int, float, bool, str, type(None)) or id(v) in given for v in vars(tested.optimizers[0]).values())
 
 
 def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
@@ -148,13 +342,7 @@ def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
     return axes
 
 
-def _both_nan(path: list[Array], wrong: list[Array]) -> bool:
-    """Two paths that are lost in the same way."""
-    a, b = np.array(path), np.array(wrong)
-    return bool(not np.isfinite(a).all() and np.array_equal(np.isfinite(a), np.isfinite(b)))
-
-
-def _rows(where: str, path: list[Array], expected: list[Array]) -> list[Row]:
+def _rows(where: str, path: Array, expected: Array) -> list[Row]:
     rows = []
     for k, (got, wanted) in enumerate(zip(path, expected), 1):
         index = int(np.argmax(np.abs(got - wanted)))
@@ -164,47 +352,9 @@ def _rows(where: str, path: list[Array], expected: list[Array]) -> list[Row]:
     return rows
 
 
-def _worked(path: list[Array], expected: list[Array]) -> str:
+def _worked(path: Array, expected: Array) -> str:
     for k, (got, wanted) in enumerate(zip(path, expected), 1):
         if not same(wanted, got):
             index = int(np.argmax(np.abs(got - wanted)))
             return f"After step {k} parameter {index} is {got[index]:.8g}; it should be {wanted[index]:.8g}."
     return ""
-
-
-def _decay(cls: type, options: dict[str, Any], family: str, start: Array, gradients: Array, report: Report) -> None:
-    """With weight decay, where the class has it: decoupled, or a term in the gradient; but downwards."""
-    name = next((n for n in DECAY if n in inspect.signature(cls).parameters), None)
-    if name is None:
-        return
-    rate = 0.01
-    tested = OptimizerUnderTest(cls, {**options, name: rate}, start)
-    decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
-    decayed[4:] = getattr(tested.optimizer, "decay_biases", True)
-    path = [tested.step(gradient) for gradient in gradients]
-    gradients = np.array([clipped(gradient, tested) for gradient in gradients])  # first, then comes the decay
-    unclipped = {name: value for name, value in options.items() if name != "clip_norm"}
-    lr = tested.get("lr", LR)
-    for sign in (1, -1):
-        coupled, decoupled = [OptimizerUnderTest(cls, unclipped, start) for _ in range(2)]
-        one, two = [], []
-        for gradient in gradients:
-            here = coupled.model.params if coupled.own_style else coupled.params["W"]
-            one.append(coupled.step(gradient + sign * rate * decayed * here))
-            w = decoupled.model.params if decoupled.own_style else decoupled.params["W"]
-            w *= 1 - sign * lr * rate * decayed
-            two.append(decoupled.step(gradient))
-        for kind, wanted in (("coupled", one), ("decoupled", two)):
-            if same(np.array(path), np.array(wanted)):
-                if sign < 0:
-                    why = "weight decay makes the weights grow: its sign is wrong"
-                    report.finding = Finding("decay-sign", cls.__name__, why, "w -= lr * weight_decay * w")
-                elif kind == "coupled" and family == "Adam":
-                    report.notes.append(
-                        "weight decay is part of the gradient (L2): in Adam that decays large gradients less; AdamW "
-                        "takes it beside the step"
-                    )
-                return
-    report.finding = Finding(
-        "unknown", cls.__name__, f"with {name}={rate} this is neither decay beside the step nor in the gradient"
-    )

@@ -1,86 +1,276 @@
-"""An optimizer under check, on six numbers, in whichever style it is written."""
+"""An optimizer under check, on six numbers in two tensors, in whichever style it is written."""
 
 from __future__ import annotations
 
-import inspect
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...backends import numpy as numpy_ops
 from ...checks import Array
-from ...layers import Affine
-from ...model.flat_vectors import bind
+from . import optimizer_styles as styles
+from .optimizer_styles import UnknownStyle, arguments_of, number_of, role_of
+from .small_network import SHAPES, SmallLayer, SmallModel, SmallNet, split, with_gradient
 
-LR = 0.1  # where the caller gives none
-NAMES = {
-    "lr": ("lr", "learning_rate", "eta", "alpha", "current_learning_rate"),
-    "momentum": ("momentum", "mu"),
-    "beta1": ("beta1", "beta_1", "b1"),
-    "beta2": ("beta2", "beta_2", "b2"),
-    "eps": ("eps", "epsilon"),
-    "nesterov": ("nesterov",),
-}
-DECAY = ("weight_decay", "wd", "l2")
-
-
-class SmallModel:
-    """What an optimizer sees of a model: flat vectors, in them a matrix W (2, 2) and a vector b (2,)."""
-
-    def __init__(self, params: Array) -> None:
-        self.params, self.grads, self.ops = params.copy(), np.zeros_like(params), numpy_ops
-        layer = Affine(2, 2)
-        layer.build(np.random.default_rng(0), params.dtype, numpy_ops)
-        bind([(1, layer)], self.params, self.grads, self.params[:0])
-        self.layers = (layer,)
+LR = 0.07  # where the caller gives none: not 0.1 = 1 - 0.9, with which two slips of momentum are one
+DEFAULTS = {"mu": 0.9, "rho": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+Shapes = tuple[tuple[int, ...], ...]
 
 
 class OptimizerUnderTest:
-    """One optimizer on six numbers, in whichever style it is written; `lr` times its learning rate."""
+    """One optimizer: a class, or a function that makes a step; `lr` times its learning rate."""
 
-    def __init__(self, cls: type, options: dict[str, Any], start: Array, lr: float = 1.0) -> None:
-        self.model = SmallModel(start)
-        asked = inspect.signature(cls).parameters
-        name = next((n for n in NAMES["lr"] if n in asked), None)
-        rate = {name: lr * options.get(name, LR)} if name else {}
-        decay = {n: 0.0 for n in DECAY if n in asked}
-        self.takes_lr = any(rate.values())
-        self.own_style = hasattr(cls, "step") and not hasattr(cls, "update")
-        first = [self.model] if self.own_style else []
-        self.optimizer = cls(*first, **{**decay, **options, **rate})
-        self.params, self.grads = {"W": self.model.params}, {"W": self.model.grads}
+    def __init__(
+        self, thing: Any, options: dict[str, Any], start: Array, form: str, lr: float = 1.0, shapes: Shapes = SHAPES
+    ) -> None:
+        self.thing, self.options, self.form, self.shapes = thing, options, form, shapes
+        self.is_class = isinstance(thing, type)
+        self.given: dict[str, Any] = {}  # every number that the signatures have
+        self.t, self.returned, self.scale = 0, False, lr
+        self.names = ["W1", "b1"][: len(shapes)]
+        self.flat, self.flat_grads = start.copy(), np.zeros_like(start)
+        self.model = SmallModel(self.flat) if form == "flat" else None
+        if self.model:
+            self.flat_grads = self.model.grads
+        self.tensors, self.grads = split(self.flat, shapes), split(self.flat_grads, shapes)
+        self.state: dict[str, Any] = {}
+        self.containers = self._containers()
+        self.optimizers = [self._made() for _ in self.names[: len(shapes) if form == "own array" else 1]]
+
+    # --- making it ---------------------------------------------------------------------------------------------------
+
+    def _containers(self) -> dict[str, Any]:
+        """What stands for the roles of arguments, in this form."""
+        if self.form == "flat":
+            return {"model": self.model}
+        if self.form in ("layer", "layer list", "net"):
+            layer = SmallLayer(*self.tensors, *self.grads)
+            given = [layer] if self.form == "layer list" else layer
+            return {"layer": given, "model": SmallNet(layer), "small": layer, None: layer}
+        if self.form == "objects":
+            objects = [with_gradient(w, g) for w, g in zip(self.tensors, self.grads)]
+            return {"params": objects, None: objects}
+        if self.form == "pairs":
+            return {"pairs": list(zip(self.tensors, self.grads))}
+        if self.form in ("dict", "d-dict"):
+            d = "d" if self.form == "d-dict" else ""
+            grads = {d + name: g for name, g in zip(self.names, self.grads)}
+            return {"params": dict(zip(self.names, self.tensors)), "grads": grads}
+        if self.form == "layer dicts":
+            return {"params": [dict(zip("Wb", self.tensors))], "grads": [dict(zip("Wb", self.grads))]}
+        return {"params": list(self.tensors), "grads": list(self.grads)}
+
+    def _made(self) -> Any:
+        if not self.is_class:
+            return None
+        asked, arguments = arguments_of(self.thing), {}
+        for name, p in asked.items():
+            role = role_of(name)
+            if self.options.get(name) is not None or name in self.options:
+                arguments[name] = self.options[name]
+            elif role in self.containers and p.default is p.empty:
+                arguments[name] = self.containers[role]
+            else:
+                arguments.update(self._number(name, p))
+        if self.form == "flat" and not any(role_of(name) == "model" for name in asked):
+            return self.thing(self.model, **arguments)
+        return self.thing(**arguments)
+
+    def _number(self, name: str, p: Any) -> dict[str, Any]:
+        """A number of the rule: as the caller has it, as the code has it, or a usual one."""
+        kind, default = number_of(name), p.default
+        value = self.options.get(name, default)
+        if name in styles.WEIGHT_DECAY and name not in self.options:
+            value = 0.0
+        elif kind == "lr" and not (name == "alpha" and 0.5 <= _float(default) < 1):
+            value = self.scale * self.options.get(name, LR)
+        elif default is p.empty and name not in self.options:
+            if kind not in DEFAULTS:
+                raise UnknownStyle(f"what {name!r} of {getattr(self.thing, '__name__', 'it')} is, is not known")
+            value = DEFAULTS[kind]
+        self.given[name] = value
+        return {} if value is p.empty else {name: value}
+
+    # --- a step ------------------------------------------------------------------------------------------------------
 
     def step(self, gradient: Array) -> Array:
         """The numbers after a step with that gradient."""
-        if self.own_style:
-            self.model.grads[...] = gradient
-            self.optimizer.step()
-            return self.model.params.copy()
-        self.grads["W"][...] = gradient
-        self.optimizer.update(self.params, self.grads)
-        return self.params["W"].copy()
+        self.t += 1
+        self.flat_grads[...] = gradient
+        if self.form in ("array", "own array"):
+            for k, name in enumerate(self.names):
+                one = {"params": self.tensors[k], "grads": self.grads[k], "name": name}
+                found = self._call(self.optimizers[k % len(self.optimizers)], one, name)
+                if found is not None:
+                    self._take([found], [k])
+        else:
+            found = self._call(self.optimizers[0], self.containers, "")
+            self._read(found)
+        return np.concatenate([np.asarray(w).ravel() for w in self.tensors])
 
-    def get(self, kind: str, default: Any) -> Any:
-        """A hyperparameter by any of its names."""
-        return next((getattr(self.optimizer, n) for n in NAMES[kind] if hasattr(self.optimizer, n)), default)
+    def _call(self, optimizer: Any, containers: dict[Any, Any], key: str) -> Any:
+        function = getattr(optimizer, styles.method_of(self.thing)) if self.is_class else self.thing
+        self._hook(optimizer, "pre_update_params")
+        asked, arguments, passed = arguments_of(function), {}, []
+        for name, p in asked.items():
+            role = role_of(name)
+            if role in ("state", "config", "hyper") and not self.is_class:
+                if key + name not in self.state:
+                    self.state[key + name] = self._first_state(role, containers)
+                arguments[name] = self.state[key + name]
+                passed.append(key + name)
+            elif role in containers:
+                arguments[name] = containers[role]
+            elif role in ("t", "batch"):
+                arguments[name] = self.t if role == "t" else 1
+            elif p.default is p.empty and number_of(name) is None and None in containers:
+                arguments[name] = containers[None]
+            else:
+                arguments.update(self._number(name, p))
+        result = function(**arguments)
+        self._hook(optimizer, "post_update_params")
+        if isinstance(result, tuple) and not self.is_class:
+            for name, value in zip(passed, result[1:]):
+                self.state[name] = value
+            return result[0]
+        return result
+
+    def _hook(self, optimizer: Any, name: str) -> None:
+        if callable(getattr(optimizer, name, None)):
+            getattr(optimizer, name)()
+
+    def _first_state(self, role: str, containers: dict[Any, Any]) -> Any:
+        """What is passed in at first: zeros in the form of the parameters; a configuration."""
+        lr = self.scale * LR
+        if role == "config":
+            return {"learning_rate": lr, **self.options}
+        if role == "hyper":
+            rule = {"momentum": 0.9, "gamma": 0.9, "rho": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+            return {"lr": lr, "learning_rate": lr, "t": 1, **rule, **self.options}
+        if self.form in ("dict", "d-dict"):
+            zeros = {name: np.zeros_like(w) for name, w in zip(self.names, self.tensors)}
+            return {**zeros, **{"d" + name: np.zeros_like(w) for name, w in zip(self.names, self.tensors)}}
+        if self.form in ("array", "own array"):
+            return np.zeros_like(containers["params"])
+        return [np.zeros_like(w) for w in self.tensors]
+
+    # --- what came of it ---------------------------------------------------------------------------------------------
+
+    def _read(self, found: Any) -> None:
+        """The tensors after a step: as they were returned, or as they stand where they were given."""
+        params = self.containers.get("params")
+        like = type(params) if params is not None else None
+        if like is not None and self.form != "objects" and isinstance(found, like) and len(found) == len(params):
+            self.returned = True
+            values = _values(found)
+            steps = [np.shape(a) == w.shape and not np.any(a) for a, w in zip(values, self.tensors)]
+            if self.t == 1 and all(steps) and not self.flat_grads.any():
+                self.gives_steps = True
+            self._take(values, range(len(values)))
+            self._refill()
+            return
+        if self.form == "flat":
+            assert self.model is not None
+            self.tensors = split(self.model.params, self.shapes)
+        elif "small" in self.containers:
+            self.tensors = [self.containers["small"].W, self.containers["small"].b]
+        elif params is not None and self.form != "objects":
+            self._take(_values(params), range(len(self.names)))
+
+    gives_steps = False  # whether what is returned is to be added
+
+    def _take(self, values: list[Any], places: Any) -> None:
+        for k, value in zip(places, values):
+            if np.shape(value) != self.shapes[k]:
+                if self.form in ("array", "own array") and not isinstance(value, np.ndarray):
+                    continue
+                where = f"a step makes {self.names[k]} of shape {np.shape(value)}; it must stay {self.shapes[k]}"
+                raise ValueError(where)
+            self.tensors[k] = self.tensors[k] + value if self.gives_steps else value
+
+    def _refill(self) -> None:
+        """The arrays that were returned are what the next step is given."""
+        if self.form == "layer dicts":
+            self.containers["params"] = [dict(zip("Wb", self.tensors))]
+        elif isinstance(self.containers["params"], dict):
+            self.containers["params"] = dict(zip(self.names, self.tensors))
+        else:
+            self.containers["params"] = list(self.tensors)
+
+    def get(self, kind: str, default: Any = None) -> Any:
+        """A number of the rule by any of its names: as it was given, as the object or a configuration has it."""
+        places: list[Any] = [self.given]
+        places += [s for name, s in self.state.items() if isinstance(s, dict) and "W1" not in s]
+        places += [vars(self.optimizers[0])] if hasattr(self.optimizers[0], "__dict__") else []
+        for name in styles.NUMBERS[kind]:
+            for place in places:
+                value = next((v for n, v in place.items() if n.strip("_").lower() == name), None)
+                if isinstance(value, int | float | np.number) and _means(kind, name, float(value)):
+                    return value
+        return default
 
 
-def clipped(gradient: Array, tested: OptimizerUnderTest) -> Array:
-    """The gradient as an optimizer with `clip_norm` uses it: no longer than that."""
-    norm, length = getattr(tested.optimizer, "clip_norm", None), float(np.linalg.norm(gradient))
-    return gradient if norm is None or length <= norm else gradient * (norm / length)
+def _means(kind: str, name: str, value: float) -> bool:
+    """Whether a name with two meanings, such as `decay`, has this one."""
+    if kind == "rho" and name in ("decay", "alpha"):
+        return 0.5 <= value < 1
+    return not (kind == "lr" and name == "alpha" and 0.5 <= value < 1)
 
 
-def state_of(tested: OptimizerUnderTest) -> list[Any]:
-    """What the optimizer holds beside the model."""
-    return [
-        value for value in vars(tested.optimizer).values() if not isinstance(value, SmallModel) and value is not None
-    ]
+def _float(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
-def family_of(tested: OptimizerUnderTest) -> str:
-    """Which rule it should follow, by what it holds."""
-    name = type(tested.optimizer).__name__.lower()
-    if tested.get("beta2", None) is not None or "adam" in name:
-        return "Adam"
-    return "momentum" if tested.get("momentum", 0) else "descent"
+def _values(found: Any) -> list[Any]:
+    """The tensors in a dict, a list, or a list with a dict for each layer."""
+    some = list(found.values()) if isinstance(found, dict) else list(found)
+    return list(some[0].values()) if len(some) == 1 and isinstance(some[0], dict) else some
+
+
+def style_of(thing: Any, options: dict[str, Any], start: Array) -> str:
+    """The form that it takes: the first in which a step can be made and moves something.
+
+    Raises UnknownStyle where there is none, and the code's own error where it is the same in every form.
+    """
+    errors: list[Exception] = []
+    still, rng = None, np.random.default_rng(1)
+    forms = styles.forms_of(thing)
+    for form in forms:
+        try:
+            tested = OptimizerUnderTest(thing, copy.deepcopy(options), start, form)
+            moved = [tested.step(rng.normal(size=start.shape)) for _ in range(2)][-1]
+        except Exception as error:
+            errors.append(error)
+            continue
+        if not np.array_equal(moved, start) or tested.returned:
+            return form
+        still = still or form
+    if still:
+        return still
+    if len({_line_of(error) for error in errors}) == 1 and not isinstance(errors[0], UnknownStyle):
+        raise errors[0]
+    known = next((error for error in errors if isinstance(error, UnknownStyle)), None)
+    raise UnknownStyle(str(known) if known else f"{type(errors[0]).__name__}: {errors[0]}")
+
+
+def _line_of(error: Exception) -> tuple[str, int]:
+    """Where an error was raised."""
+    frame, place = error.__traceback__, ("", 0)
+    while frame is not None:
+        place = frame.tb_frame.f_code.co_filename, frame.tb_lineno
+        frame = frame.tb_next
+    return place
+
+
+def gives_steps(thing: Any, options: dict[str, Any], start: Array, form: str) -> bool:
+    """Whether what a step returns is to be added to the parameters: for gradients of 0 it is 0."""
+    tested = OptimizerUnderTest(thing, copy.deepcopy(options), start, form)
+    try:
+        tested.step(np.zeros_like(start))
+    except Exception:
+        return False
+    return tested.gives_steps
+
+
+Maker = Callable[..., OptimizerUnderTest]
