@@ -1,9 +1,9 @@
 """Ten slips that the gradient doctor was not written for: a trial of whether its rules hold beyond the zoo.
 
 They were written when it was done, their causes set down before any check saw them; "unknown" is the cause where none
-of its names fits. It gave the intended answer to six, said "unknown" or "not-judged" about four (MISSED), and gave no
-wrong name; a layer's place it always found. It has not been fitted to them since. They are no exercises: not in the
-list of the zoo.
+of its names fits. It gave the intended answer to six, said "unknown" or "not-judged" about four, and gave no wrong name; a
+layer's place it always found. What it misses today is in MISSED: of AdaGrad it has learned the rule since. They are no
+exercises: not in the list of the zoo.
 """
 
 from __future__ import annotations
@@ -186,5 +186,4 @@ MISSED = {  # what the doctor answers
     "tied-1": "unknown",  # the second term needs the layer's inner h, which cannot be seen from outside
     "elu-1": "unknown",  # derivative-of-input: it knows that of sigmoid and tanh alone
     "courseleakyrelu-1": "unknown",  # mask-inverted: it knows that of ReLU alone
-    "courseadagrad-1": "not-judged",  # a rule that it does not know: it looks at its manners alone, and says so
 }

@@ -300,7 +300,7 @@ class BaseOptimizer:
         for param in params:
             layer = {}
             for k, v in param.items():
-                layer[k] = moved[p : p + v.size].reshape(v.shape)
+                layer[k] = moved[p : p + v.size].reshape(v.shape) - self.weight_decay * v
                 p += v.size
             out.append(layer)
         return out
@@ -391,7 +391,7 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
     ]),
     "dicts": (DICTS, [
         ("Nesterov", "", "", OK), ("AdaGrad", "", "", OK), ("RMSprop", "", "", OK), ("Adam", "", "", OK),
-        ("Nesterov", "            self.v[key] *= self.momentum\n            self.v[key] -= self.lr * grads[key]\n", "", "another-rule"),
+        ("Nesterov", "            self.v[key] *= self.momentum\n            self.v[key] -= self.lr * grads[key]\n", "", "state-not-kept"),
         ("AdaGrad", "self.h[key] += grads", "self.h[key] = grads", "state-not-kept"),
         ("AdaGrad", "(np.sqrt(self.h[key])", "(self.h[key]", "no-root"),
         ("RMSprop", "(1 - self.decay_rate) * grads", "grads", "gradient-not-weighted"),
@@ -404,7 +404,7 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
         ("SGD", "", "", OK), ("Momentum", "", "", OK), ("Adam", "", "", OK),
         ("SGD", "for i in range(len(params)):\n            params[i] -= self.lr * grads[i]",
          "for p, g in zip(params, grads):\n            p = p - self.lr * g", "nothing-moves"),
-        ("Momentum", "self.v = [np.zeros_like(p) for p in params]", "self.v = 0 * params[0]", "raises"),
+        ("Momentum", "self.v = [np.zeros_like(p) for p in params]", "self.v = [0 * params[0]] * 2", "raises"),
         ("Momentum", "- self.lr * grads[i]\n            params[i] += self.v[i]", "- self.lr * grads[i]\n            params[i] += self.lr * self.v[i]", "lr-twice"),
         ("Momentum", "self.momentum * self.v[i] - self.lr", "self.v[i] - self.lr", "velocity-never-fades"),
         ("Adam", "        self.iter += 1\n        for i in range(len(params)):", "        for i in range(len(params)):\n            self.iter += 1", "t-per-tensor"),

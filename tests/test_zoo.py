@@ -311,9 +311,12 @@ def reference(family, lr):
         t += 1
         if family == "SGD":
             return p - lr * g
-        if family == "Momentum":
+        if family in ("Momentum", "Nesterov"):
             v = 0.9 * v - lr * g
-            return p + v
+            return p + v if family == "Momentum" else p + 0.9 * v - lr * g
+        if family == "AdaGrad":
+            v = v + g**2
+            return p - lr * g / (np.sqrt(v) + 1e-7)
         if family == "RMSProp":
             v = 0.9 * v + 0.1 * g**2
             return p - lr * g / (np.sqrt(v) + 1e-7)
@@ -336,11 +339,11 @@ def run_steps(slip, p, gradients, lr=0.003):
             model.grads[...] = g
             optimizer.step()
         return model.params, model.grads
-    optimizer, params = slip.make(lr=lr), {"W": p.copy()}
+    optimizer, params = slip.make(lr=lr), dict(zip("VW", np.split(p.copy(), 2)))
     for g in gradients:
-        grads = {"W": g.copy()}
+        grads = dict(zip("VW", np.split(g.copy(), 2)))
         optimizer.update(params, grads)
-    return params["W"], grads["W"]
+    return np.concatenate(list(params.values())), np.concatenate(list(grads.values()))
 
 
 def steps(rng):
@@ -355,13 +358,17 @@ def test_the_steps_are_wrong(slip, rng):
     step, right = reference(family_of(slip), 0.003), p
     for g in gradients:
         right = step(right, g)
-    if slip.code == "decay-sign":  # p is about 1: a decay of 0.01 stands out against gradients of 1e-4
+    if slip.code in (
+        "decay-sign",
+        "decay-ignored",
+    ):  # p is about 1: a decay of 0.01 stands out against gradients of 1e-4
         decayed = p
         for _ in gradients:
             decayed = reference("SGD", 0.003)(decayed, 0.01 * decayed)
         right = right + decayed - p
     wrong, _ = run_steps(slip, p, gradients)
-    assert not np.abs(wrong - right).max() < WRONG * np.abs(right - p).max()  # NaN is wrong, too
+    limit = 1e-9 if slip.code == "beta1-decays" else WRONG  # by 1e-8 in every step
+    assert not np.abs(wrong - right).max() < limit * np.abs(right - p).max()  # NaN is wrong, too
 
 
 @named("params-replaced", "changes-grads", "state-shared")
@@ -638,12 +645,12 @@ def test_as_a_program():
 
 @pytest.mark.parametrize("slip", held_out_slips.HELD_OUT, ids=lambda slip: slip.name)
 def test_held_out_slips_get_the_answer_that_is_on_record(slip):
-    """Six of ten by name (or "unknown", where that is meant), four not, none by a wrong name."""
+    """Six of ten or more by name (or "unknown", where that is meant), none by a wrong name."""
     wanted = held_out_slips.MISSED.get(slip.name, slip.code)
     for seed, sizes in ((0, (5, 4, 3)), (1, (4, 6, 3)), (2, (3, 3, 3))):
         assert slip.report(seed=seed, n=7, sizes=sizes).code == wanted
 
 
 def test_the_record_of_the_held_out_slips():
-    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) == 4
+    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) <= 4
     assert set(held_out_slips.MISSED.values()) <= {"unknown", "not-judged"}  # never a wrong name

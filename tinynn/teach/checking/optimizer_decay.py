@@ -54,6 +54,10 @@ def weight_decay(
     decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
     decayed[4:] = getattr(tested.optimizers[0], "decay_biases", True)
     path = np.array([tested.step(gradient) for gradient in gradients])
+    plain = make(options)
+    if first.get("lr") != 0 and np.array_equal(path, [plain.step(gradient) for gradient in gradients]):
+        why = f"with {name}={RATE:g} the path is the same as without: weight decay is not used"
+        return Finding("decay-ignored", where, why, "w -= lr * weight_decay * w"), ""
     gradients = np.array([clipped(gradient, tested) for gradient in gradients])  # first, then comes the decay
     unclipped = {key: value for key, value in options.items() if key != "clip_norm"}
     lr = float(first.get("lr", 0) or 0)
@@ -65,11 +69,8 @@ def weight_decay(
                 why = "weight decay makes the weights grow: its sign is wrong"
                 return Finding("decay-sign", where, why, "w -= lr * weight_decay * w"), ""
             if kind == "without lr":
-                why = (
-                    f"weight decay is not multiplied by lr: with {name}={RATE:g} all weights lose 1 % in every step, "
-                    "whatever the learning rate is, and a rate that falls does not make the decay smaller"
-                )
-                return Finding("decay-without-lr", where, why, "w -= lr * weight_decay * w"), ""
+                said = f"weight decay is not multiplied by lr: with {name}={RATE:g} all weights lose 1 % in every step"
+                return None, said + ", whatever lr is. The AdamW paper writes it so; PyTorch takes lr * weight_decay"
             if kind == "after":
                 return None, "weight decay comes after the step: it differs from AdamW's by lr^2 weight_decay u"
             if kind == "coupled" and family in ("adam", "nadam", "adamax"):

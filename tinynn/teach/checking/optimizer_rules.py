@@ -13,12 +13,10 @@ import numpy as np
 
 from ...checks import Array
 
-USUAL = {  # what is tried where an optimizer does not say what it uses
-    "mu": (0.9, 0.99, 0.95, 0.5),
-    "rho": (0.9, 0.99, 0.95, 0.999),
-    "betas": ((0.9, 0.999), (0.9, 0.99), (0.9, 0.98), (0.95, 0.999), (0.8, 0.999), (0.5, 0.999)),
-    "eps": (1e-8, 1e-7, 1e-10, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-12, 1e-16, 0.0),
-}
+USUAL_MU = (0.9, 0.99, 0.95, 0.5)  # what is tried where an optimizer does not say what it uses
+USUAL_RHO = (0.9, 0.99, 0.95, 0.999)
+USUAL_BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.98), (0.95, 0.999), (0.8, 0.999), (0.5, 0.999))
+USUAL_EPS = (1e-8, 1e-7, 1e-10, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-12, 1e-16, 0.0)
 
 
 @dataclass(frozen=True)
@@ -40,16 +38,16 @@ def settings(family: str, given: Given) -> Iterator[Given]:
     """The same with all numbers that the family's rule needs: as given, else the usual ones in turn."""
     some = [given]
     if family in ("momentum", "nesterov") and given.mu is None:
-        some = [replace(one, mu=mu) for one in some for mu in USUAL["mu"]]
+        some = [replace(one, mu=mu) for one in some for mu in USUAL_MU]
     if family in ("rmsprop", "adadelta") and given.rho is None:
-        some = [replace(one, rho=rho) for one in some for rho in USUAL["rho"]]
+        some = [replace(one, rho=rho) for one in some for rho in USUAL_RHO]
     if family in ("adam", "adamax", "nadam") and None in (given.beta1, given.beta2):
         some = [
-            replace(one, beta1=one.beta1 if one.beta1 is not None else b1, beta2=one.beta2 if one.beta2 is not None else b2)
-            for one in some for b1, b2 in USUAL["betas"]
+            replace(one, beta1=given.beta1 or b1, beta2=given.beta2 or b2)
+            for one in some for b1, b2 in USUAL_BETAS
         ]  # fmt: skip
     if family not in ("descent", "momentum", "nesterov") and given.eps is None:
-        some = [replace(one, eps=eps) for one in some for eps in USUAL["eps"]]
+        some = [replace(one, eps=eps) for one in some for eps in USUAL_EPS]
     yield from some
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class OptimizerSlip:
 
     code: str
     family: str
-    path: Callable[[Given], Array]
+    path: Callable[[Given], Array | tuple[Array, ...]]  # several where the rule has several conventions
     wrong: str
     right: str
     said: str
@@ -101,6 +102,16 @@ def _minus(given: Given, look: bool) -> Array:
     return momentum(replace(given, mu=-_mu(given)), look=look)
 
 
+def _hats(given: Given, **slip: Any) -> tuple[Array, Array]:
+    """Adam with a slip, in both of its conventions."""
+    return adam(given, **slip), adam(given, hat=True, **slip)
+
+
+def _roots(given: Given, **slip: Any) -> tuple[Array, Array]:
+    """RMSProp and AdaGrad with a slip, eps beside the root and inside."""
+    return of_squares(given, **slip), of_squares(given, inside=True, **slip)
+
+
 M, N_, R, A, D = "momentum", "nesterov", "rmsprop", "adam", "adagrad"
 CORRECT = "m / (1 - beta1**t), v / (1 - beta2**t)"
 SLIPS: tuple[OptimizerSlip, ...] = (
@@ -111,40 +122,40 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "m is corrected for its start at 0, v is not"),
     OptimizerSlip("half-corrected", A, lambda g: adam(g, corrected=(False, True)), "m, v / (1 - beta2**t)", CORRECT,
                   "v is corrected for its start at 0, m is not"),
-    OptimizerSlip("t-per-tensor", A, lambda g: adam(g, clock=per_tensor(g)), "self.t += 1 for each tensor",
+    OptimizerSlip("t-per-tensor", A, lambda g: _hats(g, clock=per_tensor(g)), "self.t += 1 for each tensor",
                   "self.t += 1 once, before the loop over the tensors",
-                  "t is advanced once for each tensor, not once for each step: 1, 2 in the first step, 3, 4 in the next"),
-    OptimizerSlip("t-not-advanced", A, lambda g: adam(g, clock=lambda t: 1), "1 - beta1, 1 - beta2",
+                  "t is advanced for each tensor, not once for each step: 1, 2 in the first step, 3, 4 in the next"),
+    OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: 1), "1 - beta1, 1 - beta2",
                   "self.t += 1 at the start of every step",
-                  "t does not count the steps 1, 2, 3, ...: here it is 1, 1, 1, ... (or the betas are not raised to t)"),
-    OptimizerSlip("t-not-advanced", A, lambda g: adam(g, clock=lambda t: 0), "1 - beta1**0 = 0",
+                  "t does not count the steps 1, 2, 3, ...: here it is 1, 1, 1, ..., or the betas stand without **t"),
+    OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: 0), "1 - beta1**0 = 0",
                   "self.t += 1 at the start of every step",
                   "t does not count the steps 1, 2, 3, ...: here it is 0, 0, 0, ..., a division by 0"),
-    OptimizerSlip("t-not-advanced", A, lambda g: adam(g, clock=lambda t: t - 1), "t = 0, 1, 2, ...",
+    OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: t - 1), "t = 0, 1, 2, ...",
                   "self.t += 1 at the start of every step",
                   "t does not count the steps 1, 2, 3, ...: here it is 0, 1, 2, ..., and the first a division by 0"),
-    OptimizerSlip("t-not-advanced", A, lambda g: adam(g, clock=lambda t: t + 1), "t = 2, 3, 4, ...",
+    OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: t + 1), "t = 2, 3, 4, ...",
                   "self.t += 1 at the start of every step",
                   "t does not count the steps 1, 2, 3, ...: here it is 2, 3, 4, ..."),
     OptimizerSlip("eps-inside-root", A, lambda g: adam(g, inside=True), "sqrt(v + eps)", "sqrt(v) + eps",
                   "eps stands inside the root"),
-    OptimizerSlip("betas-swapped", A, lambda g: adam(_swapped(g)), "m with beta2, v with beta1",
+    OptimizerSlip("betas-swapped", A, lambda g: _hats(_swapped(g)), "m with beta2, v with beta1",
                   "m with beta1, v with beta2", "beta1 and beta2 are exchanged"),
-    OptimizerSlip("weights-swapped", A, lambda g: adam(_others(g)), "(1 - beta) * m + beta * g",
+    OptimizerSlip("weights-swapped", A, lambda g: _hats(_others(g)), "(1 - beta) * m + beta * g",
                   "beta * m + (1 - beta) * g", "the weights of the old and of the new are exchanged in m and v"),
-    OptimizerSlip("v-not-squared", A, lambda g: adam(g, square=lambda a: a), "beta2 * v + (1 - beta2) * g",
+    OptimizerSlip("v-not-squared", A, lambda g: _hats(g, square=lambda a: a), "beta2 * v + (1 - beta2) * g",
                   "beta2 * v + (1 - beta2) * g**2", "v is a mean of the gradient, not of its square"),
-    OptimizerSlip("v-not-squared", A, lambda g: adam(g, square=np.abs), "beta2 * v + (1 - beta2) * abs(g)",
+    OptimizerSlip("v-not-squared", A, lambda g: _hats(g, square=np.abs), "beta2 * v + (1 - beta2) * abs(g)",
                   "beta2 * v + (1 - beta2) * g**2", "v is a mean of the gradient's size, not of its square"),
-    OptimizerSlip("no-root", A, lambda g: adam(g, root=lambda v: v), "v + eps", "np.sqrt(v) + eps",
+    OptimizerSlip("no-root", A, lambda g: _hats(g, root=lambda v: v), "v + eps", "np.sqrt(v) + eps",
                   "the root of v is missing"),
     OptimizerSlip("corrected-stored", A, lambda g: adam(g, stored=True), "self.m = self.m / (1 - beta1**t)",
                   "m = self.m / (1 - beta1**t), and self.m stays", "the corrected means are kept in place of m and v"),
-    OptimizerSlip("gradient-not-weighted", A, lambda g: adam(g, weights=(1.0, 1.0)), "beta * m + g",
+    OptimizerSlip("gradient-not-weighted", A, lambda g: _hats(g, weights=(1.0, 1.0)), "beta * m + g",
                   "beta * m + (1 - beta) * g", "the new gradient has the weight 1 in m and v, not 1 - beta"),
-    OptimizerSlip("state-not-kept", A, lambda g: adam(g, kept=False), "m = v = 0 in every step", "self.m, self.v",
+    OptimizerSlip("state-not-kept", A, lambda g: _hats(g, kept=False), "m = v = 0 in every step", "self.m, self.v",
                   "m and v start at 0 in every step: they are forgotten"),
-    OptimizerSlip("state-not-kept", A, lambda g: adam(g, kept=False, clock=lambda t: 1), "m = v = 0 in every step",
+    OptimizerSlip("state-not-kept", A, lambda g: _hats(g, kept=False, clock=lambda t: 1), "m = v = 0 in every step",
                   "self.m, self.v", "m, v and t start anew in every step: they are forgotten"),
     OptimizerSlip("state-not-kept", A, lambda g: adam(g, kept=False, corrected=(False, False)),
                   "m = v = 0 in every step", "self.m, self.v", "m and v are forgotten"),
@@ -167,11 +178,12 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     OptimizerSlip("lr-twice", M, _lr_twice, "v = mu * v - lr * g;  w += lr * v", "lr once",
                   "the learning rate is in the velocity and in the step"),
     OptimizerSlip("velocity-never-fades", M, lambda g: momentum(g, share=_mu(g), keep=1.0, after=True),
-                  "v + momentum * g", "momentum * v + g", "momentum multiplies the gradient, and the velocity never fades"),
+                  "v + momentum * g", "momentum * v + g", "momentum multiplies the gradient; the velocity never fades"),
     OptimizerSlip("velocity-never-fades", M, lambda g: momentum(g, keep=1.0), "v - lr * g", "momentum * v - lr * g",
                   "the velocity is kept whole: it never fades"),
-    OptimizerSlip("velocity-never-fades", M, lambda g: momentum(g, share=1 - _mu(g), keep=1.0), "v - (1 - momentum) * g",
-                  "momentum * v + (1 - momentum) * g", "the velocity is kept whole: it never fades"),
+    OptimizerSlip("velocity-never-fades", M, lambda g: momentum(g, share=1 - _mu(g), keep=1.0),
+                  "v - (1 - momentum) * g", "momentum * v + (1 - momentum) * g",
+                  "the velocity is kept whole: it never fades"),
     OptimizerSlip("weights-swapped", M, lambda g: momentum(g, share=_mu(g), keep=1 - _mu(g)),
                   "(1 - momentum) * v + momentum * g", "momentum * v + (1 - momentum) * g",
                   "the weights of the old velocity and of the gradient are exchanged"),
@@ -202,28 +214,28 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     # --- RMSProp and AdaGrad: w <- w - lr g / (sqrt(h) + eps) ---
     OptimizerSlip("no-root", R, lambda g: of_squares(g, root=lambda h: h), "h + eps", "np.sqrt(h) + eps",
                   "the root of the squares is missing"),
-    OptimizerSlip("weights-swapped", R, lambda g: of_squares(g, old=1 - (g.rho or 0), new=g.rho or 0),
+    OptimizerSlip("weights-swapped", R, lambda g: _roots(g, old=1 - (g.rho or 0), new=g.rho or 0),
                   "(1 - rho) * h + rho * g**2", "rho * h + (1 - rho) * g**2",
                   "the weights of the old mean and of the new square are exchanged"),
-    OptimizerSlip("v-not-squared", R, lambda g: of_squares(g, square=np.abs), "rho * h + (1 - rho) * abs(g)",
+    OptimizerSlip("v-not-squared", R, lambda g: _roots(g, square=np.abs), "rho * h + (1 - rho) * abs(g)",
                   "rho * h + (1 - rho) * g**2", "h is a mean of the gradient's size, not of its square"),
-    OptimizerSlip("v-not-squared", R, lambda g: of_squares(g, square=lambda a: a), "rho * h + (1 - rho) * g",
+    OptimizerSlip("v-not-squared", R, lambda g: _roots(g, square=lambda a: a), "rho * h + (1 - rho) * g",
                   "rho * h + (1 - rho) * g**2", "h is a mean of the gradient, not of its square"),
-    OptimizerSlip("gradient-not-weighted", R, lambda g: of_squares(g, new=1.0), "rho * h + g**2",
+    OptimizerSlip("gradient-not-weighted", R, lambda g: _roots(g, new=1.0), "rho * h + g**2",
                   "rho * h + (1 - rho) * g**2", "the new square has the weight 1, not 1 - rho"),
-    OptimizerSlip("state-not-kept", R, lambda g: of_squares(g, kept=False), "(1 - rho) * g**2",
+    OptimizerSlip("state-not-kept", R, lambda g: _roots(g, kept=False), "(1 - rho) * g**2",
                   "self.h = rho * self.h + (1 - rho) * g**2", "h starts at 0 in every step: it is forgotten"),
-    OptimizerSlip("old-squares", R, lambda g: of_squares(g, late=True), "sqrt(h) + eps, h without this g",
+    OptimizerSlip("old-squares", R, lambda g: _roots(g, late=True), "sqrt(h) + eps, h without this g",
                   "first h = ..., then the step", "the step divides by h as it was before this gradient"),
     OptimizerSlip("one-state-for-all", R, lambda g: one_for_all(of_squares, g), "self.h", "self.h[key]",
                   "all tensors share one h"),
     OptimizerSlip("no-root", D, lambda g: of_squares(g, sums=True, root=lambda h: h), "h + eps", "np.sqrt(h) + eps",
                   "the root of the sum of squares is missing"),
-    OptimizerSlip("v-not-squared", D, lambda g: of_squares(g, sums=True, square=np.abs), "h + abs(g)", "h + g**2",
+    OptimizerSlip("v-not-squared", D, lambda g: _roots(g, sums=True, square=np.abs), "h + abs(g)", "h + g**2",
                   "h is a sum of the gradient's size, not of its square"),
-    OptimizerSlip("state-not-kept", D, lambda g: of_squares(g, sums=True, kept=False), "h = g**2", "h += g**2",
+    OptimizerSlip("state-not-kept", D, lambda g: _roots(g, sums=True, kept=False), "h = g**2", "h += g**2",
                   "the squares are not added up from step to step"),
-    OptimizerSlip("old-squares", D, lambda g: of_squares(g, sums=True, late=True), "sqrt(h) + eps, h without this g",
+    OptimizerSlip("old-squares", D, lambda g: _roots(g, sums=True, late=True), "sqrt(h) + eps, h without this g",
                   "first h += g**2, then the step", "the step divides by h as it was before this gradient"),
     OptimizerSlip("one-state-for-all", D, lambda g: one_for_all(lambda one: of_squares(one, sums=True), g), "self.h",
                   "self.h[key]", "all tensors share one h"),
@@ -236,7 +248,9 @@ def wrong_paths(family: str, given: Given) -> Iterator[tuple[str, Array, str, st
         if slip.family == family:
             why = f"{slip.said}. The code computes {slip.wrong}; right is {slip.right}"
             for one in settings(family, given):
-                yield slip.code, slip.path(one), why, slip.right
+                paths = slip.path(one)
+                for path in paths if isinstance(paths, tuple) else (paths,):
+                    yield slip.code, path, why, slip.right
     for scale, code, text in ((2.0, "factor-2", "twice"), (0.5, "factor-half", "half")):
         for name, path, _ in right_paths(family, given):
             yield code, given.start + scale * (path - given.start), f"every step is {text} that of {name}", ""

@@ -37,7 +37,7 @@ def role_of(name: str) -> str | None:
     gradient = "grad" in low or low in ("g", "gs", "dw", "dws", "dx", "dtheta", "dparams", "derivatives")
     params = "param" in low or "var" in low.split("_") or low in ("w", "ws", "x", "theta", "weights", "weight")
     params = params or low in ("values", "variables", "vars", "p", "ps", "parameters")
-    if (gradient and ("param" in low or "vars" in low)) and "_and_" in low or low in ("params_grads", "pairs"):
+    if low in ("params_grads", "pairs") or ("_and_" in low and gradient):
         return "pairs"
     if low.endswith("name") or low == "key":
         return "name"

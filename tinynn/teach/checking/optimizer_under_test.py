@@ -47,10 +47,10 @@ class OptimizerUnderTest:
         if self.form in ("layer", "layer list", "net"):
             layer = SmallLayer(*self.tensors, *self.grads)
             given = [layer] if self.form == "layer list" else layer
-            return {"layer": given, "model": SmallNet(layer), "small": layer, None: layer}
+            return {"layer": given, "model": SmallNet(layer), "small": layer, "unnamed": layer}
         if self.form == "objects":
             objects = [with_gradient(w, g) for w, g in zip(self.tensors, self.grads)]
-            return {"params": objects, None: objects}
+            return {"params": objects, "unnamed": objects}
         if self.form == "pairs":
             return {"pairs": list(zip(self.tensors, self.grads))}
         if self.form in ("dict", "d-dict"):
@@ -67,9 +67,7 @@ class OptimizerUnderTest:
         asked, arguments = arguments_of(self.thing), {}
         for name, p in asked.items():
             role = role_of(name)
-            if self.options.get(name) is not None or name in self.options:
-                arguments[name] = self.options[name]
-            elif role in self.containers and p.default is p.empty:
+            if role in self.containers and p.default is p.empty:
                 arguments[name] = self.containers[role]
             else:
                 arguments.update(self._number(name, p))
@@ -85,12 +83,12 @@ class OptimizerUnderTest:
             value = 0.0
         elif kind == "lr" and not (name == "alpha" and 0.5 <= _float(default) < 1):
             value = self.scale * self.options.get(name, LR)
-        elif default is p.empty and name not in self.options:
+        elif value is p.empty:
             if kind not in DEFAULTS:
                 raise UnknownStyle(f"what {name!r} of {getattr(self.thing, '__name__', 'it')} is, is not known")
             value = DEFAULTS[kind]
         self.given[name] = value
-        return {} if value is p.empty else {name: value}
+        return {name: value}
 
     # --- a step ------------------------------------------------------------------------------------------------------
 
@@ -109,7 +107,7 @@ class OptimizerUnderTest:
             self._read(found)
         return np.concatenate([np.asarray(w).ravel() for w in self.tensors])
 
-    def _call(self, optimizer: Any, containers: dict[Any, Any], key: str) -> Any:
+    def _call(self, optimizer: Any, containers: dict[str, Any], key: str) -> Any:
         function = getattr(optimizer, styles.method_of(self.thing)) if self.is_class else self.thing
         self._hook(optimizer, "pre_update_params")
         asked, arguments, passed = arguments_of(function), {}, []
@@ -124,8 +122,8 @@ class OptimizerUnderTest:
                 arguments[name] = containers[role]
             elif role in ("t", "batch"):
                 arguments[name] = self.t if role == "t" else 1
-            elif p.default is p.empty and number_of(name) is None and None in containers:
-                arguments[name] = containers[None]
+            elif p.default is p.empty and number_of(name) is None and "unnamed" in containers:
+                arguments[name] = containers["unnamed"]
             else:
                 arguments.update(self._number(name, p))
         result = function(**arguments)
@@ -140,7 +138,7 @@ class OptimizerUnderTest:
         if callable(getattr(optimizer, name, None)):
             getattr(optimizer, name)()
 
-    def _first_state(self, role: str, containers: dict[Any, Any]) -> Any:
+    def _first_state(self, role: str, containers: dict[str, Any]) -> Any:
         """What is passed in at first: zeros in the form of the parameters; a configuration."""
         lr = self.scale * LR
         if role == "config":
@@ -161,7 +159,13 @@ class OptimizerUnderTest:
         """The tensors after a step: as they were returned, or as they stand where they were given."""
         params = self.containers.get("params")
         like = type(params) if params is not None else None
-        if like is not None and self.form != "objects" and isinstance(found, like) and len(found) == len(params):
+        if (
+            params is not None
+            and like
+            and self.form != "objects"
+            and isinstance(found, like)
+            and len(found) == len(params)
+        ):
             self.returned = True
             values = _values(found)
             steps = [np.shape(a) == w.shape and not np.any(a) for a, w in zip(values, self.tensors)]
@@ -228,7 +232,7 @@ def _values(found: Any) -> list[Any]:
     return list(some[0].values()) if len(some) == 1 and isinstance(some[0], dict) else some
 
 
-def style_of(thing: Any, options: dict[str, Any], start: Array) -> str:
+def style_of(thing: Any, options: dict[str, Any], start: Array, shapes: Shapes = SHAPES) -> str:
     """The form that it takes: the first in which a step can be made and moves something.
 
     Raises UnknownStyle where there is none, and the code's own error where it is the same in every form.
@@ -238,8 +242,11 @@ def style_of(thing: Any, options: dict[str, Any], start: Array) -> str:
     forms = styles.forms_of(thing)
     for form in forms:
         try:
-            tested = OptimizerUnderTest(thing, copy.deepcopy(options), start, form)
+            tested = OptimizerUnderTest(thing, copy.deepcopy(options), start, form, shapes=shapes)
             moved = [tested.step(rng.normal(size=start.shape)) for _ in range(2)][-1]
+            if form.endswith("array") and forms[0] == "dict":  # code for a list takes the rows of an array, too
+                whole = OptimizerUnderTest(thing, copy.deepcopy(options), start[:2], form, shapes=((), ()))
+                whole.step(np.ones(2))
         except Exception as error:
             errors.append(error)
             continue

@@ -88,7 +88,7 @@ class SmallNet:
         return [with_gradient(layer.W, layer.dW), with_gradient(layer.b, layer.db)]
 
 
-class WithGradient(np.ndarray):  # type: ignore[type-arg]
+class WithGradient(np.ndarray):
     """An array with its gradient in `grad`, as a parameter of an automatic framework."""
 
     grad: Array

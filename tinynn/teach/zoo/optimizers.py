@@ -1,4 +1,4 @@
-"""Slips in optimizers."""
+"""Slips in optimizers: plain descent, momentum, Nesterov's momentum."""
 
 # ruff: noqa: RUF012
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-globals
@@ -79,6 +79,25 @@ class CourseSGD2:
             params[key] = params[key] - self.lr * grads[key]
 
 
+@slip("nothing-moves", "optimizer", 1, "The weights are computed anew in every step. The loss stays where it was.")
+class CourseSGD3:
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for W, dW in zip(params.values(), grads.values()):
+            W = W - self.lr * dW
+
+
+@slip("decay-ignored", "optimizer", 2, "The argument is there, and is stored. It makes no weight smaller.")
+class SGD6(Optimizer):
+    def __init__(self, model, lr=0.1, weight_decay=0.01):
+        super().__init__(model, lr, weight_decay)
+
+    def step(self):
+        self.model.params -= self.lr * self.model.grads
+
+
 # --- momentum --------------------------------------------------------------------------------------------------------
 
 
@@ -133,135 +152,91 @@ class CourseMomentum2:
             params[key] += self.v[key]
 
 
-# --- steps of their own length: Adagrad, RMSProp, Adam ---------------------------------------------------------------
-
-
-@slip("no-root", "optimizer", 2, "Where gradients are small, the steps are enormous.")
-class CourseRMSProp1:
-    def __init__(self, lr=0.01, rho=0.9):
-        self.lr, self.rho, self.h = lr, rho, None
-
-    def update(self, params, grads):
-        if self.h is None:
-            self.h = {key: np.zeros_like(value) for key, value in params.items()}
-        for key in params:
-            self.h[key] = self.rho * self.h[key] + (1 - self.rho) * grads[key] ** 2
-            params[key] -= self.lr * grads[key] / (self.h[key] + 1e-7)
-
-
-@slip("no-bias-correction", "optimizer", 2, "The first steps are three times as long as they should be.")
-class Adam1(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-
-    def step(self):
-        g = self.model.grads
-        self.m = self.beta1 * self.m + (1 - self.beta1) * g
-        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
-        self.model.params -= self.lr * self.m / (np.sqrt(self.v) + self.eps)
-
-
-@slip("t-not-advanced", "optimizer", 3, "The first step is right to the last digit.")
-class Adam2(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.t = 1
-
-    def step(self):
-        g = self.model.grads
-        self.m = self.beta1 * self.m + (1 - self.beta1) * g
-        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
-        m = self.m / (1 - self.beta1**self.t)
-        v = self.v / (1 - self.beta2**self.t)
-        self.model.params -= self.lr * m / (np.sqrt(v) + self.eps)
-
-
-@slip("eps-inside-root", "optimizer", 3, "Where gradients are tiny, the steps are far too short.")
-class Adam3(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-
-    def step(self):
-        g = self.model.grads
-        self.t += 1
-        self.m = self.beta1 * self.m + (1 - self.beta1) * g
-        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
-        m = self.m / (1 - self.beta1**self.t)
-        v = self.v / (1 - self.beta2**self.t)
-        self.model.params -= self.lr * m / np.sqrt(v + self.eps)
-
-
-@slip("betas-swapped", "optimizer", 2, "It answers to a turn in the road a thousand steps later.")
-class Adam4(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-
-    def step(self):
-        g = self.model.grads
-        self.t += 1
-        self.m = self.beta2 * self.m + (1 - self.beta2) * g
-        self.v = self.beta1 * self.v + (1 - self.beta1) * g**2
-        m = self.m / (1 - self.beta2**self.t)
-        v = self.v / (1 - self.beta1**self.t)
-        self.model.params -= self.lr * m / (np.sqrt(v) + self.eps)
-
-
-@slip("v-not-squared", "optimizer", 1, "NumPy warns of a root, and half of the weights are NaN.")
-class Adam5(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-
-    def step(self):
-        g = self.model.grads
-        self.t += 1
-        self.m = self.beta1 * self.m + (1 - self.beta1) * g
-        self.v = self.beta2 * self.v + (1 - self.beta2) * g
-        m = self.m / (1 - self.beta1**self.t)
-        v = self.v / (1 - self.beta2**self.t)
-        self.model.params -= self.lr * m / (np.sqrt(v) + self.eps)
-
-
-@slip("no-root", "optimizer", 2, "The steps should all be about as long as lr. Here the flat directions run away.")
-class Adam6(Optimizer):
-    state = ("m", "v")
-
-    def __init__(self, model, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(model, lr, weight_decay=0)
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-
-    def step(self):
-        g = self.model.grads
-        self.t += 1
-        self.m = self.beta1 * self.m + (1 - self.beta1) * g
-        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
-        m = self.m / (1 - self.beta1**self.t)
-        v = self.v / (1 - self.beta2**self.t)
-        self.model.params -= self.lr * m / (v + self.eps)
-
-
-@slip("no-bias-correction", "optimizer", 2, "In a dictionary for each, and without two divisions.")
-class CourseAdam1:
-    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
-        self.lr, self.beta1, self.beta2 = lr, beta1, beta2
-        self.m, self.v = {}, {}
+@slip("lr-twice", "optimizer", 2, "A rate of 0.01 is as slow as one of 0.0001 should be.")
+class CourseMomentum3:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
 
     def update(self, params, grads):
         for key, g in grads.items():
-            self.m[key] = self.beta1 * self.m.get(key, 0) + (1 - self.beta1) * g
-            self.v[key] = self.beta2 * self.v.get(key, 0) + (1 - self.beta2) * g**2
-            params[key] -= self.lr * self.m[key] / (np.sqrt(self.v[key]) + 1e-8)
+            self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * g
+            params[key] += self.lr * self.v[key]
+
+
+@slip("velocity-never-fades", "optimizer", 2, "The ball rolls, and nothing ever stops it.")
+class CourseMomentum4:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            self.v[key] = self.v.get(key, 0) + self.momentum * g
+            params[key] -= self.lr * self.v[key]
+
+
+@slip("weights-swapped", "optimizer", 2, "With 0.9 it forgets at once, with 0.1 it remembers for long.")
+class CourseMomentum5:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            v = self.v.get(key, 0)
+            self.v[key] = (1 - self.momentum) * v + self.momentum * g
+            params[key] -= self.lr * self.v[key]
+
+
+@slip("one-state-for-all", "optimizer", 3, "One layer learns, the next one is pushed where the first wants to go.")
+class CourseMomentum6:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, 0.0
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            self.v = self.momentum * self.v - self.lr * g
+            params[key] += self.v
+
+
+@slip("nesterov-is-momentum", "optimizer", 2, "A test of it failed. So the numbers in the test were changed.")
+class CourseNesterov1:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * g
+            params[key] += self.v[key]
+
+
+@slip("nesterov-from-new", "optimizer", 3, "The formula is the book's. One of its symbols has grown older in between.")
+class CourseNesterov2:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            v = self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * g
+            params[key] += self.momentum**2 * v - (1 + self.momentum) * self.lr * g
+
+
+@slip("nesterov-sign", "optimizer", 3, "It looks ahead, at the place where it has come from.")
+class CourseNesterov3:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            old = self.v.get(key, 0)
+            self.v[key] = self.momentum * old - self.lr * g
+            params[key] += self.momentum * old + (1 + self.momentum) * self.v[key]
+
+
+@slip("velocity-twice", "optimizer", 2, "Look ahead, then go. The way to the place is gone two times.")
+class CourseNesterov4:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * g
+            params[key] += self.v[key] + self.momentum * self.v[key]
