@@ -2,7 +2,8 @@
 
 They were written when it was done, their causes set down before any check saw them; "unknown" is the cause where none
 of its names fits. It gave the intended answer to six, said "unknown" or "not-judged" about four, and gave no wrong name; a
-layer's place it always found. What it misses today is in MISSED: of AdaGrad it has learned the rule since. They are no
+layer's place it always found. What it misses today is in MISSED: of AdaGrad and of smoothed labels it has
+learned the rules since. They are no
 exercises: not in the list of the zoo.
 """
 
@@ -129,7 +130,7 @@ class HuberLoss1:
         return dout * np.clip(self.d, -1, 1) / self.d.size
 
 
-@slip("unknown", "loss", 3, "Labels are smoothed, so as not to be too sure. It is as sure as ever.", "labels")
+@slip("smoothing-in-loss-only", "loss", 3, "Labels are smoothed, so as not to be too sure. It is as sure as ever.", "labels")
 class SmoothedLoss1(SoftmaxCrossEntropy):
     def compute(self, y, t):
         n, C = y.shape

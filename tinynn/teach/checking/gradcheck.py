@@ -30,6 +30,7 @@ from .arguments import generator, pair_of, rows_of, short_name
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import examine_loss
+from .loss_styles import adapt_loss
 from .network_doctor import ModelGradients, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
@@ -143,11 +144,13 @@ def _row_of(gradients: LayerGradients, name: str) -> Row:
 def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     """Check a loss at predictions y and targets t: its gradient dy, and that it computes what it should.
 
-    `loss` is a tinynn Loss, a function (y, t) -> (value, dy), or an object with forward(y, t) and backward(). A
+    `loss` is a tinynn Loss, a function (y, t) -> (value, dy), a pair of functions, or an object with two methods, such
+    as forward(y, t) and backward(), or loss and gradient; (t, y) is found out, by the arguments' names or by trying. A
     cross-entropy is compared with the right one, too: a loss can be wrong and its gradient that of the wrong loss.
     """
-    tested = LossUnderTest(loss)
     y, t, notes = pair_of("y", y, t)
+    loss, y, said = adapt_loss(loss, y, t)
+    tested, notes = LossUnderTest(loss), notes + said
     row, finding, exact = examine_loss(tested, y, t, generator(seed))
     report = Report(f"check of {tested.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(tested, y, t)

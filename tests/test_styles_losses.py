@@ -1,0 +1,372 @@
+"""Losses in the styles of courses and small frameworks: each right one is right, each planted slip is named.
+
+A style is a piece of code and a table of changes to it: (name, kind of targets, what is replaced, by what, the code).
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from tinynn import check_loss
+
+OK = "ok"
+FUNCTIONS_OF_X = """
+def softmax_loss(x, y):
+    shifted = x - np.max(x, axis=1, keepdims=True)
+    log_probs = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    N = x.shape[0]
+    loss = -np.sum(log_probs[np.arange(N), y]) / N
+    dx = np.exp(log_probs)
+    dx[np.arange(N), y] -= 1
+    dx /= N
+    return loss, dx
+
+def svm_loss(x, y):
+    N = x.shape[0]
+    correct = x[np.arange(N), y]
+    margins = np.maximum(0, x - correct[:, None] + 1.0)
+    margins[np.arange(N), y] = 0
+    loss = np.sum(margins) / N
+    dx = np.zeros_like(x)
+    dx[margins > 0] = 1
+    dx[np.arange(N), y] -= np.sum(margins > 0, axis=1)
+    dx /= N
+    return loss, dx
+"""
+OBJECTS_OF_T_Y = """
+class SquareLoss:
+    def loss(self, y, y_pred):
+        return 0.5 * np.power((y - y_pred), 2)
+    def gradient(self, y, y_pred):
+        return -(y - y_pred)
+
+class CrossEntropy:
+    def loss(self, y, p):
+        p = np.clip(p, 1e-15, 1 - 1e-15)
+        return -y * np.log(p) - (1 - y) * np.log(1 - p)
+    def gradient(self, y, p):
+        p = np.clip(p, 1e-15, 1 - 1e-15)
+        return -(y / p) + (1 - y) / (1 - p)
+"""
+LAYERS = """
+class Loss_MeanSquaredError:
+    def forward(self, y_pred, y_true):
+        return np.mean((y_true - y_pred) ** 2, axis=-1)
+    def backward(self, dvalues, y_true):
+        samples, outputs = len(dvalues), len(dvalues[0])
+        self.dinputs = -2 * (y_true - dvalues) / outputs
+        self.dinputs = self.dinputs / samples
+
+class Loss_MeanAbsoluteError:
+    def forward(self, y_pred, y_true):
+        return np.mean(np.abs(y_true - y_pred), axis=-1)
+    def backward(self, dvalues, y_true):
+        samples, outputs = len(dvalues), len(dvalues[0])
+        self.dinputs = -np.sign(y_true - dvalues) / outputs
+        self.dinputs = self.dinputs / samples
+
+class Loss_CategoricalCrossentropy:
+    def forward(self, y_pred, y_true):
+        samples = len(y_pred)
+        y_pred_clipped = np.clip(y_pred, 1e-7, 1 - 1e-7)
+        if len(y_true.shape) == 1:
+            correct_confidences = y_pred_clipped[range(samples), y_true]
+        else:
+            correct_confidences = np.sum(y_pred_clipped * y_true, axis=1)
+        return -np.log(correct_confidences)
+    def backward(self, dvalues, y_true):
+        samples, labels = len(dvalues), len(dvalues[0])
+        if len(y_true.shape) == 1:
+            y_true = np.eye(labels)[y_true]
+        self.dinputs = -y_true / dvalues
+        self.dinputs = self.dinputs / samples
+
+class Loss_BinaryCrossentropy:
+    def forward(self, y_pred, y_true):
+        p = np.clip(y_pred, 1e-7, 1 - 1e-7)
+        losses = -(y_true * np.log(p) + (1 - y_true) * np.log(1 - p))
+        return np.mean(losses, axis=-1)
+    def backward(self, dvalues, y_true):
+        samples, outputs = len(dvalues), len(dvalues[0])
+        p = np.clip(dvalues, 1e-7, 1 - 1e-7)
+        self.dinputs = -(y_true / p - (1 - y_true) / (1 - p)) / outputs
+        self.dinputs = self.dinputs / samples
+
+class Softmax_CategoricalCrossentropy:
+    def forward(self, inputs, y_true):
+        e = np.exp(inputs - np.max(inputs, axis=1, keepdims=True))
+        self.output = e / np.sum(e, axis=1, keepdims=True)
+        return np.mean(-np.log(self.output[range(len(inputs)), y_true]))
+    def backward(self, dvalues, y_true):
+        samples = len(dvalues)
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(samples), y_true] -= 1
+        self.dinputs = self.dinputs / samples
+"""
+PAIRS = """
+def mse(y_true, y_pred):
+    return np.mean(np.power(y_true - y_pred, 2))
+def mse_prime(y_true, y_pred):
+    return 2 * (y_pred - y_true) / y_true.size
+
+def half(a, b):
+    return 0.5 * np.sum((a - b) ** 2)
+def half_prime(a, b):
+    return b - a
+
+def binary_cross_entropy(y_true, y_pred):
+    return np.mean(-y_true * np.log(y_pred) - (1 - y_true) * np.log(1 - y_pred))
+def binary_cross_entropy_prime(y_true, y_pred):
+    return ((1 - y_true) / (1 - y_pred) - y_true / y_pred) / np.size(y_true)
+"""
+PREDICTED_ACTUAL = """
+class MSE:
+    def loss(self, predicted, actual):
+        return np.sum((predicted - actual) ** 2)
+    def grad(self, predicted, actual):
+        return 2 * (predicted - actual)
+
+class TotalHuber:
+    def __init__(self, delta=2.5):
+        self.delta = delta
+    def loss(self, predicted, actual):
+        dist = np.abs(predicted - actual)
+        near = dist < self.delta
+        return np.sum(np.where(near, 0.5 * dist**2, self.delta * (dist - 0.5 * self.delta))) / len(predicted)
+    def grad(self, predicted, actual):
+        err = predicted - actual
+        near = np.abs(err) < self.delta
+        return np.where(near, err, self.delta * np.sign(err)) / len(predicted)
+
+class SoftmaxCrossEntropy:
+    def __init__(self, T=1.0):
+        self._T = T
+    def loss(self, logits, labels):
+        z = logits / self._T
+        z = z - np.max(z, axis=1, keepdims=True)
+        log_p = z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))
+        return -np.sum(log_p * labels) / logits.shape[0]
+    def grad(self, logits, labels):
+        z = logits / self._T
+        e = np.exp(z - np.max(z, axis=1, keepdims=True))
+        p = e / np.sum(e, axis=1, keepdims=True)
+        return (p - labels) / logits.shape[0]
+
+class SquaredHinge:
+    def loss(self, predicted, actual):
+        return np.mean(np.maximum(0, 1 - actual * predicted) ** 2)
+    def grad(self, predicted, actual):
+        return -2 * actual * np.maximum(0, 1 - actual * predicted) / predicted.size
+
+class Hinge:
+    def loss(self, predicted, actual):
+        return np.mean(np.maximum(0, 1 - actual * predicted))
+    def grad(self, predicted, actual):
+        return -actual * (actual * predicted < 1) / predicted.size
+"""
+COSTS = """
+class QuadraticCost(object):
+    @staticmethod
+    def fn(a, y):
+        return 0.5 * np.linalg.norm(a - y) ** 2
+    @staticmethod
+    def delta(a, y):
+        return a - y
+
+class CrossEntropyCost(object):
+    @staticmethod
+    def fn(a, y):
+        return np.sum(np.nan_to_num(-y * np.log(a) - (1 - y) * np.log(1 - a)))
+    @staticmethod
+    def delta(z, a, y):
+        return a - y
+"""
+CALLED = """
+class CrossEntropyOfProbabilities:
+    def __call__(self, y, y_pred):
+        return self.loss(y, y_pred)
+    @staticmethod
+    def loss(y, y_pred):
+        return -np.sum(y * np.log(y_pred + np.finfo(float).eps))
+    @staticmethod
+    def grad(y, y_pred):
+        return y_pred - y
+
+class SquaredError:
+    def __call__(self, y, y_pred):
+        return self.loss(y, y_pred)
+    @staticmethod
+    def loss(y, y_pred):
+        return 0.5 * np.linalg.norm(y_pred - y) ** 2
+    @staticmethod
+    def grad(y, y_pred, z, act_fn):
+        return (y_pred - y) * act_fn.grad(z)
+"""
+ROWS = """
+def squared_loss(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+def squared_loss_grad(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) / len(y_hat)
+
+class LogitsBCE:
+    def __init__(self, w=3.0):
+        self.w = w
+    def value(self, z, t):
+        p = 1 / (1 + np.exp(-z))
+        return -(self.w * t * np.log(p) + (1 - t) * np.log(1 - p)).mean(axis=1)
+    def derivative(self, z, t):
+        p = 1 / (1 + np.exp(-z))
+        return ((1 + (self.w - 1) * t) * p - self.w * t) / z.size
+
+class Weighted:
+    def forward(self, scores, labels):
+        self.w = np.array([1.0, 2.0, 0.5])[labels]
+        z = scores - scores.max(axis=1, keepdims=True)
+        self.log_p, self.labels = z - np.log(np.exp(z).sum(axis=1, keepdims=True)), labels
+        return -(self.w * self.log_p[np.arange(len(labels)), labels]).mean()
+    def backward(self):
+        d = np.exp(self.log_p)
+        d[np.arange(len(self.labels)), self.labels] -= 1
+        return d * self.w[:, None] / len(d)
+
+class Smoothed:
+    def forward(self, scores, labels):
+        C = scores.shape[1]
+        z = scores - scores.max(axis=1, keepdims=True)
+        self.log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.T = np.eye(C)[labels] * 0.9 + 0.1 / C
+        self.labels = np.eye(C)[labels]
+        return -(self.T * self.log_p).sum() / len(labels)
+    def backward(self):
+        return (np.exp(self.log_p) - self.T) / len(self.T)
+
+class Masked:
+    def forward(self, scores, labels):
+        self.mask = (np.arange(len(labels)) % 3 != 1).astype(float)
+        z = scores - scores.max(axis=1, keepdims=True)
+        self.log_p, self.labels = z - np.log(np.exp(z).sum(axis=1, keepdims=True)), labels
+        return -(self.mask * self.log_p[np.arange(len(labels)), labels]).sum() / self.mask.sum()
+    def backward(self):
+        d = np.exp(self.log_p)
+        d[np.arange(len(self.labels)), self.labels] -= 1
+        return d * self.mask[:, None] / self.mask.sum()
+"""
+
+STYLES = {
+    "functions of x": (FUNCTIONS_OF_X, [
+        ("softmax_loss", "labels", "", "", OK), ("svm_loss", "labels", "", "", OK),
+        ("softmax_loss", "labels", "    dx /= N\n", "", "missing-1/n"),
+        ("softmax_loss", "labels", "    dx[np.arange(N), y] -= 1\n", "", "no-minus-one"),
+        ("softmax_loss", "labels", "/ N\n    dx", "\n    dx", "divided-by-n-twice"),
+        ("softmax_loss", "labels", "axis=1", "axis=0", "softmax-over-batch"),
+        ("svm_loss", "labels", "    dx[np.arange(N), y] -= np.sum(margins > 0, axis=1)\n", "", "label-not-pushed"),
+        ("svm_loss", "labels", "dx[margins > 0] = 1", "dx[margins < 0] = 1", "unknown"),
+    ]),
+    "objects of (t, y)": (OBJECTS_OF_T_Y, [
+        ("SquareLoss", "values", "", "", OK), ("CrossEntropy", "bits", "", "", OK),
+        ("SquareLoss", "values", "return -(y", "return (y", "sign"),
+        ("SquareLoss", "values", "return -(y - y_pred)", "return -2 * (y - y_pred)", "factor-2"),
+        ("CrossEntropy", "bits", "-(y / p) + (1", "-(y / p) - (1", "term-sign"),
+        ("CrossEntropy", "bits", "-(y / p) + (1 - y) / (1 - p)", "-(y / p)", "positives-only"),
+        ("CrossEntropy", "bits", "-(y / p) + (1 - y) / (1 - p)", "p - y", "softmax-gradient-twice"),
+    ]),
+    "layers": (LAYERS, [
+        *((name, kind, "", "", OK) for name, kind in (
+            ("Loss_MeanSquaredError", "values"), ("Loss_MeanAbsoluteError", "values"),
+            ("Loss_CategoricalCrossentropy", "labels"), ("Loss_CategoricalCrossentropy", "one-hot"),
+            ("Loss_BinaryCrossentropy", "bits"))),
+        ("Loss_MeanSquaredError", "values", "/ outputs", "", "rows-not-elements"),
+        ("Loss_MeanSquaredError", "values", "/ samples", "", "missing-1/n"),
+        ("Loss_MeanAbsoluteError", "values", "np.sign(y_true - dvalues)", "(y_true - dvalues)", "error-for-sign"),
+        ("Loss_MeanAbsoluteError", "values", "-np.sign(y_true - dvalues)", "(dvalues > y_true)", "one-side-only"),
+        ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "dvalues - y_true", "softmax-gradient-twice"),
+        ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "y_true / dvalues", "sign"),
+        ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "-1 / dvalues", "not-at-label"),
+        ("Loss_BinaryCrossentropy", "bits", "- (1 - y_true)", "+ (1 - y_true)", "term-sign"),
+        ("Softmax_CategoricalCrossentropy", "labels", "-np.log(", "-np.log(1e-7 + ", "eps-in-log"),
+    ]),
+    "pairs": (PAIRS, [
+        ("mse", "values", "", "", OK), ("half", "values", "", "", OK), ("binary_cross_entropy", "bits", "", "", OK),
+        ("mse", "values", "2 * (y_pred", "(y_pred", "factor-half"),
+        ("mse", "values", "(y_pred - y_true)", "(y_true - y_pred)", "sign"),
+        ("mse", "values", "/ y_true.size", "/ len(y_true)", "rows-not-elements"),
+        ("binary_cross_entropy", "bits", "((1 - y_true) / (1 - y_pred) - y_true / y_pred)", "(y_pred - y_true)",
+         "softmax-gradient-twice"),
+    ]),
+    "predicted and actual": (PREDICTED_ACTUAL, [
+        ("MSE", "values", "", "", OK), ("TotalHuber", "values", "", "", OK), ("SoftmaxCrossEntropy", "one-hot", "", "", OK),
+        ("SquaredHinge", "signs", "", "", OK), ("Hinge", "signs", "", "", OK),
+        ("MSE", "values", "2 * (predicted - actual)", "2 * (actual - predicted)", "sign"),
+        ("TotalHuber", "values", "self.delta * np.sign(err)", "np.sign(err)", "tail-without-delta"),
+        ("TotalHuber", "values", "self.delta * np.sign(err)", "self.delta * err", "tail-times-delta"),
+        ("TotalHuber", "values", "self.delta * np.sign(err)", "0", "no-tail"),
+        ("TotalHuber", "values", "near = np.abs(err)", "near = err", "negative-tail"),
+        ("TotalHuber", "values", "np.where(near, err, self.delta * np.sign(err))", "err", "not-clipped"),
+        ("TotalHuber", "values", "np.where(near, err, self.delta * np.sign(err))", "np.clip(err, -1, 1)", "clipped-at-1"),
+        ("SoftmaxCrossEntropy", "one-hot", "(p - labels)", "(p - labels) * p * (1 - p)", "derivative-twice"),
+        ("SoftmaxCrossEntropy", "one-hot", "(p - labels)", "(logits - labels)", "scores-for-p"),
+        ("SquaredHinge", "signs", "np.maximum(0, 1 - actual * predicted) / predicted.size",
+         "(actual * predicted < 1) / predicted.size", "not-squared"),
+        ("Hinge", "signs", "-actual * (", "-1.0 * (", "label-lost"),
+        ("Hinge", "signs", "-actual * (actual * predicted < 1)", "-actual * (actual * predicted < 0)", "margin-0"),
+        ("Hinge", "signs", "-actual * (actual * predicted < 1)", "-actual", "no-margin-mask"),
+        ("Hinge", "signs", "-actual * (actual * predicted < 1)", "-actual * (actual * predicted > 1)", "mask-inverted"),
+    ]),
+    "costs": (COSTS, [
+        ("QuadraticCost", "values", "", "", OK), ("QuadraticCost", "values", "return a - y", "return y - a", "sign"),
+        ("QuadraticCost", "values", "return a - y", "return 2 * (a - y)", "factor-2"),
+        ("CrossEntropyCost", "bits", "return a - y", "return a", "unknown"),
+    ]),
+    "called": (CALLED, [
+        ("SquaredError", "values", "", "", OK),
+        ("SquaredError", "values", "(y_pred - y) * act_fn", "(y - y_pred) * act_fn", "sign"),
+        ("CrossEntropyOfProbabilities", "one-hot", "", "", "softmax-gradient-twice"),
+    ]),
+    "rows": (ROWS, [
+        ("squared_loss", "values", "", "", OK), ("LogitsBCE", "bits", "", "", OK), ("Weighted", "labels", "", "", OK),
+        ("Smoothed", "labels", "", "", OK), ("Masked", "labels", "", "", OK),
+        ("LogitsBCE", "bits", "((1 + (self.w - 1) * t) * p - self.w * t)", "(p - t)", "weight-in-loss-only"),
+        ("LogitsBCE", "bits", "((1 + (self.w - 1) * t) * p - self.w * t)", "(p - self.w * t)", "weight-on-t"),
+        ("LogitsBCE", "bits", "((1 + (self.w - 1) * t) * p - self.w * t)", "-t * (1 - p)", "positives-only"),
+        ("Weighted", "labels", "d * self.w[:, None]", "d", "weight-in-loss-only"),
+        ("Smoothed", "labels", "(np.exp(self.log_p) - self.T)", "(np.exp(self.log_p) - self.labels)",
+         "smoothing-in-loss-only"),
+        ("Smoothed", "labels", "(np.exp(self.log_p) - self.T)", "(np.exp(self.log_p) - 0.9 * self.labels)",
+         "other-smoothing"),
+        ("Masked", "labels", "d * self.mask[:, None]", "d", "mask-in-loss-only"),
+    ]),
+}  # fmt: skip
+CASES = [pytest.param(code, case[0], *case[2:], case[1], id=f"{style}: {case[0]} {case[4]} {k}")
+         for style, (code, cases) in STYLES.items() for k, case in enumerate(cases)]  # fmt: skip
+
+
+def data(kind):
+    rng = np.random.default_rng(5)
+    y, labels = 3 * rng.normal(size=(7, 3)), np.array([0, 1, 2, 1, 0, 2, 1])
+    return y, {
+        "labels": labels,
+        "one-hot": np.eye(3)[labels],
+        "bits": (rng.random((7, 3)) < 0.4).astype(float),
+        "signs": np.sign(rng.normal(size=(7, 3))),
+        "values": rng.normal(size=(7, 3)),
+    }[kind]
+
+
+def run(names, name, kind):
+    loss = names[name]
+    partner = names.get(name + "_prime", names.get(name + "_grad"))
+    loss = (loss, partner) if partner else loss() if isinstance(loss, type) else loss
+    return check_loss(loss, *data(kind))
+
+
+@pytest.mark.parametrize("code, name, old, new, expected, kind", CASES)
+def test_a_style(code, name, old, new, expected, kind):
+    start = code.index(f" {name}(") if f" {name}(" in code else code.index(f" {name}:")
+    assert old in code[start:], "the change must be one"
+    changed = code[:start] + code[start:].replace(old, new) if old else code
+    names = {"np": np}
+    exec(compile(changed, "learner.py", "exec"), names)
+    report = run(names, name, kind)
+    assert report.code == expected, f"{inspect.cleandoc(changed)}\n{report}"
+    assert all(len(line) <= 100 for line in str(report).splitlines())

@@ -1,0 +1,250 @@
+"""Losses as people write them, made to look alike: forward(y, t) is one number, backward() is dy.
+
+Taken are an object with two methods (forward and backward, loss and gradient, value and grad, fn and delta, ...), a
+pair of functions, a function that returns (value, dy). Which argument is the prediction is known by its name, else
+tried; a loss that gives one value for each row is that of their mean or sum, whichever its gradient belongs to; and one
+that takes probabilities gets them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from ...losses import Loss
+from . import measure
+from .loss_kinds import probabilities, takes_probabilities
+from .measure import same
+from .under_test import quiet
+
+VALUES = ("forward", "loss", "value", "calculate", "compute", "calc", "fn", "cost", "compute_loss", "error", "__call__")
+GRADIENTS = (
+    "backward", "gradient", "grad", "derivative", "prime", "delta", "backprop", "deriv", "dloss", "d_loss", "bprop",
+    "loss_gradient", "loss_grad", "loss_derivative", "calc_gradient", "calculate_gradient", "compute_gradient",
+    "compute_grad", "calc_grad", "calc_derivative", "cost_derivative",
+)  # fmt: skip
+PARTNERS = (  # what the derivative of a function `mse` is called
+    "{}_prime", "{}_derivative", "{}_grad", "{}_gradient", "d_{}", "d{}", "grad_{}", "{}_backward", "{}_deriv",
+    "{}_der", "{}_delta", "{}_d", "{}_dash", "{}_bwd", "gradient_{}", "derivative_{}",
+)  # fmt: skip
+PREDICTIONS = ("pred", "hat", "out", "logit", "score", "prob", "activ", "estimat", "dvalues")
+TARGETS = ("true", "target", "label", "actual", "desired", "expect", "truth", "answer")
+OUTER = ("dout", "dy", "dl", "grad_output", "upstream", "g", "grad", "d", "dloss")  # the gradient from above: 1
+
+
+def side_of(name: str) -> str:
+    """ "y" for a prediction, "t" for a target, "" where a name does not say."""
+    low = name.lower().strip("_")
+    if any(word in low for word in TARGETS) or low in ("t", "d", "tgt", "gt", "yt", "y_t", "ys"):
+        return "t"
+    if any(word in low for word in PREDICTIONS) or low in (
+        "p", "a", "al", "a1", "a2", "a3", "z", "x", "h", "o", "s", "yp", "y_p", "f", "probs",
+    ):  # fmt: skip
+        return "y"
+    return ""
+
+
+def sides(function: Callable[..., Any]) -> dict[str, str]:
+    """What each argument of a function is: "y", "t" or "", a pair that says nothing in the order that it has."""
+    asked = inspect.signature(function).parameters.values()
+    names = [p.name for p in asked if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+    found = {name: side_of(name) for name in names}
+    open_ones = [name for name in names if not found[name]]
+    for name in open_ones:
+        others = [found[other] for other in names if other != name]
+        if name.lower() in ("y", "labels") and "t" not in others:
+            found[name] = "t" if "y" in others else ""
+        elif name.lower() == "y" and "y" not in others:
+            found[name] = "y"
+    return found
+
+
+class AdaptedLoss:
+    """A loss of another style with forward(y, t) and backward()."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing, self.swapped, self.reduction, self.on_probabilities = thing, False, "", False
+        self.__name__ = _name(thing)
+        self.kept: tuple[Any, ...] = ()
+
+    # --- the two functions -------------------------------------------------------------------------------------------
+
+    def _functions(self) -> tuple[Any, Any]:
+        """(the value's, the gradient's, None where one call gives both)."""
+        if isinstance(self.thing, tuple | list):
+            return self.thing[0], self.thing[1]
+        if inspect.isfunction(self.thing) or inspect.ismethod(self.thing):
+            return self.thing, None
+        value, gradient = method_names(self.thing)
+        return getattr(self.thing, value), getattr(self.thing, gradient) if gradient else None
+
+    def forward(self, y: Array, t: Array) -> Any:
+        """The loss, one number."""
+        value, gradient = self._functions()
+        found = value(**self._arguments(value, y, t))
+        dy = None
+        if isinstance(found, tuple) and len(found) > 1:
+            found, dy = found[0], found[1]
+        self.raw = found
+        self.kept = gradient, y, t, dy
+        return self._reduced(found)
+
+    def backward(self) -> Any:
+        """dy of the last forward."""
+        gradient, y, t, dy = self.kept
+        if gradient is None:
+            return dy
+        dy = gradient(**self._arguments(gradient, getattr(self.thing, "output", y), t))
+        return getattr(self.thing, "dinputs", None) if dy is None else dy
+
+    def _reduced(self, value: Any) -> Any:
+        if np.ndim(value) == 0:
+            return value
+        value = np.asarray(value)
+        if self.reduction == "sum":
+            return value.sum()
+        return value.mean() if self.reduction == "mean" else value.sum() / len(value)
+
+    def _arguments(self, function: Any, y: Array, t: Array) -> dict[str, Any]:
+        """y and t where the function wants them, 1 for the gradient from above, what it has a default for left out."""
+        asked = inspect.signature(function).parameters
+        named, order, given = sides(function), [y, t] if not self.swapped else [t, y], {}
+        plain = [n for n in named if asked[n].default is inspect.Parameter.empty]
+        known = {side for side in named.values() if side}
+        for name in plain:
+            low, side = name.lower(), named[name]
+            if low in ("act_fn", "activation_fn", "activation"):
+                given[name] = Identity()
+            elif low in OUTER and len(plain) - len(given) != 2:
+                given[name] = 1.0
+            elif len(known) == 2 and side and not self._neutral(named):
+                given[name] = y if side == "y" else t
+            elif order:
+                given[name] = order.pop(0)
+        return given
+
+    def _neutral(self, named: dict[str, str]) -> bool:
+        """Whether the names say nothing of the order, so that it is the caller's."""
+        return not {"y", "t"} <= set(named.values())
+
+
+class Identity:
+    """The activation that a loss's gradient may ask for: none."""
+
+    def __call__(self, z: Array) -> Array:
+        return z
+
+    fn = forward = __call__
+
+    def grad(self, z: Array) -> Array:
+        return np.ones_like(z)
+
+    derivative = gradient = prime = grad
+
+
+def method_names(thing: Any) -> tuple[str, str]:
+    """The names of an object's two methods; "" where it has none."""
+    value = next((n for n in VALUES if callable(getattr(thing, n, None)) and (n != "__call__" or hasattr(type(thing), n))), "")
+    return value, next((n for n in GRADIENTS if callable(getattr(thing, n, None))), "")
+
+
+def is_loss_like(thing: Any) -> bool:
+    """Whether it is an object with two methods of a loss, or a pair of functions."""
+    if isinstance(thing, tuple | list):
+        return len(thing) == 2 and all(inspect.isfunction(f) for f in thing)
+    return all(method_names(thing)) and not inspect.isfunction(thing)
+
+
+def partner_of(name: str, names: dict[str, Any]) -> Any:
+    """The derivative of the function of that name, among those that a file defines."""
+    own = (names.get(pattern.format(name)) for pattern in PARTNERS)
+    return next((f for f in own if inspect.isfunction(f)), None)
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, tuple | list):
+        return f"{thing[0].__name__} with {thing[1].__name__}"
+    return getattr(thing, "__name__", f"{type(thing).__name__}()")
+
+
+def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
+    """(the loss with forward and backward, the predictions to give it, what was found out of its style).
+
+    tinynn's own is itself, and so is everything that cannot be tried: its examination says why.
+    """
+    if isinstance(loss, Loss) or isinstance(loss, AdaptedLoss):
+        return loss, y, []
+    if isinstance(loss, type):
+        if not any(isinstance(vars(loss).get(name), staticmethod) for name in (*VALUES, *GRADIENTS)):
+            return loss, y, []
+        loss = loss()
+    if not (inspect.isfunction(loss) or is_loss_like(loss)):
+        return loss, y, []
+    found, notes = AdaptedLoss(loss), []
+    with quiet():
+        try:
+            if takes_probabilities(found.forward, y, t):
+                found.on_probabilities = True
+                if not _are_probabilities(y):
+                    y = probabilities(y, t)
+                    notes.append("the loss takes probabilities: y has been put through a softmax first")
+            notes += _settle(found, y, t)
+        except Exception:  # the examination says so
+            return found, y, notes
+    return found, y, notes
+
+
+def _are_probabilities(y: Array) -> bool:
+    return bool((y >= 0).all() and (y <= 1).all())
+
+
+def _settle(loss: AdaptedLoss, y: Array, t: Array) -> list[str]:
+    """The order of the arguments and how values of rows are put together: what fits the gradient."""
+    value, _ = loss._functions()
+    named = sides(value)
+    unsure = loss._neutral(named) and t.shape == y.shape
+    loss.forward(y.copy(), t)
+    many = np.ndim(loss.raw) > 0
+    ways = [""] + (["sum"] + (["mean"] if np.size(loss.raw) != len(loss.raw) else []) if many else [])
+    for swapped in (False, True) if unsure else (False,):
+        for loss.reduction in ways:
+            loss.swapped = swapped
+            if _fits(loss, y, t):
+                return _said(loss, value, many)
+    loss.swapped, loss.reduction = False, ""
+    return _said(loss, value, many)
+
+
+def _fits(loss: AdaptedLoss, y: Array, t: Array) -> bool:
+    """Whether dy is the loss's gradient along a direction."""
+    try:
+        loss.forward(y.copy(), t)
+        dy = np.asarray(loss.backward())
+        u = measure.normal(np.random.default_rng(4), y)
+        if dy.shape != y.shape:
+            return False
+        exact = measure.complex_works(lambda a: loss.forward(a, t), y, np.random.default_rng(1))
+        n = measure.along(lambda a: loss.forward(a, t), y, u, exact)
+    except Exception:
+        return False
+    return abs(n - float((u * dy).sum())) <= 1e-6 * (abs(n) + float(np.linalg.norm(dy)))
+
+
+def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
+    named, notes = sides(value), []
+    names = [name for name, side in named.items() if side] or list(named)[:2]
+    by_name = [side for side in named.values() if side][:2] == ["t", "y"]
+    if loss.swapped or by_name:
+        order = "the target comes first" if by_name else "as f(y, t) its gradient would have the wrong sign"
+        notes.append(f"taken as {value.__name__}(t, y), {', '.join(names[:2])}: {order}")
+    if many:
+        how = {"sum": "sum", "mean": "mean over all elements", "": "mean over the rows"}[loss.reduction]
+        notes.append(f"the loss has a value for each row or element: what is measured is their {how}")
+    return notes
+
+
+__all__ = ["AdaptedLoss", "adapt_loss", "is_loss_like", "partner_of", "same"]
