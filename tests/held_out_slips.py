@@ -1,10 +1,9 @@
 """Ten slips that the gradient doctor was not written for: a trial of whether its rules hold beyond the zoo.
 
 They were written when it was done, their causes set down before any check saw them; "unknown" is the cause where none
-of its names fits. It gave the intended answer to six, said "unknown" or "not-judged" about four, and gave no wrong name; a
-layer's place it always found. What it misses today is in MISSED: of AdaGrad and of smoothed labels it has
-learned the rules since. They are no
-exercises: not in the list of the zoo.
+of its names fits. It gave the intended answer to six, said "unknown" or "not-judged" about four, and gave no wrong
+name; a layer's place it always found. What it misses today is in MISSED: it has learned of AdaGrad and of smoothed
+labels since. They are no exercises: not in the list of the zoo.
 """
 
 from __future__ import annotations
@@ -130,7 +129,13 @@ class HuberLoss1:
         return dout * np.clip(self.d, -1, 1) / self.d.size
 
 
-@slip("smoothing-in-loss-only", "loss", 3, "Labels are smoothed, so as not to be too sure. It is as sure as ever.", "labels")
+@slip(
+    "smoothing-in-loss-only",
+    "loss",
+    3,
+    "Labels are smoothed, so as not to be too sure. It is as sure as ever.",
+    "labels",
+)
 class SmoothedLoss1(SoftmaxCrossEntropy):
     def compute(self, y, t):
         n, C = y.shape

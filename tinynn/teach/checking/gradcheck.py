@@ -29,8 +29,8 @@ from .adapted import Adapted, adapt, as_model, is_model
 from .arguments import generator, pair_of, rows_of, short_name
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
-from .loss_doctor import examine_loss
-from .loss_styles import adapt_loss
+from .loss_doctor import TOGETHER, alone, examine_loss, together
+from .loss_styles import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
@@ -152,6 +152,7 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     loss, y, said = adapt_loss(loss, y, t)
     tested, notes = LossUnderTest(loss), notes + said
     row, finding, exact = examine_loss(tested, y, t, generator(seed))
+    finding = alone(finding)
     report = Report(f"check of {tested.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(tested, y, t)
     if row is not None:
@@ -195,6 +196,8 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if integers:
         report.finding = integers
         return report
+    loss, said = adapt_loss_of(model, loss, x, t)
+    report.notes += said
     network = ModelUnderTest(model, loss, REAL)
     untouched = ModelUnderTest(model, loss, REAL).layers  # the step leaves its traces in the others
     step = RecordedStep(network, untouched, x, t)
@@ -213,6 +216,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     gradients = ModelGradients(network, twin, x, t)
     gradients.exact = gradients.exact and exact
     report.rows = [*([row] if row else []), *gradients.rows(step, rng)]
+    if together(finding, report.rows[1:]):
+        report.rows[0].verdict, report.finding, finding = "ok", None, None
+        report.notes.append(TOGETHER)
     report.method = _method(gradients.exact)
     copies = private("model and loss", (model, loss))
     report.sweeper = functools.partial(_sweep, copies, x, t, measure.slope(step.grads))

@@ -7,6 +7,8 @@ compared with the classic wrong gradients (loss_slips.py). As for layers: a name
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ... import checks
@@ -20,6 +22,8 @@ from .measure import same
 from .report import Finding, Row, place_of, raised, worst_of
 from .under_test import LossUnderTest
 
+HERE = str(Path(__file__).parent)  # where the doctor's own files are
+
 
 def examine_loss(
     tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generator
@@ -31,6 +35,8 @@ def examine_loss(
         number = np.ndim(value) == 0 and np.isreal(value)
     except Exception as error:
         return None, raised(tested.where, _method(error), error), True
+    if dy is None and number and getattr(tested.loss, "backward", None) and hasattr(tested.loss, "raw"):
+        return None, wrong_form(tested, y, t, rng) or _value_alone(tested.where), True
     if not number:
         why = f"the loss must be one number, not {checks.describe(value)}"
         return None, Finding("raises", tested.where, why, "average over the rows"), True
@@ -57,14 +63,46 @@ def examine_loss(
         found = found if found and gradient.code == "factor" else gradient
     if found is None and is_classification(y, t):
         found = extremes(tested, t, y.shape[1])
+    if found is None and not wrong:
+        row, found = _elsewhere(tested, y, t, row, rng)
     return row, found, exact
 
 
+def _elsewhere(
+    tested: LossUnderTest, y: Array, t: Array, row: Row, rng: np.random.Generator
+) -> tuple[Row, Finding | None]:
+    """The same at predictions of size 4, where a tail or a margin is seen that the given ones do not reach."""
+    if getattr(tested.loss, "on_probabilities", False) or y.size > FULL:
+        return row, None
+    far = 4 * measure.normal(rng, y)
+    try:
+        value, dy = tested.both(far.copy(), t)
+        dy = np.array(dy, float)
+        exact = measure.complex_works(lambda a: tested.value(a, t), far, np.random.default_rng(1))
+        n, wrong = _measured(tested, far, t, dy, exact, rng)
+        if not wrong or not np.isfinite([float(value), float(np.abs(dy).sum()), float(np.abs(n).sum())]).all():
+            return row, None
+        if exact and _central_agrees(tested, far, t, dy, n):
+            return row, None
+        found = wrong_gradient(tested, far, t, dy, n, exact, rng)
+    except Exception:  # a loss that takes no such numbers
+        return row, None
+    found.why = f"At other predictions, of size 4 or so: {found.why}"
+    return _row(tested.where, dy, n, True), found
+
+
+def _value_alone(where: str) -> Finding:
+    """A function that gives no gradient."""
+    why = "it returns the loss alone: there is no gradient to look at"
+    return Finding("not-judged", where, why, "give both, such as check_loss((mse, mse_prime), y, t)")
+
+
 def _method(error: Exception) -> str:
-    """The method of the learner's that raised."""
+    """The function of the learner's that raised: the last one of the way that is in no package."""
     frame, name = error.__traceback__, "forward"
     while frame is not None:
-        if frame.tb_frame.f_code.co_name in ("compute", "forward", "backward"):
+        file = frame.tb_frame.f_code.co_filename
+        if "site-packages" not in file and not file.startswith(HERE):
             name = frame.tb_frame.f_code.co_name
         frame = frame.tb_next
     return name
@@ -134,3 +172,27 @@ def _row(where: str, dy: Array, n: Array, wrong: bool) -> Row:
     scale = max(float(np.nanmax(np.abs(n), initial=0)), float(np.abs(dy).max(initial=0))) or 1.0
     error = abs(float(dy[index] - n[index])) / scale
     return Row(where, "dy", place_of(index), float(dy[index]), float(n[index]), error, "wrong" if wrong else "ok")
+
+
+TOGETHER = (
+    "the loss gives the gradient before the softmax, p - t, and the layer before it passes that on: together they are "
+    "right, each by itself is not"
+)
+
+
+def together(finding: Finding | None, rows: list[Row]) -> bool:
+    """Whether p - t of a loss on probabilities comes out right for all parameters of the network before it."""
+    twice = finding is not None and finding.code == "softmax-gradient-twice"
+    return twice and bool(rows) and all(row.verdict != "wrong" for row in rows)
+
+
+def alone(finding: Finding | None) -> Finding | None:
+    """Of a loss by itself, p - t for probabilities cannot be judged: it depends on the layer before it."""
+    if finding is None or finding.code != "softmax-gradient-twice":
+        return finding
+    why = (
+        "the loss is given probabilities p, and dy is p - t: the gradient before the softmax (or sigmoid), where that "
+        "for p is -t / p. It is right if the layer before passes it on unchanged, and wrong (softmax-gradient-twice) "
+        "if that multiplies by the derivative of the softmax"
+    )
+    return Finding("not-judged", finding.where, why, "check the model with it: check(model, x, t, loss)")

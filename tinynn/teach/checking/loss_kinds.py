@@ -39,8 +39,11 @@ def kind_of(value: Value) -> Kind | None:
     """Squares, absolute, Huber, hinge, squared hinge or logistic; None for another loss."""
     errors = np.array([0.01, 0.3, -0.3, 3.0, -3.0, 50.0, -50.0, 1e4])
     got = np.array([_at(value, e, 0.0) for e in errors])
-    if not np.isfinite(got).all():
-        return None
+    return (_of_errors(errors, got) if np.isfinite(got).all() else None) or _of_scores(value)
+
+
+def _of_errors(errors: Array, got: Array) -> Kind | None:
+    """Squares, absolute errors or Huber's."""
     size = np.abs(errors)
     for name, shape in (("squares", size**2), ("absolute", size)):
         scale = got[1] / shape[1]
@@ -53,6 +56,11 @@ def kind_of(value: Value) -> Kind | None:
         huber = scale * np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
         if 0.01 < delta < 50 and np.allclose(got, huber, rtol=1e-9, atol=0):
             return Kind("huber", delta, scale)
+    return None
+
+
+def _of_scores(value: Value) -> Kind | None:
+    """Hinge, its square, or the logistic loss with a weight for the positives."""
     scores = np.array([-7.0, -0.4, 0.0, 0.3, 0.9, 1.5, 4.0])
     for low, name in ((-1.0, "hinge"), (0.0, "logistic")):
         one = np.array([_at(value, z, 1.0) for z in scores])
@@ -68,7 +76,9 @@ def kind_of(value: Value) -> Kind | None:
             continue
         for power, called in ((1, "hinge"), (2, "squared-hinge")):
             right = np.maximum(0, 1 - scores) ** power
-            if np.allclose(one, right, atol=1e-12) and np.allclose(other, np.maximum(0, 1 + scores) ** power, atol=1e-12):
+            if np.allclose(one, right, atol=1e-12) and np.allclose(
+                other, np.maximum(0, 1 + scores) ** power, atol=1e-12
+            ):
                 return Kind(called)
     return None
 

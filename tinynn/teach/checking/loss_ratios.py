@@ -13,9 +13,7 @@ from .report import Finding
 from .under_test import LossUnderTest
 
 
-def named_ratio(
-    tested: LossUnderTest, y: Array, t: Array, c: float, example: str, rng: np.random.Generator
-) -> Finding:
+def named_ratio(tested: LossUnderTest, y: Array, t: Array, c: float, example: str, rng: np.random.Generator) -> Finding:
     """Where a constant factor comes from: measured again with other numbers of rows and columns."""
     factors: dict[tuple[int, int], float] = {}
     C = y.shape[1]

@@ -14,7 +14,7 @@ import numpy as np
 from ...checks import Array
 from .loss_kinds import Kind, kind_of
 from .loss_ratios import named_ratio
-from .loss_values import is_classification, one_hot, softmax
+from .loss_values import is_classification, one_hot, softmax, value_of
 from .measure import close, ratio, same
 from .report import Finding, worked
 from .under_test import LossUnderTest
@@ -55,8 +55,14 @@ def _far(c: LossCase) -> Array:
     return np.abs(c.e) > c.delta
 
 
-S, B, P, Q, H, L, G, G2 = (
-    "softmax", "logistic", "probabilities", "bits", "huber", "absolute", "hinge", "squared-hinge",
+def _too_near(c: LossCase) -> Array:
+    """The classes whose score is less than 1 below the label's."""
+    near = c.y - (c.y * c.t).sum(axis=1, keepdims=True) + 1 > 0
+    return near * (1 - c.t)
+
+
+S, M, B, P, Q, H, L, G, G2 = (
+    "softmax", "margins", "logistic", "probabilities", "bits", "huber", "absolute", "hinge", "squared-hinge",
 )  # fmt: skip
 P_T = "(p - t) / n, t one-hot"
 SLIPS: tuple[LossSlip, ...] = (
@@ -72,6 +78,14 @@ SLIPS: tuple[LossSlip, ...] = (
     LossSlip("scores-for-p", S, lambda c: c.y - c.t, "(y - t) / n", P_T, "the scores stand where p belongs"),
     LossSlip("thresholded", S, lambda c: (c.p == c.p.max(axis=1, keepdims=True)) - c.t, "(best - t) / n", P_T,
              "the class that was chosen stands where p belongs"),
+    # --- the hinge of several classes: sum of max(0, y - y[label] + 1) ---
+    LossSlip("label-not-pushed", M, _too_near, "1 for each class too near", "that, and -(their number) at the label",
+             "the score of the label has no gradient"),
+    LossSlip("label-not-pushed", M, lambda c: _too_near(c) - c.t, "-1 at the label", "-(number of classes too near)",
+             "the label counts once, however many classes are too near"),
+    LossSlip("label-not-pushed", M, lambda c: _too_near(c) - c.t * _too_near(c).any(axis=1, keepdims=True),
+             "-1 at the label", "-(number of classes too near)",
+             "the label counts once, however many classes are too near"),
     # --- cross-entropy of bits, from scores ---
     LossSlip("derivative-twice", B, lambda c: (c.p - c.t) * c.p * (1 - c.p), "(p - t) p (1 - p)",
              "p - t, p the sigmoid of y", "the sigmoid's derivative is there twice"),
@@ -97,7 +111,8 @@ SLIPS: tuple[LossSlip, ...] = (
              "the term of the zeros is missing"),
     LossSlip("term-sign", Q, lambda c: -c.t / c.y - (1 - c.t) / (1 - c.y), "-t / p - (1 - t) / (1 - p)",
              "-t / p + (1 - t) / (1 - p)", "the derivative of log(1 - p) is -1 / (1 - p)"),
-    LossSlip("not-at-label", P, lambda c: -1 / c.y, "-1 / p", "-t / p", "every class has a gradient, not the label's alone"),
+    LossSlip("not-at-label", P, lambda c: -1 / c.y, "-1 / p", "-t / p",
+             "every class has a gradient, not only the label"),
     # --- Huber: e where |e| <= delta, else delta sign(e) ---
     LossSlip("not-clipped", H, lambda c: c.e, "e", "clip(e, -delta, delta)",
              "the loss is linear for large errors, its gradient grows on"),
@@ -119,13 +134,15 @@ SLIPS: tuple[LossSlip, ...] = (
     LossSlip("error-for-sign", L, lambda c: c.e, "e", "sign(e)", "the gradient is that of the squares"),
     LossSlip("one-side-only", L, lambda c: (c.e > 0).astype(float), "1 for e > 0, else 0", "sign(e)",
              "negative errors have no gradient"),
-    LossSlip("one-side-only", L, lambda c: np.ones_like(c.e), "1", "sign(e)", "negative errors are pushed the wrong way"),
+    LossSlip("one-side-only", L, lambda c: np.ones_like(c.e), "1", "sign(e)",
+             "negative errors are pushed the wrong way"),
     # --- hinge: -t where t y < 1 ---
     LossSlip("label-lost", G, lambda c: -(c.t * c.y < 1).astype(float), "-1 where t y < 1", "-t where t y < 1",
              "the factor t is missing"),
     LossSlip("margin-0", G, lambda c: -c.t * (c.t * c.y < 0), "-t where t y < 0", "-t where t y < 1",
              "the gradient has the margin 0, the loss the margin 1"),
-    LossSlip("no-margin-mask", G, lambda c: -c.t, "-t", "-t where t y < 1", "rows beyond the margin have a gradient, too"),
+    LossSlip("no-margin-mask", G, lambda c: -c.t, "-t", "-t where t y < 1",
+             "rows beyond the margin have a gradient, too"),
     LossSlip("mask-inverted", G, lambda c: -c.t * (c.t * c.y >= 1), "-t where t y >= 1", "-t where t y < 1",
              "the mask lets through what it should stop"),
     LossSlip("not-squared", G2, lambda c: -c.t * (c.t * c.y < 1), "-t where t y < 1", "-2 t (1 - t y) where t y < 1",
@@ -194,7 +211,10 @@ def _cases(tested: LossUnderTest, y: Array, t: Array) -> Iterator[tuple[str, Los
         yield Q, LossCase(y, T, y)
         return
     if is_classification(y, t):
-        yield S, LossCase(y, one_hot(t, y.shape[1]), softmax(y))
+        case = LossCase(y, one_hot(t, y.shape[1]), softmax(y))
+        margins = float((_too_near(case) * (y - (y * case.t).sum(axis=1, keepdims=True) + 1)).sum())
+        value = value_of(tested, y, t) or 0.0
+        yield (M if close(value, margins / len(y)) or close(value, margins) else S), case
         if t.ndim == 1:
             return
     if t.shape != y.shape:
@@ -230,7 +250,7 @@ def _other_targets(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Arra
                 continue
             code = "smoothing-in-loss-only" if abs(off_dy) < 1e-9 and abs(on_dy - 1) < 1e-9 else "other-smoothing"
             why = (
-                f"the loss is that of smoothed targets, {on:.6g} at the label and {off:.6g} elsewhere; dy is p - t with "
+                f"the loss has smoothed targets, {on:.6g} at the label and {off:.6g} elsewhere; dy is p - t with "
                 f"{on_dy:.6g} and {off_dy:.6g}. {example}"
             )
             return Finding(code, tested.where, why, "dy = (p - T) / n with the T of the loss")
@@ -257,13 +277,14 @@ def _by_rows(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exa
         return Finding("mask-in-loss-only", tested.where, why, "dy *= mask[:, None]")
     if masked or len(seen) < 2 or not (seen > 0).all():
         return None
-    labels = t if t.ndim == 1 else t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else None
-    by_class = labels is not None and len(labels) == len(seen)
-    by_class = by_class and all(np.ptp(seen[labels == k]) < 1e-6 * seen[0] for k in np.unique(labels))  # type: ignore[arg-type, index]
-    if not by_class:
+    hot = one_hot(t, int(t.max()) + 1) if t.ndim == 1 and t.dtype.kind in "iu" else np.atleast_2d(t)
+    if len(hot) != len(seen) or hot.shape[1] < 2:
         return None
-    each = {int(k): 1 / float(seen[labels == k][0]) for k in np.unique(labels)}  # type: ignore[index]
-    told = ", ".join(f"{value:.6g} for class {k}" for k, value in each.items())
+    labels = hot.argmax(axis=1)
+    classes = np.unique(labels)
+    if any(np.ptp(seen[labels == k]) > 1e-6 * seen[0] for k in classes):
+        return None
+    told = ", ".join(f"{1 / float(seen[labels == k][0]):.6g} for class {k}" for k in classes)
     why = f"the loss weighs each row by its class and dy does not: it lacks the factors {told}. {example}"
     return Finding("weight-in-loss-only", tested.where, why, "dy *= weights[t][:, None]")
 

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from ...losses import Loss
+from ...losses import MSE, Loss
 from . import measure
 from .loss_kinds import probabilities, takes_probabilities
-from .measure import same
-from .under_test import quiet
+from .under_test import REAL, ModelUnderTest, quiet
 
-VALUES = ("forward", "loss", "value", "calculate", "compute", "calc", "fn", "cost", "compute_loss", "error", "__call__")
+VALUES = ("calculate", "forward", "loss", "value", "compute", "calc", "fn", "cost", "compute_loss", "error", "__call__")
 GRADIENTS = (
     "backward", "gradient", "grad", "derivative", "prime", "delta", "backprop", "deriv", "dloss", "d_loss", "bprop",
     "loss_gradient", "loss_grad", "loss_derivative", "calc_gradient", "calculate_gradient", "compute_gradient",
@@ -112,7 +111,8 @@ class AdaptedLoss:
     def _arguments(self, function: Any, y: Array, t: Array) -> dict[str, Any]:
         """y and t where the function wants them, 1 for the gradient from above, what it has a default for left out."""
         asked = inspect.signature(function).parameters
-        named, order, given = sides(function), [y, t] if not self.swapped else [t, y], {}
+        given: dict[str, Any] = {}
+        named, order = sides(function), [t, y] if self.swapped else [y, t]
         plain = [n for n in named if asked[n].default is inspect.Parameter.empty]
         known = {side for side in named.values() if side}
         for name in plain:
@@ -138,17 +138,22 @@ class Identity:
     def __call__(self, z: Array) -> Array:
         return z
 
-    fn = forward = __call__
-
     def grad(self, z: Array) -> Array:
         return np.ones_like(z)
 
-    derivative = gradient = prime = grad
+    def __getattr__(self, name: str) -> Any:
+        if name in ("gradient", "derivative", "prime"):
+            return self.grad
+        if name in ("fn", "forward"):
+            return self
+        raise AttributeError(name)
 
 
 def method_names(thing: Any) -> tuple[str, str]:
     """The names of an object's two methods; "" where it has none."""
-    value = next((n for n in VALUES if callable(getattr(thing, n, None)) and (n != "__call__" or hasattr(type(thing), n))), "")
+    value = next(
+        (n for n in VALUES if callable(getattr(thing, n, None)) and (n != "__call__" or hasattr(type(thing), n))), ""
+    )
     return value, next((n for n in GRADIENTS if callable(getattr(thing, n, None))), "")
 
 
@@ -176,7 +181,7 @@ def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
 
     tinynn's own is itself, and so is everything that cannot be tried: its examination says why.
     """
-    if isinstance(loss, Loss) or isinstance(loss, AdaptedLoss):
+    if isinstance(loss, Loss | AdaptedLoss):
         return loss, y, []
     if isinstance(loss, type):
         if not any(isinstance(vars(loss).get(name), staticmethod) for name in (*VALUES, *GRADIENTS)):
@@ -210,28 +215,29 @@ def _settle(loss: AdaptedLoss, y: Array, t: Array) -> list[str]:
     loss.forward(y.copy(), t)
     many = np.ndim(loss.raw) > 0
     ways = [""] + (["sum"] + (["mean"] if np.size(loss.raw) != len(loss.raw) else []) if many else [])
+    factors = {}
     for swapped in (False, True) if unsure else (False,):
         for loss.reduction in ways:
             loss.swapped = swapped
-            if _fits(loss, y, t):
-                return _said(loss, value, many)
-    loss.swapped, loss.reduction = False, ""
+            factors[swapped, loss.reduction] = _factor(loss, y, t)
+    nearest = [way for c in (1, -1, 2, 0.5, -2, -0.5) for way, f in factors.items() if abs(f - c) <= 1e-6]
+    loss.swapped, loss.reduction = nearest[0] if nearest else (False, "")
     return _said(loss, value, many)
 
 
-def _fits(loss: AdaptedLoss, y: Array, t: Array) -> bool:
-    """Whether dy is the loss's gradient along a direction."""
+def _factor(loss: AdaptedLoss, y: Array, t: Array) -> float:
+    """dy over the loss's gradient, along a direction; NaN where it cannot be had."""
     try:
         loss.forward(y.copy(), t)
         dy = np.asarray(loss.backward())
         u = measure.normal(np.random.default_rng(4), y)
         if dy.shape != y.shape:
-            return False
+            return float("nan")
         exact = measure.complex_works(lambda a: loss.forward(a, t), y, np.random.default_rng(1))
         n = measure.along(lambda a: loss.forward(a, t), y, u, exact)
     except Exception:
-        return False
-    return abs(n - float((u * dy).sum())) <= 1e-6 * (abs(n) + float(np.linalg.norm(dy)))
+        return float("nan")
+    return float((u * dy).sum()) / n if n else float("nan")
 
 
 def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
@@ -247,4 +253,13 @@ def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
     return notes
 
 
-__all__ = ["AdaptedLoss", "adapt_loss", "is_loss_like", "partner_of", "same"]
+def adapt_loss_of(model: Any, loss: Any, x: Array, t: Array) -> tuple[Any, list[str]]:
+    """The same of the loss of a model, at the model's own predictions."""
+    if isinstance(loss, Loss):
+        return loss, []
+    try:
+        y = ModelUnderTest(model, MSE(), REAL).model.forward(x.copy())
+    except Exception:  # the check says so
+        return loss, []
+    adapted, used, notes = adapt_loss(loss, np.array(y), t)
+    return (adapted, notes) if used is y or np.array_equal(used, y) else (loss, [])

@@ -44,8 +44,14 @@ def probe(t: Array, n: int, C: int, rng: np.random.Generator) -> tuple[Array, Ar
 
 def wrong_form(tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generator) -> Finding | None:
     """A loss whose value is that of a classic slip; None for a right one, and for one that is not known."""
+    if getattr(tested.loss, "on_probabilities", False):
+        return None
     if is_classification(y, t):
         return _wrong_cross_entropy(tested, y, t, rng)
+    if t.shape == y.shape and np.isin(t, (0, 1)).all():
+        found = _sigmoid_twice(tested, y, t)
+        if found:
+            return found
     pairs = (y.shape[1] == 1) and t.size == y.size
     if pairs and len(y) > 1:
         value = value_of(tested, y, t)
@@ -59,6 +65,17 @@ def wrong_form(tested: LossUnderTest, y: Array, t: Array, rng: np.random.Generat
                     )
                     return Finding("all-pairs", tested.where, why, "t = t.reshape(y.shape)")
     return None
+
+
+def _sigmoid_twice(tested: LossUnderTest, y: Array, t: Array) -> Finding | None:
+    """A cross-entropy of bits that takes the sigmoid of what is a sigmoid's already, or would be if y were."""
+    value = value_of(tested, y, t)
+    p = 1 / (1 + np.exp(-1 / (1 + np.exp(-y))))
+    wrong = -(t * np.log(p) + (1 - t) * np.log(1 - p))
+    if value is None or not any(close(value, v) for v in (wrong.mean(), wrong.sum(), wrong.sum() / len(y))):
+        return None
+    why = "the sigmoid is taken of what is a sigmoid already: p lies between 0.5 and 0.73, whatever the score is"
+    return Finding("sigmoid-twice", tested.where, why, "take it once")
 
 
 def value_of(tested: LossUnderTest, y: Array, t: Array) -> float | None:
@@ -180,7 +197,11 @@ def both_gradients(tested: LossUnderTest, y: Array, t: Array) -> tuple[Array | N
 def extremes(tested: LossUnderTest, t: Array, C: int) -> Finding | None:
     """A cross-entropy that is right for small scores and not finite for large ones."""
     y, label = np.zeros((1, C)), (np.array([0]) if t.ndim == 1 else np.eye(C)[[0]]).astype(t.dtype)
-    if C < 2 or not close(value_of(tested, y, label) or 0, np.log(C)):
+    if (
+        C < 2
+        or getattr(tested.loss, "on_probabilities", False)
+        or not close(value_of(tested, y, label) or 0, np.log(C))
+    ):
         return None
     fix = "log-sum-exp: m = y.max(axis=1); log(sum(exp(y - m))) + m - y[t]"
     y = np.full((1, C), 1000.0)

@@ -243,7 +243,7 @@ def style_of(thing: Any, options: dict[str, Any], start: Array, shapes: Shapes =
     for form in forms:
         try:
             tested = OptimizerUnderTest(thing, copy.deepcopy(options), start, form, shapes=shapes)
-            moved = [tested.step(rng.standard_normal(start.shape)) for _ in range(2)][-1]
+            moved = [tested.step(np.asarray(rng.normal(size=start.shape))) for _ in range(2)][-1]
             if form.endswith("array") and forms[0] == "dict":  # code for a list takes the rows of an array, too
                 whole = OptimizerUnderTest(thing, copy.deepcopy(options), start[:2], form, shapes=((), ()))
                 whole.step(np.ones(2))

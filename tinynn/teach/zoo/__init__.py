@@ -6,18 +6,19 @@
     for slip in zoo.slips:                     # the gradient doctor must name each one
         assert slip.report(seed=0).code == slip.code
 
-affine.py, elementwise.py, losses.py, optimizers.py, adaptive.py and networks.py hold the slips; slip.py says what
-one is, cases.py puts it among right layers.
+affine.py, elementwise.py, losses.py, distances.py, optimizers.py, adaptive.py and networks.py hold the slips; slip.py
+says what one is, cases.py puts it among right layers.
 """
 
 from . import affine, elementwise, losses, networks, optimizers  # the order in which they are listed
 
-from . import adaptive  # isort: skip
+from . import adaptive, distances  # isort: skip
 from .causes import CAUSES
 from .slip import KINDS, Slip, find, slips
 
 slips.sort(key=lambda slip: KINDS.index(slip.kind))
 
 __all__ = [
-    "CAUSES", "KINDS", "Slip", "adaptive", "affine", "elementwise", "find", "losses", "networks", "optimizers", "slips",
+    "CAUSES", "KINDS", "Slip", "adaptive", "affine", "distances", "elementwise", "find", "losses", "networks",
+    "optimizers", "slips",
 ]  # fmt: skip

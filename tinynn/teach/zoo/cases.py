@@ -50,10 +50,25 @@ def _loss_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, .
     """A loss by itself, or at the end of a network."""
     width = 1 if slip.targets == "vector" else sizes[-1]
     t = targets(rng, slip.targets, n, width, dtype)
+    if slip.targets in ("probabilities", "chances"):  # behind a layer that makes them
+        last = Softmax() if slip.targets == "probabilities" else Sigmoid()
+        model = Sequential(*right_layers(rng, sizes), last, dtype="float64", seed=rng)
+        return "check", (model, normal(rng, n, sizes[0], "float64"), t, slip.make())
     if rng.random() < 0.5 and "model" not in slip.asks:
         return "check_loss", (slip.make(), 2 * normal(rng, n, width, dtype), t)
     model = Sequential(*right_layers(rng, (*sizes[:-1], width)), dtype=dtype, seed=rng)
     return "check", (model, normal(rng, n, sizes[0], dtype), t, slip.make(model=model))
+
+
+class Softmax(Layer):
+    """y = softmax of each row, with a derivative of its own: dx = y (dy - sum of dy y)."""
+
+    def forward(self, x: Array) -> Any:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, dy: Array) -> Any:
+        return self.y * (dy - (dy * self.y).sum(axis=1, keepdims=True))
 
 
 def _layer_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:
@@ -125,4 +140,7 @@ def targets(rng: np.random.Generator, kind: str, n: int, width: int, dtype: str)
         "values": normal(rng, n, width, dtype),
         "vector": normal(rng, n, 1, dtype)[:, 0],
         "bits": rng.integers(2, size=(n, width)).astype(dtype),
+        "signs": rng.choice([-1.0, 1.0], size=(n, width)).astype(dtype),
+        "probabilities": np.eye(width)[labels],
+        "chances": rng.integers(2, size=(n, width)).astype(float),
     }[kind]
