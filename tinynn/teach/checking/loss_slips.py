@@ -14,7 +14,7 @@ import numpy as np
 from ...checks import Array
 from .loss_kinds import Kind, kind_of
 from .loss_ratios import named_ratio
-from .loss_values import is_classification, one_hot, softmax, value_of
+from .loss_values import both_gradients, is_classification, one_hot, softmax, value_of
 from .measure import close, ratio, same
 from .report import Finding, worked
 from .under_test import LossUnderTest
@@ -166,24 +166,38 @@ def wrong_gradient(
     c = ratio(dy, n)
     if c is not None:
         return named_ratio(tested, y, t, c, example, rng)
-    N = len(y)
-    for kind, case in _cases(tested, y, t):
-        for slip in SLIPS:
-            if slip.kind != kind:
-                continue
-            with np.errstate(all="ignore"):
-                wrong = np.asarray(slip.dy(case), float)
-            scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
-            if scale and np.isfinite(wrong).all() and same(dy, scale * wrong):
-                times = "" if close(scale, 1 / N) else f", times {scale * N:.4g}" if not close(scale, 1) else ""
-                said = f": {slip.said}" if slip.said else ""
-                delta = f" Here delta = {case.delta:.6g}." if kind == H else ""
-                why = f"dy is computed as {slip.wrong}{times}, and should be {slip.right}{said}.{delta} {example}"
-                fix = "dy = p; dy[rows, t] -= 1; dy /= n" if kind == S else f"dy = {slip.right}, over n"
-                return Finding(slip.code, tested.where, why, fix)
+    found = _matching(tested, y, t, dy)
+    if len({slip.code for slip, *_ in found}) > 1:  # here they are one: at larger numbers they are not
+        far = 4 * np.asarray(rng.normal(size=y.shape))
+        elsewhere = both_gradients(tested, far, t)[0]
+        if elsewhere is not None and elsewhere.shape == y.shape:
+            still = [slip for slip, *_ in _matching(tested, far, t, elsewhere)]
+            found = [one for one in found if one[0] in still] or found
+    if found:
+        slip, case, scale = found[0]
+        times = "" if close(scale, 1 / len(y)) else f", times {scale * len(y):.4g}" if not close(scale, 1) else ""
+        said = f": {slip.said}" if slip.said else ""
+        delta = f" Here delta = {case.delta:.6g}." if slip.kind == H else ""
+        why = f"dy is computed as {slip.wrong}{times}, and should be {slip.right}{said}.{delta} {example}"
+        fix = "dy = p; dy[rows, t] -= 1; dy /= n" if slip.kind == S else f"dy = {slip.right}, over n"
+        return Finding(slip.code, tested.where, why, fix)
     return _other_targets(tested, y, t, dy, n, example) or _by_rows(tested, y, t, dy, n, example) or Finding(
         "unknown", tested.where, _unknown(dy, n, example)
     )  # fmt: skip
+
+
+def _matching(tested: LossUnderTest, y: Array, t: Array, dy: Array) -> list[tuple[LossSlip, LossCase, float]]:
+    """The slips that give this dy, each with the constant in front of it."""
+    found = []
+    for kind, case in _cases(tested, y, t):
+        for slip in SLIPS:
+            if slip.kind == kind:
+                with np.errstate(all="ignore"):
+                    wrong = np.asarray(slip.dy(case), float)
+                scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
+                if scale and np.isfinite(wrong).all() and same(dy, scale * wrong):
+                    found.append((slip, case, scale))
+    return found
 
 
 def _of_probabilities(tested: LossUnderTest, y: Array, t: Array, dy: Array, example: str) -> Finding | None:
