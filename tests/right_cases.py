@@ -225,6 +225,84 @@ class SoftmaxWithLoss:
         return dout * dx / len(self.t)
 
 
+class Absolute:
+    """Two methods of other names."""
+
+    def loss(self, y, t):
+        return np.abs(y - t).mean()
+
+    def gradient(self, y, t):
+        return np.sign(y - t) / y.size
+
+
+class WideHuber:
+    """One value for each row."""
+
+    def value(self, y, t):
+        e = np.abs(y - t)
+        return np.where(e <= 2.5, e**2 / 2, 2.5 * e - 2.5**2 / 2).mean(axis=1)
+
+    def grad(self, y, t):
+        return np.clip(y - t, -2.5, 2.5) / y.size
+
+
+class Hinge:
+    def loss(self, predicted, actual):
+        return np.maximum(0, 1 - actual * predicted).sum()
+
+    def grad(self, predicted, actual):
+        return -actual * (actual * predicted < 1)
+
+
+class SquaredHinge:
+    def value(self, y, t):
+        return (np.maximum(0, 1 - t * y) ** 2).mean()
+
+    def derivative(self, y, t):
+        return -2 * t * np.maximum(0, 1 - t * y) / y.size
+
+
+class WeightedLogistic:
+    """Cross-entropy of bits, in which the ones count three times."""
+
+    def loss(self, y, t):
+        return (3 * t * np.logaddexp(0, -y) + (1 - t) * np.logaddexp(0, y)).mean()
+
+    def gradient(self, y, t):
+        p = 1 / (1 + np.exp(-y))
+        return ((1 + 2 * t) * p - 3 * t) / y.size
+
+
+class Smoothed:
+    """Cross-entropy with smoothed labels."""
+
+    def log_p(self, y):
+        z = y - y.max(axis=1, keepdims=True)
+        return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+    def loss(self, y, t):
+        return -((0.9 * t + 0.1 / t.shape[1]) * self.log_p(y)).sum() / len(y)
+
+    def gradient(self, y, t):
+        return (np.exp(self.log_p(y)) - (0.9 * t + 0.1 / t.shape[1])) / len(y)
+
+
+class Margins:
+    """The hinge of several classes."""
+
+    def forward(self, y, t):
+        rows = np.arange(len(y))
+        self.t, margins = t, np.maximum(0, y - y[rows, t][:, None] + 1)
+        margins[rows, t] = 0
+        self.near = (margins > 0).astype(float)
+        return margins.sum() / len(y)
+
+    def backward(self):
+        dy = self.near.copy()
+        dy[np.arange(len(dy)), self.t] -= self.near.sum(axis=1)
+        return dy / len(dy)
+
+
 # --- optimizers ------------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +359,60 @@ class RMSProp:
             params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
 
 
+class ListAdam:
+    def __init__(self, lr=0.001, betas=(0.9, 0.99), eps=1e-6):
+        self.lr, self.betas, self.eps, self.t, self.m, self.v = lr, betas, eps, 0, None, None
+
+    def update(self, params, grads):
+        if self.m is None:
+            self.m, self.v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+        self.t += 1
+        for m, v, p, g in zip(self.m, self.v, params, grads):
+            m += (1 - self.betas[0]) * (g - m)
+            v += (1 - self.betas[1]) * (g * g - v)
+            p -= self.lr * m / (1 - self.betas[0] ** self.t) / (np.sqrt(v / (1 - self.betas[1] ** self.t)) + self.eps)
+
+
+class Nesterov:
+    """One for each tensor."""
+
+    def __init__(self, learning_rate=0.01, momentum=0.95):
+        self.learning_rate, self.momentum, self.v = learning_rate, momentum, 0.0
+
+    def update(self, w, grad):
+        self.v = self.momentum * self.v - self.learning_rate * grad
+        return w + self.momentum * self.v - self.learning_rate * grad
+
+
+class FallingSGD:
+    """Of layers, with a learning rate that falls, and a momentum."""
+
+    def __init__(self, learning_rate=1.0, decay=0.0, momentum=0.0):
+        self.learning_rate, self.decay, self.momentum, self.t = learning_rate, decay, momentum, 0
+
+    def update_params(self, layer):
+        lr = self.learning_rate / (1 + self.decay * self.t)
+        for name in ("weights", "biases"):
+            v = self.momentum * getattr(layer, "v_" + name, 0) - lr * getattr(layer, "d" + name)
+            setattr(layer, "v_" + name, v)
+            setattr(layer, name, getattr(layer, name) + v)
+
+    def post_update_params(self):
+        self.t += 1
+
+
+def sgd_with_config(w, dw, config=None):
+    config.setdefault("learning_rate", 0.01)
+    return w - config["learning_rate"] * dw, config
+
+
+def update_parameters_with_rmsprop(parameters, grads, s, learning_rate, beta=0.9, epsilon=1e-8):
+    for key in parameters:
+        s["d" + key] = beta * s["d" + key] + (1 - beta) * grads["d" + key] ** 2
+        parameters[key] = parameters[key] - learning_rate * grads["d" + key] / (np.sqrt(s["d" + key]) + epsilon)
+    return parameters, s
+
+
 class CoupledAdam(Optimizer):
     """Adam with its weight decay in the gradient, as in the first paper. (A check may say that AdamW differs.)"""
 
@@ -327,8 +459,18 @@ LOSSES = (
     (Huber, "values"),
     (Logistic, "bits"),
     (SoftmaxWithLoss, "labels"),
+    (Absolute, "values"),
+    (WideHuber, "values"),
+    (Hinge, "signs"),
+    (SquaredHinge, "signs"),
+    (WeightedLogistic, "bits"),
+    (Smoothed, "one-hot"),
+    (Margins, "labels"),
 )
-OPTIMIZERS = (Descent, Momentum, HeavyBall, Adagrad, RMSProp, CoupledAdam)
+OPTIMIZERS = (
+    Descent, Momentum, HeavyBall, Adagrad, RMSProp, CoupledAdam, ListAdam, Nesterov, FallingSGD, sgd_with_config,
+    update_parameters_with_rmsprop,
+)  # fmt: skip
 
 
 # --- networks that are right -----------------------------------------------------------------------------------------

@@ -5,14 +5,16 @@ TINYNN_RIGHT=5000 looks at as many cases in place of 200.
 
 from __future__ import annotations
 
+import inspect
 import os
 
 import numpy as np
 import pytest
 import right_cases
 
-from tinynn import SGD, Adam, Affine, Sequential, check, check_layer, check_loss
+from tinynn import SGD, Adam, Affine, RMSProp, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
+from tinynn.teach.checking.loss_styles import adapt_loss
 from tinynn.teach.checking.under_test import LossUnderTest
 from tinynn.teach.zoo import cases
 
@@ -32,7 +34,8 @@ def network(rng):
     loss, t, sizes[-1] = cases.any_loss(rng, n, sizes[-1], "float64")
     if rng.random() < 0.2:
         own, kind = right_cases.LOSSES[rng.integers(len(right_cases.LOSSES))]
-        loss, t = own(), cases.targets(rng, kind, n, sizes[-1], "float64")
+        t = cases.targets(rng, kind, n, sizes[-1], "float64")
+        loss, _, _ = adapt_loss(own(), rng.normal(size=(n, sizes[-1])), t)
     layers = cases.right_layers(rng, tuple(sizes))
     for k, n_out in enumerate(sizes[1:-1]):
         if rng.random() < 0.3:
@@ -56,7 +59,11 @@ def case(seed):
     rng = np.random.default_rng([seed, 11])
     kind = rng.choice(["network", "layer", "loss", "optimizer"], p=[0.5, 0.25, 0.2, 0.05])
     if kind == "optimizer":
-        cls = (SGD, Adam)[rng.integers(2)]
+        own = right_cases.OPTIMIZERS[rng.integers(len(right_cases.OPTIMIZERS))]
+        rate = next((n for n in ("lr", "learning_rate") if n in inspect.signature(own).parameters), None)
+        if rng.random() < 0.5:
+            return check_optimizer_, (own,), {rate: scale(rng, -4, 1)} if rate else {}
+        cls = (SGD, Adam, RMSProp)[rng.integers(3)]
         options = {"lr": scale(rng, -6, 3), "clip_norm": rng.choice([None, scale(rng, -6, 3)])}
         return check_optimizer_, (cls,), options | {"decay_biases": bool(rng.integers(2))}
     model, x, t, loss = network(rng)

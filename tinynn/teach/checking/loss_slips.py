@@ -166,15 +166,15 @@ def wrong_gradient(
     c = ratio(dy, n)
     if c is not None:
         return named_ratio(tested, y, t, c, example, rng)
-    found = _matching(tested, y, t, dy)
-    if len({slip.code for slip, *_ in found}) > 1:  # here they are one: at larger numbers they are not
+    matches = _matching(tested, y, t, dy)
+    if len({slip.code for slip, *_ in matches}) > 1:  # here they are one: at larger numbers they are not
         far = 4 * np.asarray(rng.normal(size=y.shape))
         elsewhere = both_gradients(tested, far, t)[0]
         if elsewhere is not None and elsewhere.shape == y.shape:
             still = [slip for slip, *_ in _matching(tested, far, t, elsewhere)]
-            found = [one for one in found if one[0] in still] or found
-    if found:
-        slip, case, scale = found[0]
+            matches = [one for one in matches if one[0] in still] or matches
+    if matches:
+        slip, case, scale = matches[0]
         times = "" if close(scale, 1 / len(y)) else f", times {scale * len(y):.4g}" if not close(scale, 1) else ""
         said = f": {slip.said}" if slip.said else ""
         delta = f" Here delta = {case.delta:.6g}." if slip.kind == H else ""
