@@ -43,7 +43,7 @@ class LossSlip:
     dy: Callable[[LossCase], Array]
     wrong: str
     right: str
-    said: str = ""
+    said: str  # one sentence, which the first entry of a code says for all
 
 
 def _shifted(shift: int) -> Callable[[LossCase], Array]:
@@ -74,7 +74,8 @@ SLIPS: tuple[LossSlip, ...] = (
              "only the diagonal of the softmax's derivative is used"),
     LossSlip("derivative-twice", S, lambda c: (c.p - c.t) * c.p * (1 - c.p), "(p - t) p (1 - p) / n", P_T,
              "the softmax's derivative is there twice"),
-    *(LossSlip("labels-shifted", S, _shifted(k), f"p - t with the labels shifted by {k}", P_T) for k in range(1, 12)),
+    *(LossSlip("labels-shifted", S, _shifted(k), f"p - t with the labels shifted by {k}", P_T,
+               "the gradient belongs to other labels than the loss") for k in range(1, 12)),
     LossSlip("scores-for-p", S, lambda c: c.y - c.t, "(y - t) / n", P_T, "the scores stand where p belongs"),
     LossSlip("thresholded", S, lambda c: (c.p == c.p.max(axis=1, keepdims=True)) - c.t, "(best - t) / n", P_T,
              "the class that was chosen stands where p belongs"),
@@ -152,6 +153,11 @@ SLIPS: tuple[LossSlip, ...] = (
 )  # fmt: skip
 
 
+def sentences() -> dict[str, str]:
+    """What each slip is, by its code."""
+    return {slip.code: slip.said for slip in reversed(SLIPS)}
+
+
 def wrong_gradient(
     tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exact: bool, rng: np.random.Generator
 ) -> Finding:
@@ -176,9 +182,8 @@ def wrong_gradient(
     if matches:
         slip, case, scale = matches[0]
         times = "" if close(scale, 1 / len(y)) else f", times {scale * len(y):.4g}" if not close(scale, 1) else ""
-        said = f": {slip.said}" if slip.said else ""
         delta = f" Here delta = {case.delta:.6g}." if slip.kind == H else ""
-        why = f"dy is computed as {slip.wrong}{times}, and should be {slip.right}{said}.{delta} {example}"
+        why = f"dy is computed as {slip.wrong}{times}, and should be {slip.right}: {slip.said}.{delta} {example}"
         fix = "dy = p; dy[rows, t] -= 1; dy /= n" if slip.kind == S else f"dy = {slip.right}, over n"
         return Finding(slip.code, tested.where, why, fix)
     return _other_targets(tested, y, t, dy, n, example) or _by_rows(tested, y, t, dy, n, example) or Finding(

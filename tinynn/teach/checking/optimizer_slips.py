@@ -24,7 +24,8 @@ class OptimizerSlip:
     path: Callable[[Given], Array | tuple[Array, ...]]  # several where the rule has several conventions
     wrong: str
     right: str
-    said: str
+    said: str  # one sentence, which the first entry of a code says for all
+    more: str = ""
 
 
 def per_tensor(given: Given) -> Callable[[int], Array]:
@@ -124,19 +125,22 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "v is corrected for its start at 0, m is not"),
     OptimizerSlip("t-per-tensor", A, lambda g: _hats(g, clock=per_tensor(g)), "self.t += 1 for each tensor",
                   "self.t += 1 once, before the loop over the tensors",
-                  "t is advanced for each tensor, not once for each step: 1, 2 in the first step, 3, 4 in the next"),
+                  "t is advanced for each tensor, not once for each step",
+                  ": 1, 2 in the first step, 3, 4 in the next"),
     OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: 1), "1 - beta1, 1 - beta2",
                   "self.t += 1 at the start of every step",
-                  "t does not count the steps 1, 2, 3, ...: here it is 1, 1, 1, ..., or the betas stand without **t"),
+                  "t does not count the steps 1, 2, 3, ...",
+                  ": here it is 1, 1, 1, ..., or the betas stand without **t"),
     OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: 0), "1 - beta1**0 = 0",
                   "self.t += 1 at the start of every step",
-                  "t does not count the steps 1, 2, 3, ...: here it is 0, 0, 0, ..., a division by 0"),
+                  "t does not count the steps 1, 2, 3, ...", ": here it is 0, 0, 0, ..., a division by 0"),
     OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: t - 1), "t = 0, 1, 2, ...",
                   "self.t += 1 at the start of every step",
-                  "t does not count the steps 1, 2, 3, ...: here it is 0, 1, 2, ..., and the first a division by 0"),
+                  "t does not count the steps 1, 2, 3, ...",
+                  ": here it is 0, 1, 2, ..., and the first a division by 0"),
     OptimizerSlip("t-not-advanced", A, lambda g: _hats(g, clock=lambda t: t + 1), "t = 2, 3, 4, ...",
                   "self.t += 1 at the start of every step",
-                  "t does not count the steps 1, 2, 3, ...: here it is 2, 3, 4, ..."),
+                  "t does not count the steps 1, 2, 3, ...", ": here it is 2, 3, 4, ..."),
     OptimizerSlip("eps-inside-root", A, lambda g: adam(g, inside=True), "sqrt(v + eps)", "sqrt(v) + eps",
                   "eps stands inside the root"),
     OptimizerSlip("betas-swapped", A, lambda g: _hats(_swapped(g)), "m with beta2, v with beta1",
@@ -154,14 +158,14 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     OptimizerSlip("gradient-not-weighted", A, lambda g: _hats(g, weights=(1.0, 1.0)), "beta * m + g",
                   "beta * m + (1 - beta) * g", "the new gradient has the weight 1 in m and v, not 1 - beta"),
     OptimizerSlip("state-not-kept", A, lambda g: _hats(g, kept=False), "m = v = 0 in every step", "self.m, self.v",
-                  "m and v start at 0 in every step: they are forgotten"),
+                  "what should be kept from step to step is not", ": m and v start at 0 in every step"),
     OptimizerSlip("state-not-kept", A, lambda g: _hats(g, kept=False, clock=lambda t: 1), "m = v = 0 in every step",
                   "self.m, self.v", "m, v and t start anew in every step: they are forgotten"),
     OptimizerSlip("state-not-kept", A, lambda g: adam(g, kept=False, corrected=(False, False)),
                   "m = v = 0 in every step", "self.m, self.v", "m and v are forgotten"),
     OptimizerSlip("beta1-decays", A, lambda g: adam(g, fading=1 - 1e-8), "beta1 * (1 - 1e-8)**(t - 1)", "beta1",
-                  "beta1 becomes smaller with every step, as in the first version of the paper (2014). The version "
-                  "that is in use has no such decay: goldens of the two differ in the eighth digit"),
+                  "beta1 becomes smaller with every step, as in the paper's first version",
+                  ": the one that is in use has no such decay. Goldens of the two differ in the eighth digit"),
     OptimizerSlip("one-state-for-all", A, lambda g: one_for_all(lambda one: adam(one), g), "self.m, self.v",
                   "self.m[key], self.v[key]", "all tensors share one m and one v"),
     # --- momentum ---
@@ -170,11 +174,11 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     OptimizerSlip("momentum-sign", M, lambda g: _minus(g, True), "-momentum * v", "v = momentum * v - lr * g",
                   "the velocity is taken with the wrong sign"),
     OptimizerSlip("state-not-kept", M, descent, "v = -lr * g", "self.v = momentum * self.v - lr * g",
-                  "the velocity is not kept from step to step: this is plain descent"),
+                  "the velocity is not kept from step to step", ": this is plain descent"),
     OptimizerSlip("state-not-kept", M, lambda g: _scaled(g, lambda h: 1 - _mu(h)), "v = (1 - momentum) * g",
-                  "self.v = ...", "the velocity is not kept from step to step: this is plain descent"),
+                  "self.v = ...", "the velocity is not kept from step to step", ": this is plain descent"),
     OptimizerSlip("state-not-kept", M, lambda g: _scaled(g, lambda h: 1 + _mu(h)), "v = (1 + momentum) * g",
-                  "self.v = ...", "the velocity is not kept from step to step: this is plain descent"),
+                  "self.v = ...", "the velocity is not kept from step to step", ": this is plain descent"),
     OptimizerSlip("lr-twice", M, _lr_twice, "v = mu * v - lr * g;  w += lr * v", "lr once",
                   "the learning rate is in the velocity and in the step"),
     OptimizerSlip("velocity-never-fades", M, lambda g: momentum(g, share=_mu(g), keep=1.0, after=True),
@@ -208,9 +212,9 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     OptimizerSlip("velocity-twice", N_, lambda g: _look(g, 0.0, 1 + _mu(g)), "w + mu * v + v", "w + mu * v - lr * g",
                   "the new velocity is added once whole and once times mu"),
     OptimizerSlip("state-not-kept", N_, descent, "v = -lr * g", "self.v = ...",
-                  "the velocity is not kept from step to step: this is plain descent"),
+                  "the velocity is not kept from step to step", ": this is plain descent"),
     OptimizerSlip("state-not-kept", N_, lambda g: _scaled(g, lambda h: 1 + _mu(h)), "v = -lr * g", "self.v = ...",
-                  "the velocity is not kept from step to step: this is plain descent"),
+                  "the velocity is not kept from step to step", ": this is plain descent"),
     # --- RMSProp and AdaGrad: w <- w - lr g / (sqrt(h) + eps) ---
     OptimizerSlip("no-root", R, lambda g: of_squares(g, root=lambda h: h), "h + eps", "np.sqrt(h) + eps",
                   "the root of the squares is missing"),
@@ -242,11 +246,16 @@ SLIPS: tuple[OptimizerSlip, ...] = (
 )  # fmt: skip
 
 
+def sentences() -> dict[str, str]:
+    """What each slip is, by its code."""
+    return {slip.code: slip.said for slip in reversed(SLIPS)}
+
+
 def wrong_paths(family: str, given: Given) -> Iterator[tuple[str, Array, str, str]]:
     """(code, path, why, fix) of every slip of a family; last, a step that is twice or half as long."""
     for slip in SLIPS:
         if slip.family == family:
-            why = f"{slip.said}. The code computes {slip.wrong}; right is {slip.right}"
+            why = f"{slip.said}{slip.more}. The code computes {slip.wrong}; right is {slip.right}"
             for one in settings(family, given):
                 paths = slip.path(one)
                 for path in paths if isinstance(paths, tuple) else (paths,):
