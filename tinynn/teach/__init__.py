@@ -4,6 +4,7 @@ from .checking.adapted import adapt
 from .checking.gradcheck import check, check_layer, check_loss
 from .checking.optimizer_doctor import check_optimizer
 from .checking.report import Report
+from .checking.training_loop import check_loop
 from .worksheet import explain
 
-__all__ = ["Report", "adapt", "check", "check_layer", "check_loss", "check_optimizer", "explain"]
+__all__ = ["Report", "adapt", "check", "check_layer", "check_loop", "check_loss", "check_optimizer", "explain"]

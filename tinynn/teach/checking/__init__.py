@@ -7,9 +7,13 @@
     recorded_step.py       one step of a model, with what went into every layer and came out of it
     layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names
     side_effects.py        what no gradient shows; finite.py: which operation made NaN
-    loss_doctor.py         one loss: loss_values.py, what it computes; loss_slips.py, its gradient
+    loss_doctor.py         one loss: loss_values.py, what it computes; loss_slips.py and loss_ratios.py, its gradient;
+                           loss_styles.py makes it from code of any style, loss_kinds.py finds out which loss it is
     network_doctor.py      how a model puts its layers together
-    optimizer_doctor.py    check_optimizer: optimizer_under_test.py makes the steps, optimizer_rules.py says where to
+    optimizer_doctor.py    check_optimizer: optimizer_styles.py says how it is called, optimizer_under_test.py makes the
+                           steps in small_network.py; optimizer_path.py compares them with those of optimizer_rules.py
+                           and optimizer_slips.py, optimizer_decay.py those with a decay
+    training_loop.py       check_loop: the order of the lines of a training loop
     adapted.py             objects in the style of other courses; pairing.py finds their parameters and gradients
     report.py              what is found
 
@@ -20,5 +24,6 @@ from .adapted import adapt
 from .gradcheck import check, check_layer, check_loss
 from .optimizer_doctor import check_optimizer
 from .report import Report
+from .training_loop import check_loop
 
-__all__ = ["Report", "adapt", "check", "check_layer", "check_loss", "check_optimizer"]
+__all__ = ["Report", "adapt", "check", "check_layer", "check_loop", "check_loss", "check_optimizer"]
