@@ -38,7 +38,7 @@ KNOWN = (
 
 
 @dataclass
-class Call:
+class LoopCall:
     """One call: F forward, L loss, G its gradient, B backward, S step, Z zero_grad; on which object, with what."""
 
     kind: str
@@ -52,8 +52,8 @@ class Observer:
     """Writes down the calls of a loop until it has seen STEPS steps: with Observer() as seen: train()."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.inside: tuple[FrameType, Call | None] | None = None  # the outermost call that is running
+        self.calls: list[LoopCall] = []
+        self.inside: tuple[FrameType, LoopCall | None] | None = None  # the outermost call that is running
         self.before: str = ""
         self.seen = 0
 
@@ -74,7 +74,7 @@ class Observer:
             if kind:
                 names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
                 given = [frame.f_locals.get(name) for name in names]
-                call = Call(kind, given[0], given[1:])
+                call = LoopCall(kind, given[0], given[1:])
                 call.key = _key(given[1:2]) if kind == "F" else ""
                 self.before = self._numbers() if kind == "S" else ""
             self.inside = frame, call
@@ -132,7 +132,7 @@ def _takes_pairs(thing: Any) -> bool:
     return len(sides(function)) == 2
 
 
-def passes(calls: list[Call]) -> list[tuple[str, str, Any]]:
+def passes(calls: list[LoopCall]) -> list[tuple[str, str, Any]]:
     """(kind, key, object): the calls, with those of a list of layers, or of steps for each layer, as one."""
     found: list[tuple[str, str, Any]] = []
     seen: set[int] = set()
@@ -146,7 +146,7 @@ def passes(calls: list[Call]) -> list[tuple[str, str, Any]]:
     return found
 
 
-def judged(calls: list[Call], where: str) -> Report:
+def judged(calls: list[LoopCall], where: str) -> Report:
     """The report on the order of the calls."""
     report = Report(f"check of the loop in {where}", f"{STEPS} steps, as they ran")
     tokens = passes(calls)
