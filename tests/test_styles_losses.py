@@ -8,7 +8,9 @@ import inspect
 import numpy as np
 import pytest
 
-from tinynn import check_loss
+from tinynn import Affine, Layer, Sequential, Tanh, check, check_loss
+from tinynn.__main__ import main
+from tinynn.teach.zoo import cases
 
 OK = "ok"
 FUNCTIONS_OF_X = """
@@ -178,6 +180,14 @@ class QuadraticCost(object):
     def delta(a, y):
         return a - y
 
+class SigmoidQuadraticCost(object):
+    @staticmethod
+    def fn(a, y):
+        return 0.5 * np.sum((a - y) ** 2)
+    @staticmethod
+    def delta(z, a, y):
+        return (a - y) * np.exp(-z) / (1 + np.exp(-z)) ** 2
+
 class CrossEntropyCost(object):
     @staticmethod
     def fn(a, y):
@@ -320,7 +330,11 @@ STYLES = {
     "costs": (COSTS, [
         ("QuadraticCost", "values", "", "", OK), ("QuadraticCost", "values", "return a - y", "return y - a", "sign"),
         ("QuadraticCost", "values", "return a - y", "return 2 * (a - y)", "factor-2"),
-        ("CrossEntropyCost", "bits", "return a - y", "return a", "unknown"),
+        ("SigmoidQuadraticCost", "values", "", "", OK), ("CrossEntropyCost", "bits", "", "", OK),
+        ("SigmoidQuadraticCost", "values", "(a - y) * np", "(y - a) * np", "sign"),
+        ("CrossEntropyCost", "bits", "return a - y", "return a", "no-minus-one"),
+        ("CrossEntropyCost", "bits", "return a - y", "return (a - y) * a * (1 - a)", "derivative-twice"),
+        ("CrossEntropyCost", "bits", "return a - y", "return z - y", "scores-for-p"),
     ]),
     "called": (CALLED, [
         ("SquaredError", "values", "", "", OK),
@@ -374,3 +388,89 @@ def test_a_style(code, name, old, new, expected, kind):
     report = run(names, name, kind)
     assert report.code == expected, f"{inspect.cleandoc(changed)}\n{report}"
     assert all(len(line) <= 100 for line in str(report).splitlines())
+
+
+class PassesOn(Layer):
+    """A softmax that leaves its derivative to the loss."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, dy):
+        return dy
+
+
+@pytest.mark.parametrize("last, expected", [(PassesOn, "ok"), (cases.Softmax, "softmax-gradient-twice")])
+def test_p_minus_t_of_probabilities_depends_on_the_layer_before(last, expected):
+    names = {"np": np}
+    exec(compile(CALLED.replace("return y_pred - y", "return (y_pred - y)"), "learner.py", "exec"), names)
+    rng = np.random.default_rng(0)
+    model = Sequential(Affine(5, 4), Tanh(), Affine(4, 3), last(), backend="numpy", dtype="float64", seed=0)
+    t = np.eye(3)[rng.integers(0, 3, 7)]
+    report = check(model, rng.normal(size=(7, 5)), t, names["CrossEntropyOfProbabilities"]())
+    assert report.code == expected, report
+    if expected == "ok":
+        assert any("together they are right" in note for note in report.notes)
+    else:
+        assert report.where == "loss CrossEntropyOfProbabilities()"
+
+
+FILE = "import numpy as np\n" + PAIRS.replace("np.log(y_pred)", "np.log10(y_pred)") + COSTS + FUNCTIONS_OF_X
+LOOPS = """
+import tinynn
+inputs, labels = np.random.default_rng(0).normal(size=(8, 3)), np.arange(8) % 2
+model = tinynn.Sequential(tinynn.Affine(3, 2), dtype="float64", backend="numpy", seed=0)
+
+def train(model, inputs, labels, epochs=4):
+    loss, optimizer = tinynn.SoftmaxCrossEntropy(), tinynn.SGD(model, 0.1)
+    for _ in range(epochs):
+        y = model.forward(inputs)
+        loss.forward(y, labels)
+        model.backward(loss.backward())
+        optimizer.step()
+
+def train_early(model, inputs, labels):
+    loss, optimizer = tinynn.SoftmaxCrossEntropy(), tinynn.SGD(model, 0.1)
+    for _ in range(6):
+        loss.forward(model.forward(inputs), labels)
+        optimizer.step()
+        model.backward(loss.backward())
+
+def train_by_hand(W=np.ones(3)):
+    for _ in range(3):
+        W -= 0.1 * W
+
+def train_what(data):
+    pass
+
+def sgd(w, dw, config=None):
+    return w - config["learning_rate"] * dw, config
+
+def update(weights, n_things, dw):
+    weights -= dw / n_things
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("mse", 0, "check of loss mse with mse_prime: right"),
+        ("half", 0, "as f(y, t) its gradient would have the wrong sign"),
+        ("binary_cross_entropy", 1, "wrong in loss binary_cross_entropy"),
+        ("QuadraticCost", 0, ": right"),
+        ("softmax_loss", 0, ": right"),
+        ("train", 0, "forward, loss, gradient of the loss, backward"),
+        ("train_early", 1, "updated-too-early"),
+        ("train_by_hand", 2, "how this loop trains is not known"),
+        ("train_what", 2, "train_what needs data"),
+        ("sgd", 0, "the path is that of plain gradient descent"),
+        ("update", 2, "how it is to be called is not known"),
+    ],
+)
+def test_the_command_line(name, status, said, tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(FILE + LOOPS)
+    assert main(["check", f"{path}:{name}"]) == status
+    out, err = capsys.readouterr()
+    assert said in " ".join((out + err).split()) and "Traceback" not in out + err

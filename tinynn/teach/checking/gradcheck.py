@@ -152,7 +152,7 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     loss, y, said = adapt_loss(loss, y, t)
     tested, notes = LossUnderTest(loss), notes + said
     row, finding, exact = examine_loss(tested, y, t, generator(seed))
-    finding = alone(finding)
+    finding = alone(finding, row)
     report = Report(f"check of {tested.where}", _method(exact), [] if row is None else [row], finding, notes)
     report.notes += _notes_on(tested, y, t)
     if row is not None:
@@ -216,8 +216,9 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     gradients = ModelGradients(network, twin, x, t)
     gradients.exact = gradients.exact and exact
     report.rows = [*([row] if row else []), *gradients.rows(step, rng)]
-    if together(finding, report.rows[1:]):
-        report.rows[0].verdict, report.finding, finding = "ok", None, None
+    as_a_pair = together(finding, report.rows[1:])
+    if as_a_pair:
+        report.rows[0].verdict, report.finding = "ok", None
         report.notes.append(TOGETHER)
     report.method = _method(gradients.exact)
     copies = private("model and loss", (model, loss))
@@ -230,7 +231,7 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
         for row in wrong:
             row.verdict = "kink"
         wrong = []
-    if report.finding is None:
+    if report.finding is None and not as_a_pair:
         report.finding = first_broken_layer(step, rng) or gradients.diagnose(step, wrong)
     if report.finding:
         report.finding.agree_with(report.rows)

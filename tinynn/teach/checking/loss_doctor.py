@@ -186,10 +186,12 @@ def together(finding: Finding | None, rows: list[Row]) -> bool:
     return twice and bool(rows) and all(row.verdict != "wrong" for row in rows)
 
 
-def alone(finding: Finding | None) -> Finding | None:
+def alone(finding: Finding | None, row: Row | None) -> Finding | None:
     """Of a loss by itself, p - t for probabilities cannot be judged: it depends on the layer before it."""
     if finding is None or finding.code != "softmax-gradient-twice":
         return finding
+    if row is not None:
+        row.verdict = "open"
     why = (
         "the loss is given probabilities p, and dy is p - t: the gradient before the softmax (or sigmoid), where that "
         "for p is -t / p. It is right if the layer before passes it on unchanged, and wrong (softmax-gradient-twice) "

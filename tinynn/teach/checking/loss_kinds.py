@@ -83,13 +83,23 @@ def _of_scores(value: Value) -> Kind | None:
     return None
 
 
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + e^-z)."""
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def softmax(z: Array) -> Array:
+    """e^z / sum e^z of each row."""
+    e = np.exp(z - z.real.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
 def probabilities(y: Array, t: Array) -> Array:
     """Scores as probabilities: the softmax of each row, of a single score or of bits the sigmoid."""
     bits = t.shape == y.shape and np.isin(t, (0, 1)).all() and not np.allclose(t.sum(axis=1), 1)
     if y.shape[-1] == 1 or bits:
-        return np.asarray(1 / (1 + np.exp(-y)))
-    e = np.exp(y - y.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
+        return sigmoid(y)
+    return softmax(y)
 
 
 def takes_probabilities(value: Value, y: Array, t: Array) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from ...checks import Array
 from ...losses import MSE, Loss
 from . import measure
-from .loss_kinds import probabilities, takes_probabilities
+from .loss_kinds import probabilities, sigmoid, softmax, takes_probabilities
 from .under_test import REAL, ModelUnderTest, quiet
 
 VALUES = ("calculate", "forward", "loss", "value", "compute", "calc", "fn", "cost", "compute_loss", "error", "__call__")
@@ -32,6 +32,8 @@ PARTNERS = (  # what the derivative of a function `mse` is called
 )  # fmt: skip
 PREDICTIONS = ("pred", "hat", "out", "logit", "score", "prob", "activ", "estimat", "dvalues")
 TARGETS = ("true", "target", "label", "actual", "desired", "expect", "truth", "answer")
+ACTIVATIONS = ("act_fn", "activation_fn", "activation", "act")
+SCORES = ("z", "zs", "Z", "logits")
 OUTER = ("dout", "dy", "dl", "grad_output", "upstream", "g", "grad", "d", "dloss")  # the gradient from above: 1
 
 
@@ -67,6 +69,7 @@ class AdaptedLoss:
 
     def __init__(self, thing: Any) -> None:
         self.thing, self.swapped, self.reduction, self.on_probabilities = thing, False, "", False
+        self.activation: Callable[[Array], Array] | None = None  # between z and a, for a gradient that is one for z
         self.__name__ = _name(thing)
         self.kept: tuple[Any, ...] = ()
 
@@ -84,7 +87,8 @@ class AdaptedLoss:
     def forward(self, y: Array, t: Array) -> Any:
         """The loss, one number."""
         value, gradient = self._functions()
-        found = value(**self._arguments(value, y, t))
+        a = self.activation(y) if self.activation else y
+        found = value(**self._arguments(value, a, t))
         dy = None
         if isinstance(found, tuple) and len(found) > 1:
             found, dy = found[0], found[1]
@@ -97,7 +101,9 @@ class AdaptedLoss:
         gradient, y, t, dy = self.kept
         if gradient is None:
             return dy
-        dy = gradient(**self._arguments(gradient, getattr(self.thing, "output", y), t))
+        a = self.activation(y) if self.activation else getattr(self.thing, "output", y)
+        given = self._arguments(gradient, a, t)
+        dy = gradient(**{**given, **{name: y for name in given if self.activation and name in SCORES}})
         return getattr(self.thing, "dinputs", None) if dy is None else dy
 
     def _reduced(self, value: Any) -> Any:
@@ -117,7 +123,7 @@ class AdaptedLoss:
         known = {side for side in named.values() if side}
         for name in plain:
             low, side = name.lower(), named[name]
-            if low in ("act_fn", "activation_fn", "activation"):
+            if low in ACTIVATIONS:
                 given[name] = Identity()
             elif low in OUTER and len(plain) - len(given) != 2:
                 given[name] = 1.0
@@ -192,6 +198,8 @@ def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
     found, notes = AdaptedLoss(loss), []
     with quiet():
         try:
+            if _is_for_scores(found, y, t):
+                return found, y, ["its gradient is that for z: a is the sigmoid (or softmax) of z, and y is taken as z"]
             if takes_probabilities(found.forward, y, t):
                 found.on_probabilities = True
                 if not _are_probabilities(y):
@@ -201,6 +209,20 @@ def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
         except Exception:  # the examination says so
             return found, y, notes
     return found, y, notes
+
+
+def _is_for_scores(loss: AdaptedLoss, y: Array, t: Array) -> bool:
+    """Whether the gradient asks for z beside a, as delta(z, a, y): then it is that for z."""
+    _, gradient = loss._functions()
+    asked = sides(gradient) if gradient else {}
+    if list(asked.values()).count("y") < 2 or not set(asked) & set(SCORES) or set(asked) & set(ACTIVATIONS):
+        return False
+    ways = [sigmoid, softmax] if t.shape == y.shape and y.shape[1] > 1 else [sigmoid]
+    fits = []
+    for loss.activation in ways:
+        fits.append(abs(_factor(loss, y, t) - 1) <= 1e-6)
+    loss.activation = ways[fits.index(True) if True in fits else 0]
+    return True
 
 
 def _are_probabilities(y: Array) -> bool:

@@ -27,7 +27,7 @@ class Row:
     analytic: float
     numeric: float
     error: float
-    verdict: str  # "ok", "wrong", "kink" or "raises"
+    verdict: str  # "ok", "wrong", "kink", "raises" or "open" (not judged)
 
 
 @dataclass
