@@ -267,6 +267,20 @@ class Masked:
         return d * self.mask[:, None] / self.mask.sum()
 """
 
+COLUMNS = """
+class ColumnMSE:
+    def loss(self, predictions, y):
+        return np.sum((y - predictions) ** 2) / y.shape[1]
+    def loss_gradient(self, predictions, y):
+        return -2 * (y - predictions) / y.shape[1]
+
+def cross_entropy_cost(AL, Y):
+    m = Y.shape[1]
+    return -np.sum(Y * np.log(AL)) / m
+def cross_entropy_cost_backward(AL, Y):
+    return -(Y / AL) / Y.shape[1]
+"""
+
 STYLES = {
     "functions of x": (FUNCTIONS_OF_X, [
         ("softmax_loss", "labels", "", "", OK), ("svm_loss", "labels", "", "", OK),
@@ -336,6 +350,12 @@ STYLES = {
         ("CrossEntropyCost", "bits", "return a - y", "return (a - y) * a * (1 - a)", "derivative-twice"),
         ("CrossEntropyCost", "bits", "return a - y", "return z - y", "scores-for-p"),
     ]),
+    "columns": (COLUMNS, [
+        ("ColumnMSE", "values", "", "", OK), ("cross_entropy_cost", "one-hot", "", "", OK),
+        ("ColumnMSE", "values", "return -2", "return 2", "sign"),
+        ("ColumnMSE", "values", "return -2", "return -1", "factor-half"),
+        ("cross_entropy_cost", "one-hot", "-(Y / AL)", "(Y / AL)", "sign"),
+    ]),
     "called": (CALLED, [
         ("SquaredError", "values", "", "", OK),
         ("SquaredError", "values", "(y_pred - y) * act_fn", "(y - y_pred) * act_fn", "sign"),
@@ -373,7 +393,7 @@ def data(kind):
 
 def run(names, name, kind):
     loss = names[name]
-    partner = names.get(name + "_prime", names.get(name + "_grad"))
+    partner = next((names[name + end] for end in ("_prime", "_grad", "_backward") if name + end in names), None)
     loss = (loss, partner) if partner else loss() if isinstance(loss, type) else loss
     return check_loss(loss, *data(kind))
 

@@ -366,6 +366,7 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
         ("rmsprop", "(np.sqrt(config[\"cache\"])", "(config[\"cache\"]", "no-root"),
         ("adam", '    config["t"] += 1\n', '    config["t"] = 1\n', "t-not-advanced"),
         ("adam", 'config["m"], config["v"] = m, v', "pass", "state-not-kept"),
+        ("adam", "m / (1 - config", "m * (1 - config", "unknown"), ("adam", "np.sqrt", "np.root", "raises"),
         ("adam", "v_hat = v / (1 - config[\"beta2\"] ** config[\"t\"])", "v_hat = v", "half-corrected"),
         ("adam", "(1 - config[\"beta2\"]) * dw**2", "(1 - config[\"beta2\"]) * dw", "v-not-squared"),
     ]),

@@ -20,11 +20,15 @@ from . import measure
 from .loss_kinds import probabilities, sigmoid, softmax, takes_probabilities
 from .under_test import REAL, ModelUnderTest, quiet
 
-VALUES = ("calculate", "forward", "loss", "value", "compute", "calc", "fn", "cost", "compute_loss", "error", "__call__")
+VALUES = (
+    "calculate", "forward", "loss", "value", "compute", "calc", "fn", "cost", "compute_loss", "calc_loss",
+    "calculate_loss", "get_loss", "compute_cost", "function", "error", "__call__",
+)  # fmt: skip
 GRADIENTS = (
     "backward", "gradient", "grad", "derivative", "prime", "delta", "backprop", "deriv", "dloss", "d_loss", "bprop",
     "loss_gradient", "loss_grad", "loss_derivative", "calc_gradient", "calculate_gradient", "compute_gradient",
-    "compute_grad", "calc_grad", "calc_derivative", "cost_derivative",
+    "compute_grad", "calc_grad", "calc_derivative", "cost_derivative", "compute_derivative", "loss_prime", "calc_dloss",
+    "get_gradient", "get_grad", "backward_pass", "derivate",
 )  # fmt: skip
 PARTNERS = (  # what the derivative of a function `mse` is called
     "{}_prime", "{}_derivative", "{}_grad", "{}_gradient", "d_{}", "d{}", "grad_{}", "{}_backward", "{}_deriv",
@@ -69,6 +73,7 @@ class AdaptedLoss:
 
     def __init__(self, thing: Any) -> None:
         self.thing, self.swapped, self.reduction, self.on_probabilities = thing, False, "", False
+        self.columns = False  # whether samples are its columns
         self.activation: Callable[[Array], Array] | None = None  # between z and a, for a gradient that is one for z
         self.__name__ = _name(thing)
         self.kept: tuple[Any, ...] = ()
@@ -87,6 +92,8 @@ class AdaptedLoss:
     def forward(self, y: Array, t: Array) -> Any:
         """The loss, one number."""
         value, gradient = self._functions()
+        if self.columns:
+            y, t = y.T, t.T
         a = self.activation(y) if self.activation else y
         found = value(**self._arguments(value, a, t))
         dy = None
@@ -100,11 +107,13 @@ class AdaptedLoss:
         """dy of the last forward."""
         gradient, y, t, dy = self.kept
         if gradient is None:
-            return dy
+            return dy.T if self.columns and dy is not None else dy
         a = self.activation(y) if self.activation else getattr(self.thing, "output", y)
         given = self._arguments(gradient, a, t)
         dy = gradient(**{**given, **{name: y for name in given if self.activation and name in SCORES}})
-        return getattr(self.thing, "dinputs", None) if dy is None else dy
+        dy = getattr(self.thing, "dinputs", None) if dy is None else dy
+        turned = self.columns and isinstance(dy, np.ndarray) and dy.shape == y.shape
+        return dy.T if turned and dy is not None else dy
 
     def _reduced(self, value: Any) -> Any:
         if np.ndim(value) == 0:
@@ -238,12 +247,13 @@ def _settle(loss: AdaptedLoss, y: Array, t: Array) -> list[str]:
     many = np.ndim(loss.raw) > 0
     ways = [""] + (["sum"] + (["mean"] if np.size(loss.raw) != len(loss.raw) else []) if many else [])
     factors = {}
-    for swapped in (False, True) if unsure else (False,):
-        for loss.reduction in ways:
-            loss.swapped = swapped
-            factors[swapped, loss.reduction] = _factor(loss, y, t)
+    for columns in (False, True) if t.shape == y.shape else (False,):
+        for swapped in (False, True) if unsure else (False,):
+            for loss.reduction in ways:
+                loss.swapped, loss.columns = swapped, columns
+                factors[swapped, columns, loss.reduction] = _factor(loss, y, t)
     nearest = [way for c in (1, -1, 2, 0.5, -2, -0.5) for way, f in factors.items() if abs(f - c) <= 1e-6]
-    loss.swapped, loss.reduction = nearest[0] if nearest else (False, "")
+    loss.swapped, loss.columns, loss.reduction = nearest[0] if nearest else (False, False, "")
     return _said(loss, value, many)
 
 
@@ -269,6 +279,8 @@ def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
     if loss.swapped or by_name:
         order = "the target comes first" if by_name else "as f(y, t) its gradient would have the wrong sign"
         notes.append(f"taken as {value.__name__}(t, y), {', '.join(names[:2])}: {order}")
+    if loss.columns:
+        notes.append("samples are columns to this loss, (D, N): it is measured in that layout")
     if many:
         how = {"sum": "sum", "mean": "mean over all elements", "": "mean over the rows"}[loss.reduction]
         notes.append(f"the loss has a value for each row or element: what is measured is their {how}")

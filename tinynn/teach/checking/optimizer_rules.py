@@ -142,11 +142,13 @@ def adam(
     weights: tuple[float, float] | None = None,
     stored: bool = False,
     fading: float = 1.0,
+    multiplied: bool = False,
 ) -> Array:
     """w <- w - lr m' / (sqrt(v') + eps), m' = m / (1 - beta1^t), v' = v / (1 - beta2^t).
 
     `hat`: eps beside the uncorrected root (Kingma & Ba 2015, end of section 2). `weights`: of the new gradient in m and
     v. `stored`: m' and v' are kept in place of m and v. `fading`: beta1 is multiplied by it in every step.
+    `multiplied`: m' = m (1 - beta1^t).
     """
     b1, b2, eps = given.beta1 or 0.0, given.beta2 or 0.0, given.eps or 0.0
     new1, new2 = weights or (1 - b1, 1 - b2)
@@ -164,7 +166,7 @@ def adam(
         lr = given.lr[t - 1]
         if hat:
             return -lr * np.sqrt(c2) / c1 * m / (root(v) + eps)
-        first, second = m / c1, v / c2
+        first, second = (m * c1, v * c2) if multiplied else (m / c1, v / c2)
         if stored:
             m, v = first, second
         return -lr * first / (root(second + eps) if inside else root(second) + eps)

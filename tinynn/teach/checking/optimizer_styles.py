@@ -13,8 +13,8 @@ NUMBERS = {
     "lr": ("lr", "learning_rate", "eta", "current_learning_rate", "step_size", "alpha", "learningrate", "lrate"),
     "mu": ("momentum", "mu", "beta", "gamma"),
     "rho": ("rho", "decay_rate", "gamma", "beta", "decay", "alpha"),
-    "beta1": ("beta1", "beta_1", "b1"),
-    "beta2": ("beta2", "beta_2", "b2"),
+    "beta1": ("beta1", "beta_1", "b1", "decay1", "rho1"),
+    "beta2": ("beta2", "beta_2", "b2", "decay2", "rho2"),
     "eps": ("eps", "epsilon"),
     "nesterov": ("nesterov", "use_nesterov"),
 }
