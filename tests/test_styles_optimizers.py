@@ -355,6 +355,34 @@ class Adam:
             m_hat, v_hat = self.m[i] / (1 - b1**self.t), self.v[i] / (1 - b2**self.t)
             p.data = p.data - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
 """
+W_AND_B = """
+class Adam:
+    def __init__(self, eta=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.m_dw, self.m_db, self.v_dw, self.v_db = 0, 0, 0, 0
+        self.beta1, self.beta2, self.epsilon, self.eta = beta1, beta2, epsilon, eta
+    def update(self, t, w, b, dw, db):
+        self.m_dw = self.beta1 * self.m_dw + (1 - self.beta1) * dw
+        self.m_db = self.beta1 * self.m_db + (1 - self.beta1) * db
+        self.v_dw = self.beta2 * self.v_dw + (1 - self.beta2) * (dw**2)
+        self.v_db = self.beta2 * self.v_db + (1 - self.beta2) * (db**2)
+        c1, c2 = 1 - self.beta1**t, 1 - self.beta2**t
+        w = w - self.eta * (self.m_dw / c1) / (np.sqrt(self.v_dw / c2) + self.epsilon)
+        b = b - self.eta * (self.m_db / c1) / (np.sqrt(self.v_db / c2) + self.epsilon)
+        return w, b
+
+def update(W, b, dW, db, learning_rate=0.1):
+    W -= learning_rate * dW
+    b -= learning_rate * db
+
+class Lion:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.99):
+        self.lr, self.b1, self.b2, self.m = lr, beta1, beta2, {}
+    def update(self, params, grads):
+        for k, g in grads.items():
+            m = self.m.get(k, 0)
+            params[k] -= self.lr * np.sign(self.b1 * m + (1 - self.b1) * g)
+            self.m[k] = self.b2 * m + (1 - self.b2) * g
+"""
 
 STYLES = {  # the code, then (name, what is replaced, by what, the code of the finding)
     "functions of w and dw": (FUNCTIONS_OF_W, [
@@ -385,7 +413,7 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
     "layers": (LAYERS, [
         ("OptimizerSGD", "", "", OK), ("OptimizerAdam", "", "", OK),
         ("OptimizerSGD", "layer.weights += -self", "layer.weights += self", "ascent"),
-        ("OptimizerSGD", "self.momentum * layer.weight_momentums - self", "-self.momentum * layer.weight_momentums - self", "unknown"),
+        ("OptimizerSGD", "self.momentum * layer.weight_momentums - self", "-self.momentum * layer.weight_momentums - self", "momentum-sign"),
         ("OptimizerAdam", "(self.iterations + 1)", "(self.iterations)", "t-not-advanced"),
         ("OptimizerAdam", "return -self.current_learning_rate * m / (np.sqrt(c)", "return -self.current_learning_rate * m / (c", "no-root"),
         ("OptimizerAdam", "self.beta_2 * c + (1 - self.beta_2)", "self.beta_1 * c + (1 - self.beta_1)", "unknown"),
@@ -425,6 +453,11 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
         ("Adam", "C[param_name][\"t\"] + 1", "1", "t-not-advanced"),
         ("Adam", "(1 - self.d2) * param_grad**2", "param_grad**2", "unknown"),
     ]),
+    "W and b": (W_AND_B, [
+        ("Adam", "", "", OK), ("update", "", "", OK), ("Lion", "", "", "not-judged"),
+        ("Adam", "(db**2)", "db", "v-not-squared"), ("Adam", "b = b - self.eta", "b = b + self.eta", "ascent"),
+        ("Adam", "**t", "", "t-not-advanced"), ("update", "b -= learning", "b += learning", "ascent"),
+    ]),
     "networks": (NETS, [
         ("SGD", "", "", OK), ("SGD", "param -= self", "param = param - self", "nothing-moves"),
         ("SGD", "param -= self.lr", "param -= 2 * self.lr", "factor-2"),
@@ -456,5 +489,5 @@ def test_a_style(code, name, old, new, expected):
     exec(compile(changed, "learner.py", "exec"), names)
     report = check_optimizer(names[name])
     assert report.code == expected, f"{inspect.cleandoc(changed)}\n{report}"
-    assert report.verdict == ("right" if expected == OK else f"wrong in {name}")
+    assert report.verdict == {OK: "right", "not-judged": "not judged"}.get(expected, f"wrong in {name}")
     assert all(len(line) <= 100 for line in str(report).splitlines())

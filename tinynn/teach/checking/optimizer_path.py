@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from .report import Finding, Report, Row
 from .small_network import ALIKE, SHAPES
 
 STEPS = 6
+UPHILL = "the first step goes along the gradient, uphill"
 CALLED = {  # the family that a name says, in the order in which they are looked for
     "nadam": "nadam", "adamax": "adamax", "adadelta": "adadelta", "adagrad": "adagrad", "rmsprop": "rmsprop",
     "rms_prop": "rmsprop", "adam": "adam", "nesterov": "nesterov", "nag": "nesterov", "momentum": "momentum",
 }  # fmt: skip
+OTHERS = re.compile(r"RAdam|AdamP|Ada[Bb]elief|AMSGrad|Yogi|Lion|LARS|Lookahead|Adan|(^|_)(radam|amsgrad|lion|lamb)")
 
 
 class Examination:
@@ -149,9 +152,9 @@ class Examination:
                         return name, wanted, said
         return None
 
-    def _fits(self, path: Array, wanted: Array) -> bool:
+    def _fits(self, path: Array, wanted: Array, where: Any = slice(None)) -> bool:
         """The same to 1e-9 of what has moved; where no learning rate is known, but for a constant factor."""
-        a, b = path - self.start, wanted - self.start
+        a, b = (path - self.start)[:, where], (wanted - self.start)[:, where]
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             return bool(np.isfinite(a).sum() < a.size and np.array_equal(np.isfinite(a), np.isfinite(b)))
         if self.tested.get("lr") is None:
@@ -163,7 +166,7 @@ class Examination:
         """The name of a wrong path."""
         path, start = self.path, self.start
         if np.vdot(path[0] - start, self.used[0]) > 0:
-            self.finds("ascent", "the first step goes along the gradient, uphill", "params -= lr * ...")
+            self.finds("ascent", UPHILL, "params -= lr * ...")
             return
         example = _worked(path, expected)
         families = [self.family] if self.family else [f for f in self._likely() if f in ("rmsprop", "adagrad")]
@@ -173,7 +176,7 @@ class Examination:
                     if self._fits(path, wrong) and (self.family or code != "state-not-kept"):
                         self.finds(code, f"{why}. {example}", fix)
                         return
-        if self.one_for_all():
+        if self.one_for_all() or self._in_one_tensor([*families, *([] if self.family else ["descent"])]):
             return
         other = self._right(path, list(rules.FAMILIES)) if self.family else None
         if other:
@@ -191,14 +194,31 @@ class Examination:
             self.report.finding = not_finite(self.where, {f"after step {k + 1} parameter": path[k]}, again, {})
             return
         named = self.family or ("descent" if _stateless(self.tested) else None)
-        if named is None:
+        if named is None or (self.family and not called(self.where) and not self._pattern(named)):
             self.report.rows = []
             why = "its rule is none that is known here: only its manners were looked at, and nothing found"
-            self.finds("not-judged", why)
+            but = f". It has the numbers of {rules.NAMES[named]}, and its steps are not that rule's" if named else ""
+            self.finds("not-judged", why + but)
             return
         name = rules.NAMES[named]
         why = f"this is not the path of {name}, nor that of a known slip. {self._pattern(named)}{example}"
         self.finds("unknown", why)
+
+    def _in_one_tensor(self, families: list[str]) -> bool:
+        """A slip in one of the two tensors alone, as where W and b have lines of their own."""
+        parts = np.arange(6) < 4, np.arange(6) >= 4
+        for k, (here, there) in enumerate((parts, parts[::-1])):
+            for _, given in self._givens(self.start, self.used):
+                for family in families:
+                    right = [path for _, path, _ in rules.right_paths(family, given)]
+                    if not any(self._fits(self.path, path, there) for path in right):
+                        continue
+                    uphill = [("ascent", 2 * self.start - path, UPHILL, "-= in place of +=") for path in right]
+                    for code, wrong, why, fix in [*uphill, *wrong_paths(family, given)]:
+                        if self._fits(self.path, wrong, here):
+                            self.finds(code, f"in {self.tested.names[k]} alone: {why}", fix)
+                            return True
+        return False
 
     def one_for_all(self) -> bool:
         """A state that all tensors share, seen with two of one shape."""
@@ -242,10 +262,17 @@ class Examination:
             self.report.plotter = functools.partial(_plot, self.where, *both)
 
 
+def called(name: str) -> str | None:
+    """The family that a name says."""
+    return next((family for word, family in CALLED.items() if word in name.lower()), None)
+
+
 def family_of(tested: OptimizerUnderTest) -> str | None:
     """Which rule it should follow, by its name and by what it holds; None where neither says."""
     name = tested.thing.__name__.lower()
-    says = next((family for word, family in CALLED.items() if word in name), None)
+    if OTHERS.search(tested.thing.__name__):
+        return None
+    says = called(name)
     mu = tested.get("mu")
     if says in (None, "momentum") and tested.get("nesterov") and mu:
         return "nesterov"

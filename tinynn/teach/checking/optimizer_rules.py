@@ -143,12 +143,13 @@ def adam(
     stored: bool = False,
     fading: float = 1.0,
     multiplied: bool = False,
+    twice: bool = False,
 ) -> Array:
     """w <- w - lr m' / (sqrt(v') + eps), m' = m / (1 - beta1^t), v' = v / (1 - beta2^t).
 
     `hat`: eps beside the uncorrected root (Kingma & Ba 2015, end of section 2). `weights`: of the new gradient in m and
     v. `stored`: m' and v' are kept in place of m and v. `fading`: beta1 is multiplied by it in every step.
-    `multiplied`: m' = m (1 - beta1^t).
+    `multiplied`: m' = m (1 - beta1^t). `twice`: lr is corrected, too.
     """
     b1, b2, eps = given.beta1 or 0.0, given.beta2 or 0.0, given.eps or 0.0
     new1, new2 = weights or (1 - b1, 1 - b2)
@@ -163,7 +164,7 @@ def adam(
         v = b2 * v + new2 * square(g)
         c1 = 1 - b1 ** clock(t) if corrected[0] else 1.0
         c2 = 1 - b2 ** clock(t) if corrected[1] else 1.0
-        lr = given.lr[t - 1]
+        lr = given.lr[t - 1] * (np.sqrt(c2) / c1 if twice else 1.0)
         if hat:
             return -lr * np.sqrt(c2) / c1 * m / (root(v) + eps)
         first, second = (m * c1, v * c2) if multiplied else (m / c1, v / c2)

@@ -125,6 +125,8 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "v is corrected for its start at 0, m is not"),
     OptimizerSlip("correction-multiplied", A, lambda g: adam(g, multiplied=True), "m * (1 - beta1**t)", CORRECT,
                   "the means are multiplied by the correction in place of divided"),
+    OptimizerSlip("corrected-twice", A, lambda g: adam(g, twice=True), "lr * sqrt(1 - beta2**t) / (1 - beta1**t), too",
+                  CORRECT, "the correction is in the means and in the learning rate"),
     OptimizerSlip("t-per-tensor", A, lambda g: _hats(g, clock=per_tensor(g)), "self.t += 1 for each tensor",
                   "self.t += 1 once, before the loop over the tensors",
                   "t is advanced for each tensor, not once for each step",

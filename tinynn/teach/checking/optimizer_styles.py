@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from .small_network import own_name
+
 NUMBERS = {
     "lr": ("lr", "learning_rate", "eta", "current_learning_rate", "step_size", "alpha", "learningrate", "lrate"),
     "mu": ("momentum", "mu", "beta", "gamma"),
@@ -21,7 +23,18 @@ NUMBERS = {
 WEIGHT_DECAY = ("weight_decay", "wd", "l2", "weight_decay_rate")
 RATE_DECAY = ("decay", "lr_decay", "learning_rate_decay", "decay_rate")
 STATES = ("v", "s", "m", "h", "velocity", "velocities", "cache", "state", "states", "moments", "moment", "squares")
-METHODS = ("step", "update_params", "update", "apply_gradients", "apply_grads", "apply", "optimize", "update_weights")
+METHODS = (
+    "step",
+    "update_params",
+    "update",
+    "apply_gradients",
+    "apply_grads",
+    "apply",
+    "optimize",
+    "update_weights",
+    "update_layer",
+    "update_parameters",
+)
 WRITE = (
     "a class with update(params, grads), both dicts of arrays, or a function update(w, g, ...) that returns the new w"
 )
@@ -96,6 +109,8 @@ def forms_of(thing: Any) -> list[str]:
     asked = arguments_of(function)
     names = {role: name.lower().strip("_") for name in reversed(asked) if (role := role_of(name))}
     made = roles_of(thing) if isinstance(thing, type) else set()
+    if {own_name(name) for name in asked} >= {"W", "b", "dW", "db"}:
+        return ["w and b"]
     if "model" in made:
         return ["flat", "net"]
     if "layer" in made | set(names):

@@ -12,7 +12,7 @@ import numpy as np
 from ...checks import Array
 from . import optimizer_styles as styles
 from .optimizer_styles import UnknownStyle, arguments_of, number_of, role_of
-from .small_network import SHAPES, SmallLayer, SmallModel, SmallNet, split, with_gradient
+from .small_network import SHAPES, SmallLayer, SmallModel, SmallNet, own_name, split, with_gradient
 
 LR = 0.07  # where the caller gives none: not 0.1 = 1 - 0.9, with which two slips of momentum are one
 DEFAULTS = {"mu": 0.9, "rho": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
@@ -60,6 +60,8 @@ class OptimizerUnderTest:
             return {"params": dict(zip(self.names, self.tensors)), "grads": grads}
         if self.form == "layer dicts":
             return {"params": [dict(zip("Wb", self.tensors))], "grads": [dict(zip("Wb", self.grads))]}
+        if self.form == "w and b":
+            return {"params": tuple(self.tensors), "W": self.tensors[0], "b": self.tensors[1]}
         return {"params": list(self.tensors), "grads": list(self.grads)}
 
     def _made(self) -> Any:
@@ -111,9 +113,13 @@ class OptimizerUnderTest:
     def _call(self, optimizer: Any, containers: dict[str, Any], key: str) -> Any:
         function = getattr(optimizer, styles.method_of(self.thing)) if self.is_class else self.thing
         self._hook(optimizer, "pre_update_params")
-        asked, arguments, passed = arguments_of(function), {}, []
+        arguments: dict[str, Any] = {}
+        asked, passed = arguments_of(function), []
         for name, p in asked.items():
             role = role_of(name)
+            if self.form == "w and b" and own_name(name):
+                arguments[name] = dict(zip(("W", "b", "dW", "db"), (*self.tensors, *self.grads)))[own_name(name) or ""]
+                continue
             if role in ("state", "config", "hyper") and not self.is_class:
                 if key + name not in self.state:
                     self.state[key + name] = self._first_state(role, containers)
@@ -129,7 +135,7 @@ class OptimizerUnderTest:
                 arguments.update(self._number(name, p))
         result = function(**arguments)
         self._hook(optimizer, "post_update_params")
-        if isinstance(result, tuple) and not self.is_class:
+        if isinstance(result, tuple) and not self.is_class and self.form != "w and b":
             for name, value in zip(passed, result[1:]):
                 self.state[name] = value
             return result[0]
@@ -200,6 +206,8 @@ class OptimizerUnderTest:
             self.containers["params"] = [dict(zip("Wb", self.tensors))]
         elif isinstance(self.containers["params"], dict):
             self.containers["params"] = dict(zip(self.names, self.tensors))
+        elif self.form == "w and b":
+            self.containers["params"] = tuple(self.tensors)
         else:
             self.containers["params"] = list(self.tensors)
 

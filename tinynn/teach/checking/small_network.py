@@ -44,7 +44,7 @@ class SmallLayer:
         self.__dict__.update(W=W, b=b, dW=dW, db=db)
 
     def __getattr__(self, name: str) -> Any:
-        own = _own_name(name)
+        own = own_name(name)
         if own is None:
             if name == "params":
                 return {"W": self.W, "b": self.b}
@@ -54,10 +54,10 @@ class SmallLayer:
         return self.__dict__[own]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[_own_name(name) or name] = value
+        self.__dict__[own_name(name) or name] = value
 
 
-def _own_name(name: str) -> str | None:
+def own_name(name: str) -> str | None:
     """W, b, dW or db for what a course calls it."""
     low = name.lower().strip("_")
     for gradient in ("grad_", "d_", "d"):

@@ -276,3 +276,19 @@ class CourseAdam6:
             m = self.m[key] * (1 - self.beta1**self.t)
             v = self.v[key] * (1 - self.beta2**self.t)
             params[key] -= self.lr * m / (np.sqrt(v) + 1e-8)
+
+
+@slip("corrected-twice", "optimizer", 3, "Both ways to write it are in the paper. Here they are in one line.")
+class CourseAdam7:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
+        self.lr, self.beta1, self.beta2, self.t = lr, beta1, beta2, 0
+        self.m, self.v = {}, {}
+
+    def update(self, params, grads):
+        self.t += 1
+        one, two = 1 - self.beta1**self.t, 1 - self.beta2**self.t
+        for key, g in grads.items():
+            self.m[key] = self.beta1 * self.m.get(key, 0) + (1 - self.beta1) * g
+            self.v[key] = self.beta2 * self.v.get(key, 0) + (1 - self.beta2) * g**2
+            step = self.lr * np.sqrt(two) / one
+            params[key] -= step * (self.m[key] / one) / (np.sqrt(self.v[key] / two) + 1e-8)
