@@ -311,6 +311,7 @@ STYLES = {
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "dvalues - y_true", "not-judged"),
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "y_true / dvalues", "sign"),
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "-1 / dvalues", "not-at-label"),
+        ("Loss_CategoricalCrossentropy", "labels", "np.log(correct", "np.log(1e-6 + correct", "eps-in-log"),
         ("Loss_BinaryCrossentropy", "bits", "- (1 - y_true)", "+ (1 - y_true)", "term-sign"),
         ("Softmax_CategoricalCrossentropy", "labels", "-np.log(", "-np.log(1e-7 + ", "eps-in-log"),
     ]),

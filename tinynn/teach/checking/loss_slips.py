@@ -112,6 +112,8 @@ SLIPS: tuple[LossSlip, ...] = (
              "the term of the zeros is missing"),
     LossSlip("term-sign", Q, lambda c: -c.t / c.y - (1 - c.t) / (1 - c.y), "-t / p - (1 - t) / (1 - p)",
              "-t / p + (1 - t) / (1 - p)", "the derivative of log(1 - p) is -1 / (1 - p)"),
+    LossSlip("eps-in-log", P, lambda c: -c.t / c.y, "-t / p", "-t / (p + eps)",
+             "the loss has a small number in the log, its gradient has not"),
     LossSlip("not-at-label", P, lambda c: -1 / c.y, "-1 / p", "-t / p",
              "every class has a gradient, not only the label"),
     # --- Huber: e where |e| <= delta, else delta sign(e) ---
@@ -187,7 +189,7 @@ def wrong_gradient(
         fix = "dy = p; dy[rows, t] -= 1; dy /= n" if slip.kind == S else f"dy = {slip.right}, over n"
         return Finding(slip.code, tested.where, why, fix)
     return _other_targets(tested, y, t, dy, n, example) or _by_rows(tested, y, t, dy, n, example) or Finding(
-        "unknown", tested.where, _unknown(dy, n, example)
+        "unknown", tested.where, _unknown(y, t, dy, n, example)
     )  # fmt: skip
 
 
@@ -225,9 +227,11 @@ def _cases(tested: LossUnderTest, y: Array, t: Array) -> Iterator[tuple[str, Los
     """The kinds that the loss may be, with what their candidates need."""
     if getattr(tested.loss, "on_probabilities", False):
         T = one_hot(t, y.shape[1]) if t.ndim == 1 else t
-        if is_classification(y, t):
-            yield P, LossCase(y, T, y)
-        yield Q, LossCase(y, T, y)
+        one = -float((T * np.log(y)).sum())
+        both = one - float(((1 - T) * np.log(1 - y)).sum())
+        value = value_of(tested, y, t) or 0.0
+        near = [min(abs(value * k / whole - 1) for k in (1, len(y), y.size)) for whole in (one, both)]
+        yield (P if is_classification(y, t) and near[0] < near[1] else Q), LossCase(y, T, y)
         return
     if is_classification(y, t):
         case = LossCase(y, one_hot(t, y.shape[1]), softmax(y))
@@ -308,7 +312,7 @@ def _by_rows(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array, exa
     return Finding("weight-in-loss-only", tested.where, why, "dy *= weights[t][:, None]")
 
 
-def _unknown(dy: Array, n: Array, example: str) -> str:
+def _unknown(y: Array, t: Array, dy: Array, n: Array, example: str) -> str:
     """What can be said of a dy that no slip explains: which rows, which entries."""
     known = np.isfinite(n)
     wrong = known & (np.abs(dy - n) > 1e-6 * np.nanmax(np.abs(n)))
@@ -318,4 +322,14 @@ def _unknown(dy: Array, n: Array, example: str) -> str:
     columns = np.flatnonzero(wrong.any(axis=0))
     if dy.ndim == 2 and 0 < len(columns) < dy.shape[1]:
         pattern += f" All in column {', '.join(map(str, columns[:8]))}."
+    own = t.reshape(y.shape) if t.size == y.size else None
+    places = {"y > 0": y > 0, "y < 0": y < 0}
+    if own is not None:
+        places |= {"y > t": y > own, "y < t": y < own, "t is 0": own == 0, "t is not 0": own != 0}
+    only = [name for name, place in places.items() if not (wrong & ~place).any() and (known & ~place).any()]
+    pattern += f" It is wrong where {only[0]}, and nowhere else." if only else ""
+    lengths = [float(np.vdot(m, a) / np.vdot(m, m)) if m.any() else 0.0 for a, m in zip(dy, n)]
+    if known.all() and len(y) > 1 and all(same(a, c * m, 1e-8) for a, m, c in zip(dy, n, lengths)):
+        told = ", ".join(f"{c:.4g}" for c in lengths[:8])
+        pattern += f" Each row has the right direction, and is {told} times as long as it should be."
     return f"dy is not the gradient of the loss, and none of the known slips gives these numbers. {pattern} {example}"

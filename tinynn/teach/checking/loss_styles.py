@@ -213,7 +213,7 @@ def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
                 found.on_probabilities = True
                 if not _are_probabilities(y):
                     y = probabilities(y, t)
-                    notes.append("the loss takes probabilities: y has been put through a softmax first")
+                    notes.append("the loss takes probabilities: y has been put through a softmax or sigmoid first")
             notes += _settle(found, y, t)
         except Exception:  # the examination says so
             return found, y, notes
