@@ -133,6 +133,8 @@ SLIPS: tuple[LossSlip, ...] = (
              "0 for e < -delta", "-delta", "large negative errors have no gradient"),
     LossSlip("negative-tail", H, lambda c: np.where(_far(c), c.delta, c.e), "delta for e < -delta", "-delta",
              "large negative errors are pushed the wrong way"),
+    LossSlip("near-not-divided", H, lambda c: np.where(_far(c), np.sign(c.e), c.e), "e for |e| < beta", "e / beta",
+             "small errors are not divided by beta in the gradient"),
     # --- absolute errors ---
     LossSlip("error-for-sign", L, lambda c: c.e, "e", "sign(e)", "the gradient is that of the squares"),
     LossSlip("one-side-only", L, lambda c: (c.e > 0).astype(float), "1 for e > 0, else 0", "sign(e)",
@@ -174,12 +176,12 @@ def wrong_gradient(
     c = ratio(dy, n)
     if c is not None:
         return named_ratio(tested, y, t, c, example, rng)
-    matches = _matching(tested, y, t, dy)
+    matches = _matching(tested, y, t, dy, n)
     if len({slip.code for slip, *_ in matches}) > 1:  # here they are one: at larger numbers they are not
         far = 4 * np.asarray(rng.normal(size=y.shape))
-        elsewhere = both_gradients(tested, far, t)[0]
-        if elsewhere is not None and elsewhere.shape == y.shape:
-            still = [slip for slip, *_ in _matching(tested, far, t, elsewhere)]
+        there, right = both_gradients(tested, far, t)
+        if there is not None and right is not None and there.shape == y.shape:
+            still = [slip for slip, *_ in _matching(tested, far, t, there, right)]
             matches = [one for one in matches if one[0] in still] or matches
     if matches:
         slip, case, scale = matches[0]
@@ -193,7 +195,7 @@ def wrong_gradient(
     )  # fmt: skip
 
 
-def _matching(tested: LossUnderTest, y: Array, t: Array, dy: Array) -> list[tuple[LossSlip, LossCase, float]]:
+def _matching(tested: LossUnderTest, y: Array, t: Array, dy: Array, n: Array) -> list[tuple[LossSlip, LossCase, float]]:
     """The slips that give this dy, each with the constant in front of it."""
     found = []
     for kind, case in _cases(tested, y, t):
@@ -202,9 +204,22 @@ def _matching(tested: LossUnderTest, y: Array, t: Array, dy: Array) -> list[tupl
                 with np.errstate(all="ignore"):
                     wrong = np.asarray(slip.dy(case), float)
                 scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
-                if scale and np.isfinite(wrong).all() and same(dy, scale * wrong):
-                    found.append((slip, case, scale))
+                if (
+                    scale
+                    and np.isfinite(wrong).all()
+                    and same(dy, scale * wrong)
+                    and _elsewhere_right(slip, case, dy, n)
+                ):
+                    found += [(slip, case, scale)] if _elsewhere_right(slip, case, dy, n) else []
     return found
+
+
+def _elsewhere_right(slip: LossSlip, case: LossCase, dy: Array, n: Array) -> bool:
+    """Of a slip in one part of Huber's loss, whether the other part is right: the constant in front is free."""
+    if slip.kind != H or slip.code in ("not-clipped", "clipped-at-1"):
+        return True
+    place = _far(case) if slip.code == "near-not-divided" else ~_far(case)
+    return same(n[place], dy[place], 1e-5) or not place.any()
 
 
 def _of_probabilities(tested: LossUnderTest, y: Array, t: Array, dy: Array, example: str) -> Finding | None:
