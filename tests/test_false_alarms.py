@@ -14,7 +14,7 @@ import right_cases
 
 from tinynn import SGD, Adam, Affine, RMSProp, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
-from tinynn.teach.checking.loss_styles import adapt_loss
+from tinynn.teach.checking.loss_intake import adapt_loss
 from tinynn.teach.checking.under_test import LossUnderTest
 from tinynn.teach.zoo import cases
 

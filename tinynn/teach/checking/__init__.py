@@ -7,12 +7,14 @@
     recorded_step.py       one step of a model, with what went into every layer and came out of it
     layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names
     side_effects.py        what no gradient shows; finite.py: which operation made NaN
-    loss_doctor.py         one loss: loss_values.py, what it computes; loss_slips.py and loss_ratios.py, its gradient;
-                           loss_styles.py makes it from code of any style, loss_kinds.py finds out which loss it is
+    loss_doctor.py         one loss. loss_styles.py and loss_intake.py take code of any style, loss_kinds.py finds out
+                           which loss it is; loss_values.py: what it computes; loss_gradient.py: its gradient, by
+                           loss_ratios.py and the table of loss_slips.py
     network_doctor.py      how a model puts its layers together
-    optimizer_doctor.py    check_optimizer: optimizer_styles.py says how it is called, optimizer_under_test.py makes the
-                           steps in small_network.py; optimizer_path.py compares them with those of optimizer_rules.py
-                           and optimizer_slips.py, optimizer_decay.py those with a decay
+    optimizer_doctor.py    check_optimizer. optimizer_styles.py and optimizer_form.py say how it is called,
+                           optimizer_under_test.py makes its steps in small_network.py, optimizer_family.py says which
+                           rule it should follow; optimizer_path.py compares the steps with optimizer_rules.py and the
+                           table of optimizer_slips.py, optimizer_decay.py those with a decay
     training_loop.py       check_loop: the order of the lines of a training loop
     adapted.py             objects in the style of other courses; pairing.py finds their parameters and gradients
     report.py              what is found

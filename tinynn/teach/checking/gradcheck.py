@@ -30,7 +30,7 @@ from .arguments import generator, pair_of, rows_of, short_name
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import TOGETHER, alone, examine_loss, together
-from .loss_styles import adapt_loss, adapt_loss_of
+from .loss_intake import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients, unit_at
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired

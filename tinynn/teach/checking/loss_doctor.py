@@ -16,7 +16,7 @@ from ...checks import Array
 from . import measure
 from .finite import not_finite
 from .layer_gradients import FULL
-from .loss_slips import wrong_gradient
+from .loss_gradient import wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
 from .report import Finding, Row, place_of, raised, worst_of

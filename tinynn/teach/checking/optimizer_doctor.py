@@ -18,8 +18,10 @@ from ... import checks
 from ...checks import Array
 from . import optimizer_decay as decay
 from . import optimizer_styles as styles
-from .optimizer_path import STEPS, Examination, family_of
-from .optimizer_under_test import OptimizerUnderTest, style_of
+from .optimizer_family import family_of
+from .optimizer_form import style_of
+from .optimizer_path import STEPS, Examination
+from .optimizer_under_test import OptimizerUnderTest
 from .report import Finding, Report, raised
 from .small_network import ALIKE
 from .under_test import quiet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,17 @@ from . import optimizer_rules as rules
 from .finite import not_finite
 from .measure import same
 from .optimizer_decay import clipped
+from .optimizer_family import called, family_of, stateless
+from .optimizer_form import gives_steps
 from .optimizer_rules import Given
 from .optimizer_slips import wrong_paths
-from .optimizer_under_test import LR, OptimizerUnderTest, gives_steps
-from .report import Finding, Report, Row
+from .optimizer_table import plot, rows_of_path, worked_path
+from .optimizer_under_test import LR, OptimizerUnderTest
+from .report import Finding, Report
 from .small_network import ALIKE, SHAPES
 
 STEPS = 6
 UPHILL = "the first step goes along the gradient, uphill"
-CALLED = {  # the family that a name says, in the order in which they are looked for
-    "nadam": "nadam", "adamax": "adamax", "adadelta": "adadelta", "adagrad": "adagrad", "rmsprop": "rmsprop",
-    "rms_prop": "rmsprop", "adam": "adam", "nesterov": "nesterov", "nag": "nesterov", "momentum": "momentum",
-}  # fmt: skip
-OTHERS = re.compile(r"RAdam|AdamP|Ada[Bb]elief|AMSGrad|Yogi|Lion|LARS|Lookahead|Adan|(^|_)(radam|amsgrad|lion|lamb)")
 
 
 class Examination:
@@ -168,7 +165,7 @@ class Examination:
         if np.vdot(path[0] - start, self.used[0]) > 0:
             self.finds("ascent", UPHILL, "params -= lr * ...")
             return
-        example = _worked(path, expected)
+        example = worked_path(path, expected)
         families = [self.family] if self.family else [f for f in self._likely() if f in ("rmsprop", "adagrad")]
         for _, given in self._givens(start, self.used):
             for family in [*families, *([] if self.family else ["descent"])]:
@@ -193,7 +190,7 @@ class Examination:
 
             self.report.finding = not_finite(self.where, {f"after step {k + 1} parameter": path[k]}, again, {})
             return
-        named = self.family or ("descent" if _stateless(self.tested) else None)
+        named = self.family or ("descent" if stateless(self.tested) else None)
         if named is None or (self.family and not called(self.where) and not self._pattern(named)):
             self.report.rows = []
             why = "its rule is none that is known here: only its manners were looked at, and nothing found"
@@ -256,71 +253,7 @@ class Examination:
         return ""
 
     def _table(self, expected: Array, right: bool) -> None:
-        self.report.rows = _rows(self.where, self.path, expected)
+        self.report.rows = rows_of_path(self.where, self.path, expected)
         if self.report.plotter is None or not right:
             both = np.vstack([self.start, self.path]), np.vstack([self.start, expected])
-            self.report.plotter = functools.partial(_plot, self.where, *both)
-
-
-def called(name: str) -> str | None:
-    """The family that a name says."""
-    return next((family for word, family in CALLED.items() if word in name.lower()), None)
-
-
-def family_of(tested: OptimizerUnderTest) -> str | None:
-    """Which rule it should follow, by its name and by what it holds; None where neither says."""
-    name = tested.thing.__name__.lower()
-    if OTHERS.search(tested.thing.__name__):
-        return None
-    says = called(name)
-    mu = tested.get("mu")
-    if says in (None, "momentum") and tested.get("nesterov") and mu:
-        return "nesterov"
-    if says:
-        return says
-    if tested.get("beta2") is not None:
-        return "adam"
-    named = [n.strip("_").lower() for place in (tested.given, vars(tested.optimizers[0] or object)) for n in place]
-    return "momentum" if mu and ("momentum" in named or "mu" in named) else None
-
-
-def _stateless(tested: OptimizerUnderTest) -> bool:
-    """Whether it keeps numbers alone: then it cannot be but a kind of descent."""
-    if not tested.is_class:
-        return not tested.state
-    given = [id(value) for value in tested.containers.values()]
-    return all(
-        type(v) in (int, float, bool, str, type(None)) or id(v) in given for v in vars(tested.optimizers[0]).values()
-    )
-
-
-def _plot(name: str, path: Array, expected: Array, axes: Any = None) -> Any:
-    """The way of the first three numbers, step by step, and the right one; returns the axes."""
-    from ...plots import style
-
-    axes = style.one_axes(axes, (5.6, 4.0))
-    for k, colour in zip(range(3), style.COLOURS):
-        axes.plot(expected[:, k], "-", color=colour, label=f"parameter {k}, right")
-        axes.plot(path[:, k], "o", color=colour, markerfacecolor="none", label=f"parameter {k}, {name}")
-    axes.set(xlabel="step", ylabel="parameter")
-    axes.legend(frameon=False, fontsize=8)
-    style.bare(axes)
-    return axes
-
-
-def _rows(where: str, path: Array, expected: Array) -> list[Row]:
-    rows = []
-    for k, (got, wanted) in enumerate(zip(path, expected), 1):
-        index = int(np.argmax(np.abs(got - wanted)))
-        error = abs(float(got[index] - wanted[index])) / (float(np.abs(wanted).max()) or 1.0)
-        verdict = "ok" if error < 1e-9 else "wrong"
-        rows.append(Row(where, f"step {k}", f"[{index}]", float(got[index]), float(wanted[index]), error, verdict))
-    return rows
-
-
-def _worked(path: Array, expected: Array) -> str:
-    for k, (got, wanted) in enumerate(zip(path, expected), 1):
-        if not same(wanted, got):
-            index = int(np.argmax(np.abs(got - wanted)))
-            return f"After step {k} parameter {index} is {got[index]:.8g}; it should be {wanted[index]:.8g}."
-    return ""
+            self.report.plotter = functools.partial(plot, self.where, *both)
