@@ -153,7 +153,8 @@ class Examination:
         """The same to 1e-9 of what has moved; where no learning rate is known, but for a constant factor."""
         a, b = (path - self.start)[:, where], (wanted - self.start)[:, where]
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            return bool(np.isfinite(a).sum() < a.size and np.array_equal(np.isfinite(a), np.isfinite(b)))
+            lost = ~np.isfinite(a)
+            return bool(self.family and lost.any() and np.array_equal(lost, ~np.isfinite(b)))
         if self.tested.get("lr") is None:
             b = b * float(np.vdot(b, a) / (np.vdot(b, b) or 1))
         rounding = 1e-15 * len(a) * float(np.linalg.norm(self.start))
