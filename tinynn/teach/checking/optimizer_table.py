@@ -39,5 +39,7 @@ def worked_path(path: Array, expected: Array) -> str:
     for k, (got, wanted) in enumerate(zip(path, expected), 1):
         if not same(wanted, got):
             index = int(np.argmax(np.abs(got - wanted)))
-            return f"After step {k} parameter {index} is {got[index]:.8g}; it should be {wanted[index]:.8g}."
+            digits = 8 if abs(got[index] - wanted[index]) > 1e-7 * abs(wanted[index]) else 12
+            is_, should = (f"{float(a[index]):.{digits}g}" for a in (got, wanted))
+            return f"After step {k} parameter {index} is {is_}; it should be {should}."
     return ""
