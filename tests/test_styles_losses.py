@@ -484,7 +484,7 @@ def update(weights, n_things, dw):
         ("train", 0, "forward, loss, gradient of the loss, backward"),
         ("train_early", 1, "updated-too-early"),
         ("train_by_hand", 2, "how this loop trains is not known"),
-        ("train_what", 2, "train_what needs data"),
+        ("train_what", 2, "train_what cannot be checked: it needs data"),
         ("sgd", 0, "the path is that of plain gradient descent"),
         ("update", 2, "how it is to be called is not known"),
     ],

@@ -19,7 +19,7 @@ import numpy as np
 import tinynn
 from tinynn import teach
 from tinynn.nesting import with_inner
-from tinynn.teach.checking import adapted, kinds, loss_styles, pairing, training_loop, under_test
+from tinynn.teach.checking import adapted, kinds, pairing, under_test
 
 USAGE = """NAME is a layer, loss, model or optimizer, or a class of one. A class is made with no arguments, or with the
 sizes 5 and 4. What the file calls x, t, y and loss is used; what it does not define is drawn: 7 rows of normal numbers,
@@ -65,15 +65,16 @@ def check(target: str, seed: int) -> teach.Report:
     if kind is None:
         raise Slip(f"{name} must be a layer, loss, model or optimizer, not {tinynn.checks.describe(thing)}")
     try:
+        found = kinds.examined(thing, names, rng)  # losses, optimizers and loops
+        if found is not None:
+            return found
         if kind == "optimizer":
             return teach.check_optimizer(thing)
-        if kind == "loop":
-            return of_a_loop(thing, names)
         if isinstance(thing, type):
             thing = made(thing)
             kind = kind_of(thing)
         if kind == "loss":
-            return of_a_loss(thing, names, rng)
+            return kinds.of_a_loss(thing, names, rng)
         x = names["x"] if "x" in names else rows_for(thing, rng)
         if kind == "layer":
             return teach.check_layer(thing, x)
@@ -169,35 +170,6 @@ def outputs(model: Any, x: Any) -> Any:
 def targets(y: Any, classifies: bool, rng: np.random.Generator) -> Any:
     """Targets for predictions y: labels, or numbers."""
     return rng.integers(0, y.shape[1], len(y)) if classifies else rng.normal(size=y.shape)
-
-
-def of_a_loop(train: Any, names: dict[str, Any]) -> teach.Report:
-    """A training loop, run with what the file defines under the names of its arguments."""
-    needed = [n for n, p in inspect.signature(train).parameters.items() if p.default is p.empty]
-    missing = [n for n in needed if n not in names]
-    if missing:
-        raise Slip(f"{train.__name__} needs {', '.join(missing)}: define what it is to be called with, in the file")
-    try:
-        return training_loop.check_loop(train, **{n: names[n] for n in needed})
-    except Exception as error:
-        raise Slip(f"{train.__name__} stops: {type(error).__name__}: {error}") from error
-
-
-def of_a_loss(loss: Any, names: dict[str, Any], rng: np.random.Generator) -> teach.Report:
-    """A loss on what the file calls y and t, else on labels, on labels as rows, on numbers: whichever it takes."""
-    partner = loss_styles.partner_of(loss.__name__, names) if inspect.isfunction(loss) else None
-    loss = (loss, partner) if partner else loss
-    y = names.get("y", rng.normal(0, 2, (7, 3)))
-    if "t" in names:
-        return teach.check_loss(loss, y, names["t"])
-    labels = targets(y, True, rng)
-    tried = [labels, np.eye(y.shape[1])[labels]] if getattr(loss, "classifies", None) is not False else []
-    reports = []
-    for t in [*tried, targets(y, False, rng)]:
-        reports.append(teach.check_loss(loss, y, t))
-        if reports[-1].code not in ("raises", "not-finite"):
-            return reports[-1]
-    return reports[0] if tried and reports[0].code == "not-finite" else reports[-1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What a learner's class or function is, where it is none of tinynn's: an optimizer, a loss, a training loop."""
+"""What a class or function of a file is, where it is none of tinynn's: an optimizer, a loss, a training loop.
+
+For the command line: `other_kind` tells them apart, `examined` gives the report, with what the file defines beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ import inspect
 import re
 from typing import Any
 
+import numpy as np
+
 from ...layers.layer import Layer
 from ...losses import Loss
 from . import optimizer_styles as styles
+from .gradcheck import check_loss
 from .loss_styles import method_names, partner_of, sides
+from .optimizer_doctor import check_optimizer
+from .report import Report
+from .training_loop import check_loop
 
 NETWORK = ("forward", "predict", "fit", "train", "feedforward", "backprop", "forward_pass", "fprop", "backward")
 LOSS = re.compile(r"loss|cost|entropy|mse|mae|error|hinge|huber|squared|nll|bce", re.IGNORECASE)
@@ -34,6 +43,57 @@ def other_kind(thing: Any, names: dict[str, Any] | None = None) -> str | None:
         return "optimizer"
     value, gradient = method_names(cls)
     return "loss" if value and gradient and _takes_pair(getattr(cls, value)) else None
+
+
+def examined(thing: Any, names: dict[str, Any], rng: np.random.Generator) -> Report | None:
+    """The report on an optimizer, a loss or a training loop of a file; None for anything else.
+
+    Raises TypeError, ValueError with what is missing in the file.
+    """
+    kind = other_kind(thing, names)
+    if kind == "optimizer":
+        return check_optimizer(thing)
+    if kind == "loss":
+        needs = isinstance(thing, type) and [p for p in _needed(thing) if p != "self"]
+        if needs:
+            raise ValueError(f"it needs {', '.join(needs)}: define one, such as loss = {thing.__name__}(...)")
+        return of_a_loss(thing() if isinstance(thing, type) else thing, names, rng)
+    return _of_a_loop(thing, names) if kind == "loop" else None
+
+
+def of_a_loss(loss: Any, names: dict[str, Any], rng: np.random.Generator) -> Report:
+    """A loss on what the file calls y and t, else on labels, on labels as rows, on numbers: whichever it takes."""
+    partner = partner_of(loss.__name__, names) if inspect.isfunction(loss) else None
+    loss = (loss, partner) if partner else loss
+    y = names.get("y", rng.normal(0, 2, (7, 3)))
+    if "t" in names:
+        return check_loss(loss, y, names["t"])
+    labels = rng.integers(0, y.shape[1], len(y))
+    tried = [labels, np.eye(y.shape[1])[labels]] if getattr(loss, "classifies", None) is not False else []
+    reports = []
+    for t in [*tried, rng.normal(size=y.shape)]:
+        reports.append(check_loss(loss, y, t))
+        if reports[-1].code not in ("raises", "not-finite"):
+            return reports[-1]
+    return reports[0] if tried and reports[0].code == "not-finite" else reports[-1]
+
+
+def _of_a_loop(train: Any, names: dict[str, Any]) -> Report:
+    """A training loop, run with what the file defines under the names of its arguments."""
+    needed = _needed(train)
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise ValueError(f"it needs {', '.join(missing)}: define what it is to be called with, in the file")
+    try:
+        return check_loop(train, **{name: names[name] for name in needed})
+    except Exception as error:
+        raise ValueError(f"it stops: {type(error).__name__}: {error}") from error
+
+
+def _needed(function: Any) -> list[str]:
+    """The arguments without a default."""
+    asked = inspect.signature(function).parameters.values()
+    return [p.name for p in asked if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def _is_rule(function: Any) -> bool:
