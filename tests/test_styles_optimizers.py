@@ -421,6 +421,10 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
     "dicts": (DICTS, [
         ("Nesterov", "", "", OK), ("AdaGrad", "", "", OK), ("RMSprop", "", "", OK), ("Adam", "", "", OK),
         ("Nesterov", "            self.v[key] *= self.momentum\n            self.v[key] -= self.lr * grads[key]\n", "", "state-not-kept"),
+        ("Nesterov", "            params[key] += self.momentum * self.momentum",
+         "            self.v[key] = self.momentum * self.v[key] - self.lr * grads[key]\n"
+         "            params[key] += self.momentum * self.momentum", "unknown"),
+        ("Nesterov", "self.momentum * self.momentum * self.v[key]", "self.momentum * self.v[key]", "unknown"),
         ("AdaGrad", "self.h[key] += grads", "self.h[key] = grads", "state-not-kept"),
         ("AdaGrad", "(np.sqrt(self.h[key])", "(self.h[key]", "no-root"),
         ("RMSprop", "(1 - self.decay_rate) * grads", "grads", "gradient-not-weighted"),
