@@ -25,7 +25,8 @@ from tinynn import (
 )
 from tinynn.diagnosis import CHECKS, diagnose
 from tinynn.diagnosis.algorithm import different
-from tinynn.diagnosis.evidence import RATES, Columns, Evidence
+from tinynn.diagnosis.evidence import RATES, Evidence
+from tinynn.diagnosis.figures import Columns
 from tinynn.diagnosis.report import Diagnosis, LearningRateSweep, LeftOut, Result, wrapped
 
 SIGNS = np.array([[1.0], [-1.0]] * 6)  # mean 0, variance 1

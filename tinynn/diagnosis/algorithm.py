@@ -10,7 +10,8 @@ from ..checks import Array
 from ..losses import GaussianNLL
 from ..model.any_model import copies, in_order_of_use
 from ..optimizers import Adam
-from .evidence import SWEEP_BATCH, TRAINED, Evidence, labels_of, rms, step
+from .evidence import SWEEP_BATCH, TRAINED, Evidence, step
+from .figures import labels_of, rms
 from .report import Result
 
 NEW = 0.9  # the same: with more, it knows nothing yet

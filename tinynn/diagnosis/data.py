@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from .evidence import Evidence, labels_of, rms
+from .evidence import Evidence
+from .figures import labels_of, rms
 from .report import Result
 
 LARGE_INPUT = 10.0  # root mean square of a column: 2 | 535. About 1 is best (LeCun et al. 1998, section 4.3)

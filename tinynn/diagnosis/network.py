@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..layers import Affine, ReLU, Sigmoid, Tanh
-from .evidence import TRAINED, Evidence, dead, rms, saturated, spread
+from .evidence import TRAINED, Evidence
+from .figures import dead, rms, saturated, spread
 from .report import LeftOut, Result
 
 DEAD_SHARE = 0.9  # of a layer's ReLUs: 0.6 (XOR) | 1

@@ -24,7 +24,7 @@ from ..model.any_model import all_layers, in_order_of_use
 from ..model.flat_vectors import views
 from ..training.callbacks import Run
 from ..training.demands import quiet
-from .evidence import dead, saturated
+from .figures import dead, saturated
 
 Key = tuple[str, Layer | None]  # a tensor of a step: its name, and the layer that it belongs to
 
