@@ -148,10 +148,10 @@ deep = (784, *[16] * 10, 10)
 
 # What people do: the code that the first finding must have, and how to do it.
 BROKEN = [
-    ("no-better-than-chance", lambda: numbers(XOR, mlp(2, 1), Adam, lr=0.05)),  # XOR without a hidden layer
-    ("no-better-than-chance", lambda: (lambda m: (m, SoftmaxCrossEntropy(), XOR[0], XOR[1].ravel().astype(int), Adam(m)))(mlp(2, 2))),
-    ("no-better-than-chance", lambda: of_mnist(t=np.random.default_rng(0).permutation)),  # rows apart from labels
-    ("no-better-than-chance", lambda: numbers((sine()[0], sine()[1][::-1].copy()), mlp(1, 32, 1), Adam, lr=0.01)),
+    ("model-too-small", lambda: numbers(XOR, mlp(2, 1), Adam, lr=0.05)),  # XOR without a hidden layer
+    ("model-too-small", lambda: (lambda m: (m, SoftmaxCrossEntropy(), XOR[0], XOR[1].ravel().astype(int), Adam(m)))(mlp(2, 2))),
+    ("labels-shuffled", lambda: of_mnist(t=np.random.default_rng(0).permutation)),  # rows apart from labels
+    ("labels-shuffled", lambda: numbers((sine()[0], sine()[1][::-1].copy()), mlp(1, 32, 1), Adam, lr=0.01)),
     ("pixels-0-255", lambda: of_mnist(x=lambda x: (x * 255).round())),
     ("small-input", lambda: of_mnist(x=lambda x: x / 255)),
     ("columns-differ", lambda: classes(moons()[0] * np.array([1e6, 1], "f"), moons()[1])),

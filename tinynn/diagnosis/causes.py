@@ -4,7 +4,8 @@ None in place of a Result: the check does not apply.
 
     data.py        x, targets, classes
     network.py     the first weights, layer by layer, forward and backward
-    algorithm.py   a few rows by heart, the learning rate, the first step
+    chance.py      a few rows by heart, more than chance from many, and whether x tells of t
+    algorithm.py   the learning rate, the first step
 
 Where healthy ends. Measured on 1320 healthy set-ups (1 to 5 layers; ReLU, sigmoid, tanh; MNIST, XOR, Norris, a sine,
 two moons; SGD, Adam; 20 seeds) and on broken ones: "a | b" is the worst of the healthy, the mildest of the broken.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .algorithm import chance, few_rows, learning_rate, update
+from .algorithm import learning_rate, update
+from .chance import chance, few_rows
 from .data import classes, constant_columns, input_scale, numbers, targets
 from .evidence import Evidence
 from .network import (

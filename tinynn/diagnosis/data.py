@@ -63,12 +63,16 @@ def constant_columns(evidence: Evidence) -> Result:
 
 def targets(evidence: Evidence) -> Result:
     """Whether the loss can take the targets, and how large they are."""
-    t, C = evidence.all_t, evidence.y.shape[1]
+    t, C, shape = evidence.all_t, evidence.width, evidence.y.shape
     labels = evidence.loss.classifies and t.dtype.kind in "iu"
     if evidence.problem:
-        if labels and t.shape == (len(t), 1):
+        if labels and len(shape) == 2 and t.shape == (len(t), 1):
             return Result(f"labels t of shape {t.shape}, not ({len(t)},)", 1, "labels-column", "t = t.ravel()")
-        if labels and t.ndim == 1:
+        if labels and t.ndim == 1 and len(shape) > 2:
+            text = f"a label for each row, but y has scores for each of its {math.prod(shape[1:-1])} positions"
+            fix = "a Flatten() or GlobalAvgPool() before the last Affine makes one row of all positions"
+            return Result(text, len(shape), "scores-for-each-position", fix)
+        if labels and t.ndim == len(shape) - 1:
             low, high = int(t.min()), int(t.max())
             text = f"labels {low} .. {high}; {C} scores a row stand for labels 0 .. {C - 1}"
             if (low, high) == (1, C):
@@ -105,7 +109,7 @@ def classes(evidence: Evidence) -> Result | None:
     if not evidence.loss.classifies:
         return None
     evidence.demand_targets()
-    labels, C = labels_of(evidence.all_t), evidence.y.shape[1]
+    labels, C = labels_of(evidence.all_t), evidence.width
     counts = np.bincount(labels.astype(np.int64))  # classes after the last label, scores to spare, do not count
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, len(labels)).argmin())
     ratio = float(counts[most] / counts[least])

@@ -12,22 +12,24 @@ import numpy as np
 
 from .. import backends, checks
 from ..checks import Array
-from ..layers import Affine
-from ..losses import MSE, GaussianNLL, SoftmaxCrossEntropy
+from ..layers import Affine, Conv2D
 from ..model.any_model import all_layers, copies, in_order_of_use
 from ..optimizers import Adam
 from ..training import demands
-from .figures import Columns, entropy
+from . import levels
+from .figures import Columns
 from .report import LearningRateSweep, LeftOut
 
 ROWS = 1000  # of x, drawn at random, for all that goes through the model
 RATES = np.logspace(-7, 1, 17).tolist()  # of the sweep
-SWEEP_STEPS, SWEEP_BATCH = 20, 64
+SWEEP_STEPS, SWEEP_BATCH, SWEEP_IMAGES = 20, 64, 200
 TRAINED = 0.1  # loss at the start over that of chance: with less, this is no new model, and need not learn any more
 
 
 class Evidence:
     """What the checks look at: copies of model, loss and optimizer, the columns of all x, and a sample of rows."""
+
+    learns_few = True  # unless `few_rows` finds that it does not
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, x: Array, t: Array, prepare: Callable[[Array], Array]):
         ops, dtype = backends.of(model), model.params.dtype
@@ -65,17 +67,32 @@ class Evidence:
         return self.built if len(self.y) else []
 
     @property
-    def affine(self) -> list[Affine]:
-        """Those that are affine."""
-        return [layer for layer in self.layers if isinstance(layer, Affine)]
+    def affine(self) -> list[Affine | Conv2D]:
+        """Those that multiply by W: a convolution is an affine map of each window."""
+        return [layer for layer in self.layers if isinstance(layer, Affine | Conv2D)]
+
+    def has(self, kind: Any) -> bool:
+        """Whether the model has a layer of this kind, at any depth."""
+        return any(isinstance(layer, kind) for layer in self.built)
+
+    @cached_property
+    def differs_in_use(self) -> bool:
+        """Whether the model computes in training what it does not in use, as dropout and batch normalization do."""
+        (model,) = copies(self.model)
+        return not np.array_equal(model.forward(self.x[:8]), used(model, self.x[:8]))
+
+    def before(self, layer: Any) -> Any:
+        """The layer whose y this one takes, and no other; None where none is, as behind a sum or at a block's start."""
+        readers = [one for one in self.layers if one.x is layer.x]
+        return next((a for a in self.layers if a.y is layer.x), None) if readers == [layer] else None
 
     @cached_property
     def problem(self) -> str:
         """What the loss has against the targets; empty where it has nothing."""
         try:
-            y = np.broadcast_to(self.y[:1], (len(self.all_t), self.y.shape[1]))  # so that messages name t's own shape
+            y = np.broadcast_to(self.y[:1], (len(self.all_t), *self.y.shape[1:]))  # so that messages name t's own shape
             self.loss.check(y, self.all_t)
-            self.loss.check_values(self.all_t, self.y.shape[1])
+            self.loss.check_values(self.all_t, self.width)
         except (TypeError, ValueError) as error:
             return str(error)
         return "" if np.isfinite(self.all_t).all() else f"{self.loss!r}: t must hold numbers, not infinity"
@@ -109,39 +126,17 @@ class Evidence:
 
     @cached_property
     def levels(self) -> tuple[float, float]:
-        """The loss of chance for the sample, and the least that is possible."""
-        return self.levels_of(self.t)
-
-    def levels_of(self, t: Array) -> tuple[float, float]:
-        """The loss of chance, which knows nothing of x, and the least that is possible; NaN where not known here."""
-        loss = self.loss
-        if isinstance(loss, SoftmaxCrossEntropy):
-            return math.log(self.y.shape[1]), 0.0 if t.ndim == 1 else float(entropy(t).mean())
-        if isinstance(loss, MSE):
-            return float(t.var(axis=0).mean()), 0.0
-        if isinstance(loss, GaussianNLL) and loss.variance is not None:
-            least = math.log(2 * math.pi * loss.variance) / 2
-            return least + float(t.var(axis=0).mean()) / (2 * loss.variance), least
-        return math.nan, math.nan
+        """The loss of chance for the sample, and the least that is possible; NaN where not known."""
+        return levels.of_chance(self.loss, self.t, self.width)
 
     def constant(self, rows: slice) -> tuple[float, float]:
-        """The loss of the best y that is equal in all rows, and how far one can get below it; NaN where not known.
+        """The loss of the best y that is equal in these rows, and how far one can get below it; NaN where not known."""
+        return levels.of_constant(self.loss, self.t[rows], self.width)
 
-        That y is the class frequencies, or the mean of t, and its variance where the loss takes one.
-        """
-        t, loss = self.t[rows], self.loss
-        if isinstance(loss, SoftmaxCrossEntropy):
-            p = np.bincount(t) / len(t) if t.ndim == 1 else t.mean(axis=0)
-            of_rows = 0.0 if t.ndim == 1 else float(entropy(t).mean())
-            return float(entropy(p)), float(entropy(p)) - of_rows
-        variance = t.var(axis=0)
-        if isinstance(loss, MSE):
-            return float(variance.mean()), float(variance.mean())
-        if isinstance(loss, GaussianNLL):
-            v = variance if loss.variance is None else loss.variance
-            scale = float((variance / v).mean()) / 2
-            return float(np.log(2 * math.pi * v).mean()) / 2 + scale, scale
-        return math.nan, math.nan
+    @property
+    def width(self) -> int:
+        """How many numbers y holds for each row, or each position of one."""
+        return int(self.y.shape[-1])
 
     @property
     def of_chance(self) -> float:
@@ -159,18 +154,22 @@ class Evidence:
     def sweep(self) -> LearningRateSweep:
         """The loss of the sample after a few steps at each learning rate, from the same start."""
         start, own = self.start, getattr(self.optimizer, "lr", None)
+        x, t, size = self.x, self.t, SWEEP_BATCH
+        if x.ndim > 2:  # of images and sequences, each row is some work
+            x, t, size = x[:SWEEP_IMAGES], t[:SWEEP_IMAGES], SWEEP_BATCH // 2
+            start = float(self.loss(copies(self.model)[0].forward(x), t))
         if self.optimizer is not None and own is None:
             raise LeftOut("the optimizer has no learning rate `lr`")
         own = None if own is None else checks.number(f"{type(self.optimizer).__name__}: lr", own, 0)
         rng = np.random.default_rng(1)
-        batches = [rng.permutation(len(self.x))[:SWEEP_BATCH] for _ in range(SWEEP_STEPS)]
+        batches = [rng.permutation(len(self.x))[:size] for _ in range(SWEEP_STEPS)]
         losses, peaks = {}, {}
         for lr in sorted({*RATES, own or RATES[0]}):
             model, loss, optimizer = copies(self.model, self.loss, self.optimizer)
             optimizer = optimizer or Adam(model)
             optimizer.lr = lr
             values = [step(model, loss, optimizer, self.x[rows], self.t[rows]) for rows in batches]
-            losses[lr] = float(loss.forward(model.forward(self.x), self.t))
+            losses[lr] = float(loss(model.forward(x), t))
             values.append(losses[lr])
             peaks[lr] = max(values) if np.isfinite(values).all() else math.inf
         return LearningRateSweep(type(optimizer).__name__, SWEEP_STEPS, losses, peaks, start, own)
@@ -192,6 +191,11 @@ def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:
     model.backward(loss.backward())
     optimizer.step()
     return value
+
+
+def used(model: Any, x: Array) -> Array:
+    """y as in use, without dropout and with running means, and without a trace."""
+    return demands.call(model, x)
 
 
 def copied(model: Any, *others: Any) -> tuple[Any, ...]:

@@ -41,8 +41,8 @@ def saturated(layer: Layer, y: Array) -> float:
 
 
 def labels_of(t: Array) -> Array:
-    """Labels (N,), also of rows of probabilities (N, C)."""
-    return t if t.ndim == 1 else t.argmax(axis=1)
+    """All labels, one after the other; those of rows of probabilities are the likeliest."""
+    return t.ravel() if t.dtype.kind in "iu" else t.argmax(axis=-1).ravel()
 
 
 class Columns:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from ..layers import Affine, ReLU, Sigmoid, Tanh
+from ..layers import (
+    Affine,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dropout,
+    Flatten,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
+)
+from ..losses import MAE, BinaryCrossEntropy
+from ..nesting import with_inner
 from .evidence import TRAINED, Evidence
 from .figures import dead, rms, saturated, spread
 from .report import LeftOut, Result
@@ -24,42 +37,63 @@ GRADIENT_RATIO = 1e-5  # least to greatest among the layers: 2e-4 (five layers o
 
 def output(evidence: Evidence) -> Result:
     """Whether the last layer can say what the loss asks for: scores of any size; numbers as large as the targets."""
-    y, t, last, C = evidence.y, evidence.all_t, evidence.layers[-1], evidence.y.shape[1]
+    y, t, last, loss = evidence.y, evidence.all_t, evidence.layers[-1], evidence.loss
     text = f"y in {y.min():.3g} .. {y.max():.3g} at the start"
-    if evidence.loss.classifies:
+    low, high = REACH.get(type(last), (-math.inf, math.inf))
+    if takes_scores(loss):
         fix = "leave that layer out: the loss takes scores of any size, and makes the probabilities itself"
-        if C > 1 and y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3):
-            least = math.log1p((C - 1) / math.e)  # a 1 among zeros is the best that there is
+        if loss.classifies and y.shape[-1] > 1 and y.min() >= 0 and np.allclose(y.sum(axis=-1), 1, atol=1e-3):
+            least = math.log1p((y.shape[-1] - 1) / math.e)  # a 1 among zeros is the best that there is
             text += f": probabilities. The loss makes softmax of them once more, and stays above {least:.2g}"
             return Result(text, least, "softmax-before-loss", fix, last.place)
         if isinstance(last, Sigmoid | Tanh):
-            least = math.log1p((C - 1) * math.exp(-1 if isinstance(last, Sigmoid) else -2))
+            least = math.log1p((y.shape[-1] - 1) * math.exp(low - high))
+            if not loss.classifies:  # each yes with the greatest score, each no with the least
+                least = 0.0 if evidence.problem else float(loss(np.where(t > 0.5, high, low).astype(y.dtype), t))
             text += f": {last!r} bounds the scores, so that the loss stays above {least:.2g}"
             return Result(text, least, "bounded-scores", fix, last.place)
         if isinstance(last, ReLU):
             return Result(f"{text}: {last!r} cuts off scores below 0", 0, "relu-scores", fix, last.place)
-    elif not evidence.problem and y.shape[1:] == t.shape[1:]:
-        low, high = REACH.get(type(last), (-math.inf, math.inf))
-        if t.min() < low or t.max() > high:
-            text += f": {last!r} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
-            fix = "leave that layer out, or bring the targets into its range"
-            return Result(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
+    elif not evidence.problem and y.shape[1:] == t.shape[1:] and (t.min() < low or t.max() > high):
+        text += f": {last!r} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
+        fix = "leave that layer out, or bring the targets into its range"
+        return Result(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
     return Result(text, float(y.max()))
 
 
 REACH: dict[type, tuple[float, float]] = {Sigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, math.inf)}
+AFFINE_TOO = BatchNorm | Dropout | Flatten | AvgPool2D  # nothing in them bends
+
+
+def takes_scores(loss: Any) -> bool:
+    """Whether the loss makes probabilities of y itself."""
+    return bool(loss.classifies) or isinstance(loss, BinaryCrossEntropy)
 
 
 def order_of_layers(evidence: Evidence) -> Result:
-    """Two of a kind in a row: a sigmoid makes (0.5, 0.73) of (0, 1); two affine maps are one."""
-    for a, b in zip(evidence.layers, evidence.layers[1:]):
+    """Two of a kind in a row: a sigmoid makes (0.5, 0.73) of (0, 1); two affine maps are one.
+
+    Of convolutions, those with kernels as 1 x 3 and 3 x 1 are meant to be one. A map to fewer features than stand on
+    both of its sides (a bottleneck) says something, too.
+    """
+    for b in evidence.layers:
+        a = evidence.before(b)
         if isinstance(a, Sigmoid | Tanh) and isinstance(b, Sigmoid | Tanh):
             text = f"{b.where}, right after {a!r}, gives no more than {b.y.min():.2g} .. {b.y.max():.2g}"
             return Result(text, float(np.ptp(b.y)), "squashed-twice", "leave one of the two out", b.place)
-        if isinstance(a, Affine) and isinstance(b, Affine) and a.n_out >= min(a.n_in, b.n_out):
-            text = f"{b.where}, right after {a!r}: together they are one affine map"
+        if not isinstance(b, Affine | Conv2D):
+            continue
+        while isinstance(a, AFFINE_TOO):
+            a = evidence.before(a)
+        if isinstance(a, Affine | Conv2D) and a.n_out >= min(a.n_in, b.n_out) and square(a) and square(b):
+            text = f"{b.where}, comes after {a.where}, without an activation between: together they are one affine map"
             return Result(text, 2, "affine-twice", "an activation such as ReLU() between the two", b.place)
     return Result(f"{len(evidence.layers)}, and none of them undoes the one before it", len(evidence.layers))
+
+
+def square(layer: Affine | Conv2D) -> bool:
+    """Whether its windows, if it has some, are as wide as they are high."""
+    return isinstance(layer, Affine) or layer.kernel[0] == layer.kernel[1]
 
 
 def first_weights(evidence: Evidence) -> Result:
@@ -71,23 +105,33 @@ def first_weights(evidence: Evidence) -> Result:
             f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "create the model again"
         )
     for layer in evidence.affine[:-1]:  # the last one may: what comes to its units differs
-        if layer.n_out > 1 and not np.ptp(layer.W, axis=1).any():
-            text = f"{layer.where}: its {layer.n_out} units are all equal, with weights such as {layer.W[0, 0]:.3g}"
+        if layer.n_out > 1 and not np.ptp(layer.W, axis=-1).any() and layer not in ends_of_branches(evidence):
+            W = float(layer.W.flat[0])
+            text = f"{layer.where}: its {layer.n_out} {units(layer)} are all equal, with weights such as {W:.3g}"
             fix = 'draw the weights at random: weight_init="kaiming_normal"'
-            return Result(text, float(layer.W[0, 0]), "equal-weights", fix, layer.place)
+            return Result(text, W, "equal-weights", fix, layer.place)
     return Result(f"{params.size:,} numbers, root mean square {rms(params):.2g}", rms(params))
 
 
+def ends_of_branches(evidence: Evidence) -> list[Any]:
+    """The last maps of residual blocks: many start with zeros, so that each block does nothing at first."""
+    blocks = [layer for layer in evidence.layers if isinstance(layer, Residual)]
+    within = [
+        [layer for layer in with_inner(SimpleNamespace(layers=b.layers)) if layer in evidence.affine] for b in blocks
+    ]
+    return [maps[-1] for maps in within if maps]
+
+
 def dead_relus(evidence: Evidence) -> Result | None:
-    """Units that are 0 in every row: no gradient comes through, so they stay so."""
+    """Units that are 0 in every row: no gradient comes through, so they stay so. Of images, channels that are 0."""
     shares = {layer: dead(layer.y) for layer in evidence.layers if isinstance(layer, ReLU)}
-    return worst(evidence, shares, DEAD_SHARE, "dead-relus", "units are 0 in every row")
+    return worst(evidence, shares, DEAD_SHARE, "dead-relus", "of {} are 0 in every row")
 
 
 def saturation(evidence: Evidence) -> Result | None:
     """Outputs at the flat ends of sigmoid or tanh: hardly any gradient comes through."""
     shares = {layer: saturated(layer, layer.y) for layer in evidence.layers[:-1] if isinstance(layer, Sigmoid | Tanh)}
-    return worst(evidence, shares, SATURATED_SHARE, "saturated", "outputs are at a flat end")
+    return worst(evidence, shares, SATURATED_SHARE, "saturated", "of the outputs of {} are at a flat end")
 
 
 def worst(evidence: Evidence, shares: dict[Any, float], limit: float, code: str, what: str) -> Result | None:
@@ -95,23 +139,36 @@ def worst(evidence: Evidence, shares: dict[Any, float], limit: float, code: str,
     if not shares:
         return None
     layer = next((layer for layer in shares if shares[layer] > limit), max(shares, key=shares.__getitem__))
-    text = f"{layer.where}: {100 * shares[layer]:.3g} % of {layer.y.shape[-1]} {what}"
+    text = f"{layer.where}: {100 * shares[layer]:.3g} % {what.format(f'{layer.y.shape[-1]} {units(layer)}')}"
     if shares[layer] <= limit:
         return Result(text, shares[layer], place=layer.place)
-    for a, b in itertools.pairwise(evidence.layers):
-        if isinstance(a, Affine) and b is layer:
-            text += f"; {a!r} before it has biases of {a.b.mean():.2g} and weights of {rms(a.W):.2g}"
+    a = evidence.before(layer)
+    if isinstance(a, Affine | Conv2D | BatchNorm):
+        scale = ("g", "its scales g") if isinstance(a, BatchNorm) else ("W", "weights")
+        said = f"biases of {a.b.mean():.2g} and " if "b" in a.parameters else ""
+        text += f"; {a!r} before it has {said}{scale[1]} of {rms(a.arrays[scale[0]]):.2g}"
     fix = 'start with biases of 0 and weights from "kaiming_normal", and scale x to about 1'
     return Result(text, shares[layer], code, fix, layer.place)
 
 
+def units(layer: Any) -> str:
+    """What the last axis of its y is."""
+    return "channels" if layer.y.ndim > 2 else "units"
+
+
 def signal(evidence: Evidence) -> Result:
-    """How much y varies from row to row beside x: a factor per layer, to the power of the depth."""
+    """How much y varies from row to row beside x: a factor per layer, to the power of the depth.
+
+    A BatchNorm makes a spread of 1 of any: behind one, it is 1 that counts, unless x varies more.
+    """
     layers = evidence.layers
     across = spread(evidence.x)
     if not across:
         raise LeftOut("all rows of x are equal")
-    gains = {layer: spread(layer.y) / across for layer in layers}
+    gains = {}
+    for layer in layers:
+        across = max(across, 1.0) if isinstance(layer, BatchNorm) else across
+        gains[layer] = spread(layer.y) / across
     text = f"the outputs of layers vary {min(gains.values()):.2g} to {max(gains.values()):.2g} times as much as x"
     for layer, gain in gains.items():
         if not gain < GAIN:
@@ -123,11 +180,13 @@ def signal(evidence: Evidence) -> Result:
 
 def biases(evidence: Evidence) -> Result | None:
     """Hidden units whose biases outweigh all that x W does: they are on, or off, for good."""
-    ratios = {layer: rms(layer.b) / spread(layer.y) for layer in evidence.affine[:-1] if spread(layer.y)}
+    hidden = [a for a in evidence.layers if isinstance(a, Affine | Conv2D | BatchNorm) and a is not evidence.affine[-1]]
+    ratios = {a: rms(a.b) / spread(a.y) for a in hidden if "b" in a.parameters and spread(a.y)}
     if not ratios:
         return None
     layer = max(ratios, key=ratios.__getitem__)
-    text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of x W"
+    what = "the normalized x" if isinstance(layer, BatchNorm) else "x W"
+    text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of {what}"
     if ratios[layer] > LARGE_BIAS:
         return Result(text, ratios[layer], "large-bias", 'let the biases start at 0: bias_init="zeros"', layer.place)
     return Result(text, ratios[layer], place=layer.place)
@@ -135,15 +194,17 @@ def biases(evidence: Evidence) -> Result | None:
 
 def first_loss(evidence: Evidence) -> Result:
     """The loss of the first weights beside that of chance: log C for C classes, the variance of t for numbers."""
-    text, (chance, _) = f"{evidence.value:.3g}", evidence.levels
+    text, (chance, _), loss = f"{evidence.value:.3g}", evidence.levels, evidence.loss
     if not math.isfinite(evidence.value):
         fix = "make x, t or the weights smaller; in a loss of your own, look for log 0 and 0 / 0"
         return Result(text, evidence.value, "loss-not-finite", fix)
     if math.isfinite(chance):
-        equal = f"equal scores give {chance:.3g}, log {evidence.y.shape[1]}"
-        text += f"; {equal if evidence.loss.classifies else f'the mean of t as y gives {chance:.3g}'}"
+        C = evidence.width if loss.classifies else 2
+        middle = "median" if isinstance(loss, MAE) else "mean"
+        equal = f"equal scores give {chance:.3g}, log {C}"
+        text += f"; {equal if takes_scores(loss) else f'the {middle} of t as y gives {chance:.3g}'}"
     ratio, limit = evidence.of_chance, CHANCE_RATIO_OF_NUMBERS
-    if evidence.loss.classifies:  # not counted from the least loss: targets that are all of about 1/C leave no range
+    if takes_scores(loss):  # not counted from the least loss: targets that are all of about 1/C leave no range
         ratio, limit = evidence.value / chance if chance else math.nan, CHANCE_RATIO
     if ratio > limit:
         fix = "scale x to about 1; draw smaller weights, in the last layer first"

@@ -1,0 +1,164 @@
+"""Checks of what can be learned: a few rows by heart, more than chance from many, and whether x tells of t at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array
+from ..layers import BatchNorm
+from ..losses import GaussianNLL
+from ..model.any_model import copies
+from ..optimizers import Adam
+from . import levels
+from .evidence import SWEEP_BATCH, Evidence, step, used
+from .figures import labels_of
+from .report import LeftOut, Result
+
+FEW_ROWS, FEW_STEPS, FEW_RATES = 8, 200, (1e-2, 1e-1, 1e-3)  # to learn by heart with Adam
+FEW_LEFT = 0.1  # of the loss at the start or of chance
+NEW_ROWS = 400  # from so many on (twice, for a variance to learn), chance is measured on rows not trained with
+BETTER = 0.05  # fall of the loss below that of the best constant y, over the greatest possible: 0.1 | 0.044
+LOOK = 10  # steps from one look at the loss to the next
+ORDERS = 100  # of t, at random, beside its own
+OWN_ORDER = 5.0  # by so many standard deviations t fits x better in its own order: 7 | 3.6, of 60 rows or more
+FEWEST, MOST = 60, 300  # rows to tell that by: of 12 rows it is 1.6 | 2.0
+
+
+def few_rows(evidence: Evidence) -> Result:
+    """What cannot learn a few rows by heart will learn nothing from many (Karpathy 2019)."""
+    evidence.demand_targets()
+    rows = different(evidence)
+    if len(rows) < 2 and evidence.has(BatchNorm):
+        raise LeftOut("batch normalization needs two rows, and all are equal")
+    x, t = evidence.x[rows], evidence.t[rows]
+    chance, least = evidence.levels[0], levels.of_chance(evidence.loss, t, evidence.width)[1]
+    first = best = float(evidence.loss(evidence.y[rows], t))
+    goal = first - FEW_LEFT * abs(first)  # for a loss that is not known here, to fall is enough
+    if math.isfinite(chance):
+        goal = least + FEW_LEFT * (max(chance, first) - least)
+    for lr in FEW_RATES:
+        model, loss = copies(evidence.model, evidence.loss)
+        optimizer, steps = Adam(model, lr), 0
+        while steps < FEW_STEPS and not best <= goal:
+            value, steps = step(model, loss, optimizer, x, t), steps + 1
+            if steps % LOOK == 0 and evidence.differs_in_use:  # without dropout: that is no fault of the model
+                value = min(value, float(loss(used(model, x), t)))
+            best = value if not value >= best else best
+    text = f"Adam brings the loss of {len(rows)} rows from {first:.3g} to {best:.2g}"
+    evidence.learns_few = best <= goal
+    if not evidence.learns_few:
+        text += f" in {FEW_STEPS} steps"
+        fix = "look for what the model cannot express; tinynn.check(model, x, t, loss) looks for a wrong backward"
+        return Result(text, best, "few-rows-not-learned", fix)
+    return Result(text, best)
+
+
+def different(evidence: Evidence) -> Array:
+    """Rows that any model can learn: all different, of different classes, as many as x has columns at most."""
+    _, rows = np.unique(evidence.x[:100].reshape(min(100, len(evidence.x)), -1), axis=0, return_index=True)
+    rows.sort()
+    if evidence.loss.classifies:
+        labels = labels_of(evidence.t[rows]).reshape(len(rows), -1)[:, 0]
+        _, first = np.unique(labels, return_index=True)
+        rows = np.concatenate([rows[first], np.delete(rows, first)])
+    return rows[: min(FEW_ROWS, max(2, evidence.x[0].size))]
+
+
+def chance(evidence: Evidence) -> Result | None:
+    """Whether any training gets below the loss of the best constant y, which knows nothing of x.
+
+    With many rows, half of them are trained with and the others looked at: rows apart from their labels can be learned
+    by heart, and say nothing about new rows. Few rows are looked at themselves. Where no training gets there, either x
+    tells nothing of t, or the model cannot express what it tells.
+    """
+    evidence.demand_targets()
+    learns_variance = isinstance(evidence.loss, GaussianNLL) and evidence.loss.variance is None  # at first too small
+    half = len(evidence.x) // 2 if len(evidence.x) >= NEW_ROWS * (1 + learns_variance) else 0
+    constant, scale = evidence.constant(slice(0, half or None))
+    if not scale > 0:
+        return None
+    rows, goal = half or len(evidence.x), constant - BETTER * scale
+    best, known, tells = learned(evidence, half, goal)
+    new = f"{rows} {'new rows' if half else 'rows that it is trained with'}"
+    alone = "the class frequencies alone give" if evidence.loss.classifies else "the mean of t alone gives"
+    text = f"Adam brings the loss of {new} to {best:.3g}; {alone} {constant:.3g}"
+    if best > goal:
+        text = f"no learning rate brings the loss of {new} clearly below chance: {alone} {constant:.3g}, "
+        text += f"the best is {best:.3g}"
+    elif half or rows < FEWEST:
+        return Result(text, best)
+    order = "Are the rows of x and t in the same order?"
+    size = "Has the model a hidden layer with a non-linearity, as ReLU(), and enough units?"
+    if rows >= FEWEST and not tells and not tell(evidence.x, evidence.t):
+        return Result(f"{text}; t fits x no better than it would in any other order", best, "labels-shuffled", order)
+    if best <= goal:
+        return Result(text, best)
+    if evidence.learns_few and known > goal:
+        return Result(f"{text}{', though x tells of t' * (rows >= FEWEST)}", best, "model-too-small", size)
+    return Result(text, best, "no-better-than-chance", f"{order} {size}")
+
+
+def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, bool]:
+    """The least loss of the first half, training with the second, and that of the rows trained with; without halves,
+    both are of all rows. And whether what was learned fits the first half in its own order alone."""
+    x, t = evidence.x[: half or None], evidence.t[: half or None]
+    known_x, known_t = evidence.x[half:], evidence.t[half:]
+    best = known = float(evidence.loss(evidence.y[: half or None], t))
+    rng, tells = np.random.default_rng(2), False
+    for lr in FEW_RATES:
+        model, loss = copies(evidence.model, evidence.loss)
+        optimizer, steps = Adam(model, lr), 0
+        while steps < FEW_STEPS and not best <= goal:
+            for _ in range(LOOK):
+                batch = rng.permutation(len(known_x))[:SWEEP_BATCH]
+                step(model, loss, optimizer, known_x[batch], known_t[batch])
+            steps += LOOK
+            value = float(loss(used(model, x), t))
+            if evidence.differs_in_use and not value <= goal:  # running means may not have come so far
+                value = min(value, float(loss(model.forward(x), t)))
+            best = value if not value >= best else best
+        if half and not best <= goal:
+            y = used(model, x[:MOST])
+            known = min(known, float(loss(used(model, known_x), known_t)))
+            tells = tells or in_own_order(fit_of(loss, y, t), len(y))
+    return best, known if half else best, tells
+
+
+def tell(x: Array, t: Array) -> bool:
+    """Whether rows that are alike in x are alike in t: by all their distances (Szekely, Rizzo & Bakirov 2007, distance
+    covariance) or by those of the nearest three."""
+    x, t = x[:MOST].reshape(len(x[:MOST]), -1), t[:MOST].reshape(len(t[:MOST]), -1)
+    apart, of_t = distances(x), distances(t) if t.dtype.kind == "f" else (t[:, None] != t).mean(axis=-1)
+    np.fill_diagonal(apart, math.inf)
+    rows, near = np.arange(len(x))[:, None], np.argsort(apart, axis=1)[:, :3]
+    np.fill_diagonal(apart, 0)
+    centred = apart - apart.mean(axis=0) - apart.mean(axis=1, keepdims=True)
+
+    def fit(order: Array) -> list[float]:
+        return [float((centred * of_t[np.ix_(order, order)]).sum()), -float(of_t[order[rows], order[near]].mean())]
+
+    return in_own_order(fit, len(x))
+
+
+def fit_of(loss: Any, y: Array, t: Array) -> Callable[[Array], list[float]]:
+    """How well t fits y in some order."""
+    return lambda order: [-float(loss(y, t[order]))]
+
+
+def in_own_order(fit: Callable[[Array], list[float]], rows: int) -> bool:
+    """Whether one of the figures of fit is clearly greater for rows in their own order than for others at random."""
+    rng = np.random.default_rng(3)
+    own = np.array(fit(np.arange(rows)))
+    others = np.array([fit(rng.permutation(rows)) for _ in range(ORDERS)])
+    return bool((own > others.mean(axis=0) + OWN_ORDER * others.std(axis=0)).any())
+
+
+def distances(a: Array) -> Array:
+    """Of each row from each, (N, N)."""
+    a = a.astype(np.float64)
+    squares = (a * a).sum(axis=1)
+    return np.sqrt(np.maximum(squares[:, None] + squares - 2 * a @ a.T, 0))
