@@ -153,7 +153,8 @@ BROKEN = [
     ("labels-shuffled", lambda: of_mnist(t=np.random.default_rng(0).permutation)),  # rows apart from labels
     ("labels-shuffled", lambda: numbers((sine()[0], sine()[1][::-1].copy()), mlp(1, 32, 1), Adam, lr=0.01)),
     ("pixels-0-255", lambda: of_mnist(x=lambda x: (x * 255).round())),
-    ("small-input", lambda: of_mnist(x=lambda x: x / 255)),
+    ("pixels-normalized-twice", lambda: of_mnist(x=lambda x: x / 255)),
+    ("small-input", lambda: numbers((sine()[0] / 100, sine()[1]), mlp(1, 8, 1), lr=0.01)),
     ("columns-differ", lambda: classes(moons()[0] * np.array([1e6, 1], "f"), moons()[1])),
     ("large-input", lambda: numbers((load_norris()[0], norris()[1]), norris_model(), lr=0.1)),
     ("constant-columns", lambda: of_mnist(x=lambda x: np.repeat(x[:1], len(x), axis=0))),

@@ -3,9 +3,10 @@
     report = diagnose(model, loss, x, t, optimizer=optimizer)
     print(report)
 
-    causes.py   every check by its name; they stand in data.py, network.py, algorithm.py, a few lines each
-    evidence.py what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
-    report.py   what they say
+    causes.py    every check by its name; they stand in data.py, network.py, blocks.py, chance.py, algorithm.py
+    evidence.py  what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
+    report.py    what they say
+    watch.py     the same while it is trained
 
 The list follows Karpathy, "A Recipe for Training Neural Networks" (2019): look at the data, at the loss of the first
 weights, at a few rows learned by heart, and only then at the learning rate.
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..checks import Array
 from ..process import chance_left_alone
 from ..training import demands
@@ -38,13 +40,16 @@ def diagnose(
     *,
     optimizer: Any = None,
     transform: Callable[[Array], Array] | None = None,
+    batch_size: int | None = None,
+    validation_data: tuple[Array, Array] | None = None,
+    validation_split: float = 0.0,
 ) -> Diagnosis:
     """Whether `model` can learn the targets t of the rows x, and if not, why: a Diagnosis, true where nothing is wrong.
 
     Looks at all rows for what is cheap (NaN, scale, labels), at 1000 of them for what goes through the model. Works on
-    copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform` as
-    in `fit`. Without an optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are
-    reported, not raised.
+    copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform`,
+    `batch_size`, `validation_data` and `validation_split` as in `fit`: what is not named is not looked at. Without an
+    optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are reported, not raised.
 
     Raises TypeError or ValueError for what is no model, loss, optimizer or array, or where x has another shape or dtype
     than the model takes.
@@ -55,9 +60,17 @@ def diagnose(
         raise ValueError(f"x must have at least one row, not shape {x.shape}")
     if x.size == 0:
         raise ValueError(f"x must have at least one column, not shape {x.shape}")
+    batch_size = None if batch_size is None else checks.integer("batch_size", batch_size, 1)
+    trained, validation = demands.validation(x, t, validation_split, validation_data, False)
+    if validation is not None:
+        try:
+            next(minibatches(*validation, 1, shuffle=False), None)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation {error}") from None
+    x, t = x[:trained], t[:trained]
     lines: dict[str, Result] = {}
     with chance_left_alone(), np.errstate(all="ignore"):
-        evidence = Evidence(model, loss, optimizer, x, t, prepare)
+        evidence = Evidence(model, loss, optimizer, x, t, prepare, batch_size, validation)
         for name, check in CHECKS.items():
             try:
                 line = check(evidence)

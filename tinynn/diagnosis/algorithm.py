@@ -40,6 +40,10 @@ def learning_rate(evidence: Evidence) -> Result:
         return Result(text, share, "lr-too-high", f"lr={s.best:.1g}")
     if share < SLOW and s.own < s.best:
         text += f"; the loss falls by {100 * share:.1g} % of what it could"
+        epochs = getattr(evidence.optimizer, "epochs", 0)
+        if epochs:
+            fix = f"a schedule that ends later, or higher; to go on from here, lr={s.best:.1g}"
+            return Result(f"{text}; that is the rate after {epochs} epochs", share, "lr-decayed", fix)
         return Result(text, share, "lr-too-low", f"lr={s.best:.1g}")
     return Result(text, share)
 

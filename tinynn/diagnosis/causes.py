@@ -2,9 +2,10 @@
 
 None in place of a Result: the check does not apply.
 
-    data.py        x, targets, classes
+    data.py        x, targets, classes, validation
     network.py     the first weights, layer by layer, forward and backward
-    chance.py      a few rows by heart, more than chance from many, and whether x tells of t
+    blocks.py      dropout, batch normalization, residual blocks; use beside training
+    chance.py      whether x tells of t, a few rows by heart, more than chance from many
     algorithm.py   the learning rate, the first step
 
 Where healthy ends. Measured on 1320 healthy set-ups (1 to 5 layers; ReLU, sigmoid, tanh; MNIST, XOR, Norris, a sine,
@@ -16,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .algorithm import learning_rate, update
-from .chance import chance, few_rows
-from .data import classes, constant_columns, input_scale, numbers, targets
+from .blocks import batches, branches, dropout, use
+from .chance import chance, few_rows, order_of_rows
+from .data import classes, constant_columns, input_scale, layout, numbers, targets, validation
 from .evidence import Evidence
 from .network import (
     biases,
@@ -34,19 +36,26 @@ from .report import Result
 
 CHECKS: dict[str, Callable[[Evidence], Result | None]] = {
     "numbers": numbers,
+    "layout": layout,
     "input scale": input_scale,
     "columns": constant_columns,
     "targets": targets,
     "classes": classes,
+    "order": order_of_rows,
+    "validation": validation,
     "output": output,
     "layers": order_of_layers,
     "first weights": first_weights,
+    "dropout": dropout,
+    "batches": batches,
     "dead ReLUs": dead_relus,
     "saturation": saturation,
     "signal": signal,
     "biases": biases,
     "loss at start": first_loss,
+    "branches": branches,
     "gradients": gradients,
+    "use": use,
     "few rows": few_rows,
     "chance": chance,
     "learning rate": learning_rate,

@@ -1,4 +1,4 @@
-"""Checks of what can be learned: a few rows by heart, more than chance from many, and whether x tells of t at all."""
+"""Checks of what can be learned: whether x tells of t at all, a few rows by heart, more than chance from many."""
 
 from __future__ import annotations
 
@@ -68,43 +68,55 @@ def different(evidence: Evidence) -> Array:
     return rows[: min(FEW_ROWS, max(2, evidence.x[0].size))]
 
 
+def order_of_rows(evidence: Evidence) -> Result | None:
+    """Whether x tells of t at all: rows that have been mixed up apart from their labels are learned by heart at best.
+
+    Either rows that are alike in x are alike in t, or the model learns of half of the rows what holds for the others.
+    """
+    evidence.demand_targets()
+    half = len(evidence.x) // 2
+    if len(evidence.x) < FEWEST or not evidence.constant(slice(None))[1] > 0:
+        return None
+    if tell(evidence.x, evidence.t):
+        return Result("rows that are alike in x are alike in t", 1)
+    if learned(evidence, half, -math.inf)[2]:
+        return Result(f"what the model learns of {half} rows holds for others", 1)
+    evidence.belong = False
+    text = f"of {len(evidence.x)} rows, t fits x no better than it would in any other order"
+    return Result(text, 0, "labels-shuffled", "are the rows of x and t in the same order?")
+
+
 def chance(evidence: Evidence) -> Result | None:
     """Whether any training gets below the loss of the best constant y, which knows nothing of x.
 
-    With many rows, half of them are trained with and the others looked at: rows apart from their labels can be learned
-    by heart, and say nothing about new rows. Few rows are looked at themselves. Where no training gets there, either x
-    tells nothing of t, or the model cannot express what it tells.
+    With many rows, half of them are trained with and the others looked at. Few rows are looked at themselves. A model
+    that learns eight rows, but not from the many that it is trained with, is too small for what x tells of t.
     """
     evidence.demand_targets()
+    if not evidence.belong:
+        raise LeftOut("t does not belong to x")
     learns_variance = isinstance(evidence.loss, GaussianNLL) and evidence.loss.variance is None  # at first too small
     half = len(evidence.x) // 2 if len(evidence.x) >= NEW_ROWS * (1 + learns_variance) else 0
     constant, scale = evidence.constant(slice(0, half or None))
     if not scale > 0:
         return None
-    rows, goal = half or len(evidence.x), constant - BETTER * scale
-    best, known, tells = learned(evidence, half, goal)
-    new = f"{rows} {'new rows' if half else 'rows that it is trained with'}"
+    goal = constant - BETTER * scale
+    best, known, _ = learned(evidence, half, goal)
+    rows = f"{half} new rows" if half else f"{len(evidence.x)} rows that it is trained with"
     alone = "the class frequencies alone give" if evidence.loss.classifies else "the mean of t alone gives"
-    text = f"Adam brings the loss of {new} to {best:.3g}; {alone} {constant:.3g}"
-    if best > goal:
-        text = f"no learning rate brings the loss of {new} clearly below chance: {alone} {constant:.3g}, "
-        text += f"the best is {best:.3g}"
-    elif half or rows < FEWEST:
-        return Result(text, best)
-    order = "Are the rows of x and t in the same order?"
-    size = "Has the model a hidden layer with a non-linearity, as ReLU(), and enough units?"
-    if rows >= FEWEST and not tells and not tell(evidence.x, evidence.t):
-        return Result(f"{text}; t fits x no better than it would in any other order", best, "labels-shuffled", order)
     if best <= goal:
-        return Result(text, best)
+        return Result(f"Adam brings the loss of {rows} to {best:.3g}; {alone} {constant:.3g}", best)
+    text = f"no learning rate brings the loss of {rows} clearly below chance: {alone} {constant:.3g}, "
+    text += f"the best is {best:.3g}"
+    fix = "has the model a hidden layer with a non-linearity, as ReLU(), and enough units?"
     if evidence.learns_few and known > goal:
-        return Result(f"{text}{', though x tells of t' * (rows >= FEWEST)}", best, "model-too-small", size)
-    return Result(text, best, "no-better-than-chance", f"{order} {size}")
+        return Result(text, best, "model-too-small", fix)
+    return Result(text, best, "no-better-than-chance", f"{fix} Do the rows of x tell anything of t?")
 
 
 def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, bool]:
-    """The least loss of the first half, training with the second, and that of the rows trained with; without halves,
-    both are of all rows. And whether what was learned fits the first half in its own order alone."""
+    """The least loss of the first half, training with the second until the goal is reached; that of the rows trained
+    with; and whether what was learned fits the first half in its own order alone. Half 0: all rows are both."""
     x, t = evidence.x[: half or None], evidence.t[: half or None]
     known_x, known_t = evidence.x[half:], evidence.t[half:]
     best = known = float(evidence.loss(evidence.y[: half or None], t))

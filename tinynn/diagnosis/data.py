@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from ..checks import Array
+from ..layers.convolution import Windowed
 from .evidence import Evidence
 from .figures import labels_of, rms
 from .report import Result
@@ -14,6 +16,9 @@ LARGE_INPUT = 10.0  # root mean square of a column: 2 | 535. About 1 is best (Le
 SMALL_INPUT = 0.05  # the greatest |x|: 1 | 0.004, pixels divided by 255 twice
 COLUMN_RATIO = 1e3  # widest to narrowest column: 255 | 2e6. The loss's curvatures differ by its square
 CONSTANT_SHARE = 0.9  # of the columns: 0.2 | 1. MNIST has 67 of 784, all 0
+PIXEL_RANGE = 8.0  # from the darkest pixel to the lightest: 4.4 (ImageNet, standardized) | 10.5 (MNIST, twice)
+SMOOTH = 0.7  # squared difference of neighbours over that of any two columns: 0.5 (MNIST) | 1 (channels in no order)
+SCALES = 5.0  # root mean square of validation x over that of x, or the reverse: 2 (10 rows of each) | 255
 IMBALANCE = 100.0  # rows of the most frequent class for one of the rarest; "extreme" in Google's ML course is < 1 %
 ROWS_PER_CLASS = 10  # from so many on, a class without a row is no accident: (1 - 1/C)^(10 C) < 5e-5
 SMALL_TARGET, LARGE_TARGET = 1e-3, 10.0  # root mean square: 1 | 535. Outputs start at about 1
@@ -30,6 +35,39 @@ def numbers(evidence: Evidence) -> Result:
     )
 
 
+def layout(evidence: Evidence) -> Result | None:
+    """Whether images have their channels behind, (N, H, W, C).
+
+    Where they stand in front, the model does not take them, or it was made to: then the last axis, which it takes for
+    channels, has neighbours that are alike, as the one before.
+    """
+    evidence.demand_rows()
+    x = evidence.x
+    if x.ndim != 4:
+        return None
+    shape, fix = f"x of shape (N, {', '.join(map(str, x.shape[1:]))})", "x = np.moveaxis(x, 1, -1)"
+    if evidence.channels_first:
+        return Result(
+            f"{shape} has its channels first; the model takes (N, H, W, C)", x.shape[1], "channels-first", fix
+        )
+    alike = max(roughness(x, 2), roughness(x, 3))
+    text = f"{shape}, as (N, H, W, C)"
+    first = x.shape[1] in (1, 3, 4) and 4 < x.shape[2] == x.shape[3] and alike < SMOOTH
+    if first and evidence.has(Windowed):
+        text = (
+            f"{shape}: {x.shape[3]} channels that are as alike as neighbouring pixels, and {x.shape[1]} rows of pixels"
+        )
+        return Result(text, alike, "channels-first", fix)
+    return Result(text, alike)
+
+
+def roughness(x: Array, axis: int) -> float:
+    """How far neighbours along an axis are apart, squared, over how far any two along it are: 1 for no order."""
+    a = np.moveaxis(x[:100].astype(np.float64), axis, -1)
+    apart = 2 * a.var(axis=-1, ddof=1).mean() if a.shape[-1] > 1 else 0.0
+    return float(np.square(np.diff(a)).mean() / apart) if apart else 1.0
+
+
 def input_scale(evidence: Evidence) -> Result:
     """The size of x. dW = x^T dy: the steps that suit a weight go with the square of its input."""
     evidence.demand_rows()
@@ -39,6 +77,12 @@ def input_scale(evidence: Evidence) -> Result:
     ratio = float(widths.max() / widths.min()) if widths.size else 1.0
     text = f"x in {low:.3g} .. {high:.3g}, root mean square of a column up to {size:.3g}"
     fix = "x = (x - mean) / std, with the mean and std of each column of the training rows"
+    pixels = range_of_pixels(evidence.x)
+    if pixels and not (SMALL_INPUT < pixels < PIXEL_RANGE) and not c.whole:
+        text += f"; from the darkest pixel to the lightest it is {pixels:.2g}; 1 to 5 is healthy"
+        return Result(
+            text, pixels, "pixels-normalized-twice", "divide by 255 once, standardize once: look who else does"
+        )
     if c.whole and low >= 0 and 100 <= high <= 255:
         return Result(f"{text}: pixels as bytes", high, "pixels-0-255", "x = x / 255")
     if ratio > COLUMN_RATIO:
@@ -49,6 +93,20 @@ def input_scale(evidence: Evidence) -> Result:
     if max(-low, high) < SMALL_INPUT:
         return Result(f"{text}; about 1 is healthy", size, "small-input", f"has x been divided twice? {fix}")
     return Result(text, size)
+
+
+def range_of_pixels(x: Array) -> float:
+    """How far it is from the darkest of 256 shades to the lightest, in the first channel; 0 where x holds no shades."""
+    x = x[:100, ..., 0] if x.ndim == 4 else x[:100]
+    shades = np.unique(x.astype(np.float64))
+    if not 64 < len(shades) <= 256:
+        return 0.0
+    width = float(shades[-1] - shades[0])
+    steps = (shades - shades[0]) / width
+    for count in range(255, 200, -1):  # steps between the two: all are multiples of one
+        if np.abs(steps * count - np.rint(steps * count)).max() < 0.01:
+            return width * 255 / count
+    return 0.0
 
 
 def constant_columns(evidence: Evidence) -> Result:
@@ -127,3 +185,27 @@ def classes(evidence: Evidence) -> Result | None:
         fix = "fit(..., class_weight={label: weight}); accuracy says little here"
         return Result(text, ratio, "unbalanced-classes", fix)
     return Result(text, ratio)
+
+
+def validation(evidence: Evidence) -> Result | None:
+    """Whether the rows that validate are like those that train: the same classes, the same scale."""
+    if evidence.validation is None:
+        return None
+    evidence.demand_targets()
+    x, t = evidence.validation
+    own, other = rms(evidence.x), rms(x)
+    text = f"{len(t):,} rows; root mean square of x {other:.3g}, of those that train {own:.3g}"
+    if not max(own, other) <= SCALES * min(own, other):
+        fix = "scale both alike, with mean and std of the rows that train"
+        return Result(text, other / own if own else math.inf, "validation-scale", fix)
+    if evidence.loss.classifies:
+        trained, validated = set(labels_of(evidence.all_t).tolist()), set(labels_of(t).tolist())
+        fix = "shuffle the rows before they are divided"
+        if validated - trained:
+            missing = min(validated - trained)
+            return Result(f"{text}; no row of class {missing} trains", missing, "class-not-trained", fix)
+        if trained - validated and len(t) >= ROWS_PER_CLASS * len(trained):
+            missing = min(trained - validated)
+            return Result(f"{text}; none of class {missing}", missing, "class-not-validated", fix)
+        text += f"; all of {len(trained)} classes" if trained == validated else ""
+    return Result(text, other / own if own else math.nan)

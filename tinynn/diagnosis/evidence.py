@@ -29,9 +29,19 @@ TRAINED = 0.1  # loss at the start over that of chance: with less, this is no ne
 class Evidence:
     """What the checks look at: copies of model, loss and optimizer, the columns of all x, and a sample of rows."""
 
-    learns_few = True  # unless `few_rows` finds that it does not
+    belong, learns_few = True, True  # t to x, and the model by heart, unless a check finds otherwise
 
-    def __init__(self, model: Any, loss: Any, optimizer: Any, x: Array, t: Array, prepare: Callable[[Array], Array]):
+    def __init__(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Any,
+        x: Array,
+        t: Array,
+        prepare: Callable[[Array], Array],
+        batch_size: int | None = None,
+        validation: tuple[Array, Array] | None = None,
+    ) -> None:
         ops, dtype = backends.of(model), model.params.dtype
         name = "x" if prepare is demands.as_it_is else "what transform makes of x"
 
@@ -52,6 +62,12 @@ class Evidence:
         self.columns = Columns(prepared(x[i : i + 8192]) for i in range(0, len(x), 8192))
         rows = np.random.default_rng(0).permutation(np.flatnonzero(self.columns.finite))[:ROWS]
         self.x, self.t, self.all_t = prepared(x[rows]), t[rows], t
+        self.batch_size, self.validation = batch_size, None
+        if validation is not None:
+            if validation[0].shape[1:] != x.shape[1:]:
+                raise ValueError(f"validation x must have rows like x {x.shape}, not shape {validation[0].shape}")
+            rows = np.random.default_rng(0).permutation(len(validation[0]))[:ROWS]
+            self.validation = prepared(validation[0][rows]), validation[1]
 
     @cached_property
     def y(self) -> Array:
@@ -59,7 +75,22 @@ class Evidence:
         self.demand_rows()
         if not np.isfinite(self.model.params).all():
             raise LeftOut("the model has weights that are NaN or infinite")
+        if self.channels_first:
+            raise LeftOut("x does not fit the model")
         return self.model.forward(self.x)
+
+    @cached_property
+    def channels_first(self) -> bool:
+        """Whether the model takes no images such as these, but would with the channels behind."""
+        return self.x.ndim == 4 and not self.takes(self.x[:1]) and self.takes(np.moveaxis(self.x[:1], 1, -1).copy())
+
+    def takes(self, x: Array) -> bool:
+        """Whether the model takes such x."""
+        try:
+            used(self.model, x)
+        except ValueError:
+            return False
+        return True
 
     @property
     def layers(self) -> list[Any]:
