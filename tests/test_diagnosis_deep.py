@@ -3,11 +3,13 @@ networks of every kind are left in peace."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 
 import numpy as np
-from test_diagnose import Scale, Softmax, fits, mlp, moons, sine
+import pytest
+from test_diagnose import Softmax, fits, mlp, moons, sine
 
 from tinynn import (
     MAE,
@@ -35,7 +37,10 @@ from tinynn import (
     flatten,
 )
 from tinynn.datasets import load_mnist
-from tinynn.diagnosis import diagnose
+from tinynn.diagnosis import CHECKS, diagnose
+from tinynn.diagnosis.evidence import Evidence
+from tinynn.diagnosis.report import LeftOut
+from tinynn.training import demands
 
 
 @functools.cache
@@ -60,7 +65,7 @@ def block(n_in, n_out, stride=1, middle=(), end=()):
     )  # fmt: skip
 
 
-def resnet(seed=0, shape=(14, 14, 1), widths=(4, 8, 16), middle=(), end=(), last=(), **options):
+def resnet(seed=0, shape=(7, 7, 1), widths=(4, 8, 16), middle=(), end=(), last=(), **options):
     """The network of examples/mnist_resnet.py, with fewer channels: Residual blocks at 4, 6 and 8."""
     a, b, c = widths
     return Sequential(
@@ -97,7 +102,7 @@ def changed(model, path, name, change):
 
 def of(model, x=lambda x: x, t=lambda t: t, optimizer=Adam, loss=None, lr=3e-3, **options):
     """A set-up on small digits, but for what is changed."""
-    data = digits()
+    data = digits(size=model.shape[0] if model.shape[0] > 1 else 14)
     return model, loss or SoftmaxCrossEntropy(), x(data[0]), t(data[1]), {"optimizer": optimizer(model, lr), **options}
 
 
@@ -121,6 +126,22 @@ class Times(Layer):
         return self.a * x
 
     def backward(self, dy):
+        return self.a * dy
+
+
+class Factors(Layer):
+    """y = a x, with a factor for each channel that is learned (LayerScale)."""
+
+    parameters = ("a",)
+
+    def __init__(self, n):
+        self.a = np.ones(n)
+
+    def forward(self, x):
+        return self.a * x
+
+    def backward(self, dy):
+        self.da = (dy * self.x).sum(axis=(0, 1, 2))
         return self.a * dy
 
 
@@ -178,7 +199,7 @@ def with_norm(seed, n=2):
 
 def without(keep):
     """Of the digits to validate with, those whose labels are such."""
-    (x, t) = digits()
+    (x, t) = digits(size=7)
     return {"validation_data": (x[keep(t)], t[keep(t)])}
 
 
@@ -216,7 +237,7 @@ def decayed(seed):
 # The code that the first finding must have, the path that it must name, and how to do it, with a seed.
 BROKEN = [
     # What people do with images, batches and schedules
-    ("channels-first", None, lambda s: of(resnet(s), x=lambda x: np.moveaxis(x, -1, 1).copy())),
+    ("channels-first", None, lambda s: of(resnet(s, shape=(14, 14, 1)), x=lambda x: np.moveaxis(x, -1, 1).copy())),
     ("channels-first", None, lambda s: of(resnet(s, shape=(1, 14, 14)), x=lambda x: np.moveaxis(x, -1, 1).copy())),
     ("pixels-0-255", None, lambda s: of(resnet(s), x=bytes_of)),
     ("pixels-normalized-twice", None, lambda s: of(resnet(s), x=lambda x: bytes_of(x) / np.float32(255 * 255))),
@@ -235,7 +256,7 @@ BROKEN = [
     ("class-not-validated", None, lambda s: of(resnet(s), **without(lambda t: t != 3))),
     ("class-not-validated", None, lambda s: (lambda m, o: (m, SoftmaxCrossEntropy(), o[0], o[1], {"validation_split": 0.3}))(mlp(2, 8, 2, seed=s), [a[np.argsort(moons()[1])[::-1]] for a in moons()])),
     ("class-not-trained", None, lambda s: of_table(mlp(2, 8, 2, seed=s), validation_data=(moons(50)[0], np.arange(50) % 3))),
-    ("validation-scale", None, lambda s: of(resnet(s), validation_data=(bytes_of(digits()[0]), digits()[1]))),
+    ("validation-scale", None, lambda s: of(resnet(s), validation_data=(bytes_of(half[0]), half[1]))),
     ("lr-decayed", None, decayed),
     ("labels-shuffled", None, lambda s: of(resnet(s), t=np.random.default_rng(s).permutation)),
     ("labels-shuffled", None, lambda s: of(lenet(s), x=lambda x: x[:100], t=lambda t: np.random.default_rng(s).permutation(t[:100]))),
@@ -269,7 +290,7 @@ BROKEN = [
     ("labels-from-1", None, lambda s: of(resnet(s), t=lambda t: t + 1)),
     ("one-class", None, lambda s: of(resnet(s), t=lambda t: 0 * t)),
     ("constant-columns", None, lambda s: of(resnet(s), x=lambda x: np.repeat(x[:1], len(x), axis=0))),
-    ("x-not-finite", None, lambda s: of(resnet(s), x=lambda x: np.where(x == x[3, 7, 7], np.float32("nan"), x))),
+    ("x-not-finite", None, lambda s: of(resnet(s), x=lambda x: np.where(x == x[3, 3, 3], np.float32("nan"), x))),
     # Sequences
     ("labels-from-1", None, lambda s: of_sequences(s, t=lambda t: t + 1)),
     ("labels-shuffled", None, lambda s: of_sequences(s, t=np.random.default_rng(s).permutation)),
@@ -324,7 +345,9 @@ def colours(rows, seed):
     """Bytes (N, 16, 16, 3) as images: a gradient of some colour, and noise; the class is its direction."""
     rng = np.random.default_rng(seed)
     t, ramp = np.arange(rows) % 4, np.linspace(0, 1, 16)
-    ramps = np.stack([np.tile(ramp, (16, 1)), np.tile(ramp[::-1], (16, 1)), np.tile(ramp, (16, 1)).T, np.tile(ramp[::-1], (16, 1)).T])
+    ramps = np.stack(
+        [np.tile(ramp, (16, 1)), np.tile(ramp[::-1], (16, 1)), np.tile(ramp, (16, 1)).T, np.tile(ramp[::-1], (16, 1)).T]
+    )
     x = ramps[t][..., None] * rng.uniform(0.3, 1, (rows, 1, 1, 3)) + rng.normal(size=(rows, 16, 16, 3)) / 10
     return (255 * np.clip(x, 0, 1)).round().astype("f"), t
 
@@ -338,13 +361,13 @@ def spectra(rows, seed):
 
 
 def trained(model, loss, x, t, epochs=6, **options):
-    """The same after a training with one cycle of the rate."""
+    """The same after a training with one cycle of the rate, with a new optimizer."""
     from tinynn.callbacks import OneCycle
 
     optimizer = Adam(model)
     cycle = OneCycle(1e-2, epochs, -(-len(x) // 32))
     model.fit(x, t, loss=loss, optimizer=optimizer, epochs=epochs, callbacks=[cycle], seed=0, progress=False)
-    return model, loss, x, t, {"optimizer": optimizer, **options}
+    return model, loss, x, t, {"optimizer": Adam(model), **options}
 
 
 def with_data(model, data, loss=None, lr=3e-3, optimizer=Adam, **options):
@@ -359,8 +382,8 @@ def conv(*middle, n=1, size=14, out=10, seed=0, **options):
 
 
 smooth = functools.partial(SoftmaxCrossEntropy, label_smoothing=0.1)
-half = (digits()[0][:300], digits()[1][:300])
-rest = {"validation_data": (digits()[0][300:], digits()[1][300:])}
+half = tuple(a[:300] for a in digits(size=7))
+rest = {"validation_data": tuple(a[300:] for a in digits(size=7))}
 HEALTHY = {
     "resnet": lambda s: of(resnet(s)),
     "resnet, smoothed labels, all options": lambda s: with_data(resnet(s), half, smooth(), batch_size=32, **rest),
@@ -369,11 +392,11 @@ HEALTHY = {
     "resnet, RMSProp": lambda s: of(resnet(s), optimizer=RMSProp, lr=1e-3),
     "resnet, last g of branches 0": lambda s: of(zeros_at(resnet(s), "4.5 g", "6.5 g", "8.5 g")),
     "resnet, last convolutions 0": lambda s: of(zeros_at(resnet(s), "4.4 W", "6.4 W", "8.4 W", "11 W")),
-    "resnet, a learned factor of 1e-5": lambda s: of(changed(resnet(s, end=[Scale(8)]), "6.6", "g", lambda g: 1e-5 * g)),
+    "resnet, a learned factor of 1e-5": lambda s: of(changed(resnet(s, end=[Factors(8)]), "6.6", "a", lambda g: 1e-5 * g)),
     "resnet, dropout in a block": lambda s: of(resnet(s, middle=[ReLU(), Dropout(0.3)])),
     "resnet, standardized": lambda s: of(resnet(s), x=lambda x: standardized(bytes_of(x) / 255)),
     "resnet, trained with one cycle": lambda s: trained(*of(resnet(s), loss=smooth())[:4]),
-    "resnet, few rows": lambda s: with_data(resnet(s), (digits()[0][:40], digits()[1][:40]), batch_size=10),
+    "resnet, few rows": lambda s: with_data(resnet(s), (half[0][:40], half[1][:40]), batch_size=10),
     "resnet, 64 bits": lambda s: of(resnet(s, dtype="float64"), x=lambda x: x.astype("f8")),
     "lenet": lambda s: of(lenet(s)),
     "lenet, tanh, mean pooling": lambda s: of(lenet(s, Tanh, AvgPool2D)),
@@ -402,7 +425,50 @@ HEALTHY = {
     "sine, BatchNorm": lambda s: with_data(Sequential(Affine(1, 32), BatchNorm(32), Tanh(), Affine(32, 1), seed=s), sine(), MSE(), lr=1e-2, batch_size=16),
     "moons, yes or no": lambda s: with_data(mlp(2, 16, 1, seed=s), (moons()[0], moons()[1][:, None].astype("f")), BinaryCrossEntropy(), lr=1e-2),
     "sequences": lambda s: of_sequences(s),
-    "sequences, attention in a block": lambda s: of_sequences(s, model=Sequential(Affine(3, 16), Residual(Attention()), ReLU(), Affine(16, 3), seed=s)),
-    "sequences, the mean": lambda s: with_data(Sequential(Affine(3, 16), ReLU(), GlobalAvgPool(), Affine(16, 3), seed=s), (sequences(s)[0], sequences(s)[0].mean(axis=1).argmax(axis=1)), lr=1e-2),
+    "sequences, attention in a block": lambda s: of_sequences(s, model=Sequential(Affine(3, 16), Residual(Attention()), ReLU(), Affine(16, 3), shape=(7, 3), seed=s)),
+    "sequences, the mean": lambda s: with_data(Sequential(Affine(3, 16), ReLU(), GlobalAvgPool(), Affine(16, 3), shape=(7, 3), seed=s), (sequences(s)[0], sequences(s)[0].mean(axis=1).argmax(axis=1)), lr=1e-2),
     "sequences of numbers": lambda s: with_data(mlp(3, 16, 2, seed=s), (sequences(s)[0], np.tanh(sequences(s)[0][..., :2])), MSE(), lr=1e-2),
 }  # fmt: skip
+
+
+# --- the tests ---------------------------------------------------------------------------------------------------------
+
+
+def first_finding(setup):
+    """The first line that is wrong; the checks behind it are not made."""
+    model, loss, x, t, options = setup
+    prepare = demands.transform(options.get("transform"))
+    trained, validation = demands.validation(
+        x, t, options.get("validation_split", 0), options.get("validation_data"), False
+    )
+    x, t = x[:trained], t[:trained]
+    with np.errstate(all="ignore"):
+        evidence = Evidence(model, loss, options.get("optimizer"), x, t, prepare, options.get("batch_size"), validation)
+        for check in CHECKS.values():
+            with contextlib.suppress(LeftOut):
+                line = check(evidence)
+                if line is not None and line.code:
+                    return line
+    return None
+
+
+@pytest.mark.parametrize(("code", "path", "make"), BROKEN, ids=[f"{code} {n}" for n, (code, *_) in enumerate(BROKEN)])
+def test_a_fault_is_named_with_its_place(code, path, make):
+    for seed in range(3):
+        line = first_finding(make(seed))
+        assert line and (line.code, path and str(line.place)) == (code, path), (seed, line)
+        assert line.fix and (path is None or f"layer {path}, " in line.text)
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_one_is_left_in_peace(name):
+    report = told(HEALTHY[name](0))
+    assert report and fits(repr(report)), report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_healthy_ones_with_other_seeds(seed):
+    for name, make in HEALTHY.items():
+        report = told(make(seed))
+        assert report, f"{name}\n{report}"

@@ -89,15 +89,11 @@ def branches(evidence: Evidence) -> Result | None:
     Many start with a branch that gives 0 (Goyal et al. 2017, section 5.1): that is well as long as a gradient tells the
     branch to grow. A branch that neither adds something nor has a gradient is none.
     """
-    found = {}
-    for block in evidence.layers:
-        f = result_of(block.layers[-1]) if isinstance(block, Residual) else None
-        if f is not None and spread(block.y):
-            found[block] = spread(f) / spread(block.y)
+    found = added(evidence)
     if not found or not math.isfinite(evidence.value):  # which writes the gradients
         return None
     greatest = max(greatest_gradient([layer]) for layer in evidence.layers)
-    for block, share in found.items():
+    for block, share in found.items() if not evidence.behind_zeros else ():
         gradient = max(greatest_gradient(with_inner(layer)) for layer in block.layers)
         if share < NO_EFFECT and gradient < NO_EFFECT * greatest:
             text = (
@@ -109,6 +105,16 @@ def branches(evidence: Evidence) -> Result | None:
     block = min(found, key=found.__getitem__)
     text = f"f(x) is {min(found.values()):.2g} to {max(found.values()):.2g} of y = f(x) + x"
     return Result(text, found[block], place=block.place)
+
+
+def added(evidence: Evidence) -> dict[Residual, float]:
+    """How much f(x) varies beside y = f(x) + x, for each residual block."""
+    found = {}
+    for block in evidence.layers:
+        f = result_of(block.layers[-1]) if isinstance(block, Residual) else None
+        if f is not None and spread(block.y):
+            found[block] = spread(f) / spread(block.y)
+    return found
 
 
 def result_of(layer: Any) -> Array | None:

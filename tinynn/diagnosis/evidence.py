@@ -117,6 +117,12 @@ class Evidence:
         readers = [one for one in self.layers if one.x is layer.x]
         return next((a for a in self.layers if a.y is layer.x), None) if readers == [layer] else None
 
+    @property
+    def behind_zeros(self) -> bool:
+        """Whether a layer, but the first, starts with zeros: the gradient comes through from the second step on."""
+        learning = [layer for layer in self.layers if layer.parameters]
+        return any(not a.arrays[a.parameters[0]].any() for a in learning[1:])
+
     @cached_property
     def problem(self) -> str:
         """What the loss has against the targets; empty where it has nothing."""

@@ -22,6 +22,7 @@ from ..layers import (
 )
 from ..losses import MAE, BinaryCrossEntropy
 from ..nesting import with_inner
+from .blocks import NO_EFFECT, added
 from .evidence import TRAINED, Evidence
 from .figures import dead, rms, saturated, spread
 from .report import LeftOut, Result
@@ -44,18 +45,19 @@ def output(evidence: Evidence) -> Result:
         fix = "leave that layer out: the loss takes scores of any size, and makes the probabilities itself"
         if loss.classifies and y.shape[-1] > 1 and y.min() >= 0 and np.allclose(y.sum(axis=-1), 1, atol=1e-3):
             least = math.log1p((y.shape[-1] - 1) / math.e)  # a 1 among zeros is the best that there is
-            text += f": probabilities. The loss makes softmax of them once more, and stays above {least:.2g}"
+            text += f": probabilities, from {last.where}. The loss makes softmax of them once more"
+            text += f", and stays above {least:.2g}"
             return Result(text, least, "softmax-before-loss", fix, last.place)
         if isinstance(last, Sigmoid | Tanh):
             least = math.log1p((y.shape[-1] - 1) * math.exp(low - high))
             if not loss.classifies:  # each yes with the greatest score, each no with the least
                 least = 0.0 if evidence.problem else float(loss(np.where(t > 0.5, high, low).astype(y.dtype), t))
-            text += f": {last!r} bounds the scores, so that the loss stays above {least:.2g}"
+            text += f": {last.where} bounds the scores, so that the loss stays above {least:.2g}"
             return Result(text, least, "bounded-scores", fix, last.place)
         if isinstance(last, ReLU):
-            return Result(f"{text}: {last!r} cuts off scores below 0", 0, "relu-scores", fix, last.place)
+            return Result(f"{text}: {last.where} cuts off scores below 0", 0, "relu-scores", fix, last.place)
     elif not evidence.problem and y.shape[1:] == t.shape[1:] and (t.min() < low or t.max() > high):
-        text += f": {last!r} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
+        text += f": {last.where} gives {low:g} .. {high:g}, the targets lie in {t.min():.3g} .. {t.max():.3g}"
         fix = "leave that layer out, or bring the targets into its range"
         return Result(text, float(max(low - t.min(), t.max() - high)), "out-of-reach", fix, last.place)
     return Result(text, float(y.max()))
@@ -213,9 +215,13 @@ def first_loss(evidence: Evidence) -> Result:
 
 
 def gradients(evidence: Evidence) -> Result | None:
-    """The gradient's size from layer to layer: the chain rule multiplies a factor per layer."""
+    """The gradient's size from layer to layer: the chain rule multiplies a factor per layer.
+
+    Branches that add nothing (yet) are left to `branches`.
+    """
     untrained = not evidence.of_chance < TRAINED
-    learning = [layer for layer in evidence.layers if layer.parameters]
+    silent = [a for block, share in added(evidence).items() if share < NO_EFFECT for a in with_inner(block)]
+    learning = [layer for layer in evidence.layers if layer.parameters and layer not in silent]
     sizes = {a: rms(np.concatenate([a.arrays["d" + name].ravel() for name in a.parameters])) for a in learning}
     if not sizes:
         return None
@@ -226,8 +232,7 @@ def gradients(evidence: Evidence) -> Result | None:
         text += f", {sizes[low]:.2g} in {low.where}"
     if not math.isfinite(sum(sizes.values())):
         return Result(text, math.nan, "gradient-not-finite", "make x, t or the weights smaller", high.place)
-    behind_zeros = any(not a.arrays[a.parameters[0]].any() for a in learning[1:])  # from the second step on, it comes
-    if not untrained or behind_zeros or ratio >= GRADIENT_RATIO:
+    if not untrained or evidence.behind_zeros or ratio >= GRADIENT_RATIO:
         return Result(text, ratio)
     if not sizes[low]:
         return Result(

@@ -24,7 +24,9 @@ from ..model.any_model import all_layers, in_order_of_use
 from ..model.flat_vectors import views
 from ..training.callbacks import Run
 from ..training.demands import quiet
+from .course import Course
 from .figures import dead, saturated
+from .report import Result, wrapped
 
 Key = tuple[str, Layer | None]  # a tensor of a step: its name, and the layer that it belongs to
 
@@ -49,11 +51,15 @@ class Watch:
     first, the parameters. The history's `stopped` names it, with the last range known of it: that of the step before,
     for the gradient of a parameter that of one of the last ten. A NaN that reaches none of loss, gradients and
     parameters is not seen. On a GPU, each step waits for the product.
+
+    `findings` are Results of `diagnose` on how the training is run: a schedule that has left nothing of the learning
+    rate, batch normalization with batches of one or two, an evaluation in training's way between the steps.
     """
 
     def __init__(self, every: int = 1) -> None:
         self.every = checks.integer("Watch: every", every, 1)
         self.rows: list[dict[str, Any]] = []
+        self.course: Any = None
 
     def start(self, run: Run) -> None:
         """Forget what was before."""
@@ -66,6 +72,7 @@ class Watch:
         self.older = self.params.copy()  # as the step before it did
         self.grads = self.params.copy()  # those of the step `of_step`
         self.of_step = 0
+        self.course = Course(model, self.used)
         self.seen: dict[Key, Any] = {}  # the last step's tensors, by reference: every step makes new ones
 
     def step(self, run: Run) -> None:
@@ -77,12 +84,22 @@ class Watch:
             if fault:  # else the product was only too large
                 run.stop(f"{fault}. {HELP}")
                 return
+        self.course.step(run)
         self.params, self.older = self.older, self.params
         self.params[...] = params
         self.seen = dict(self.forward(run))
         if run.steps % EVERY == 1:
             self.grads[...] = grads
             self.of_step = run.steps
+
+    def end(self, run: Run) -> None:
+        """What callbacks behind this one have done last."""
+        self.course.look()
+
+    @property
+    def findings(self) -> list[Result]:
+        """What is wrong with the way in which the training is run, as Results of `diagnose`."""
+        return self.course.findings if self.course else []
 
     def forward(self, run: Run) -> Iterator[tuple[Key, Any]]:
         """The tensors of the way forward."""
@@ -159,6 +176,7 @@ class Watch:
 
     def __call__(self, run: Run) -> None:
         """The figures of the epoch."""
+        self.course.epoch()
         if run.epoch % self.every:
             return
         ops, start = backends.of(run.model), 0
@@ -195,7 +213,7 @@ class Watch:
                 name = f"{row['layer']:>3}  {row['name']}"
                 name = name if len(name) <= 38 else name[:35] + "..."
                 lines.append(f"{name:<38}" + "".join(f"{text(column, row[column]):>10}" for column in COLUMNS[3:]))
-        return "\n".join(lines)
+        return "\n".join(lines + [wrapped(f"[{found.code}] ", f"{found.text}; {found.fix}") for found in self.findings])
 
     def plot(self, axes: Any = None) -> list[Any]:
         """Four axes, in a list: std of y, share dead or saturated, gradient, update; a line for each layer.
