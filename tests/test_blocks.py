@@ -290,6 +290,19 @@ def test_a_batch_of_one_row_has_no_variance():
     norm.forward(np.random.default_rng(0).normal(size=(1, 2, 2, 3)))  # one image is four rows
 
 
+def test_a_last_batch_of_one_row_is_an_error_before_the_first_step():
+    x = np.random.default_rng(0).normal(size=(13, 2)).astype("f")
+    model = Sequential(Affine(2, 3), BatchNorm(3), Affine(3, 1), seed=0)
+    params, buffers = model.params.copy(), model.flat_buffers.copy()
+    for size in (1, 4, 6):
+        with pytest.raises(
+            ValueError, match=r"layer 2, BatchNorm\(3\): x must have two rows or more in training, not 1"
+        ):
+            model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model), batch_size=size, progress=False)
+        assert np.array_equal(model.params, params) and np.array_equal(model.flat_buffers, buffers)
+    model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model), batch_size=5, progress=False)
+
+
 # --- weights ----------------------------------------------------------------------------------------------------------
 
 

@@ -89,7 +89,7 @@ check_layer(seed=0)
 check_loss(seed=0)
 constant(value=1.0)
 datasets.load_mnist(flatten=True, normalize=True, directory=None)
-diagnose(optimizer=None, transform=None)
+diagnose(optimizer=None, transform=None, batch_size=None, validation_data=None, validation_split=0.0)
 evaluate(batch_size=1000, metrics=None, transform=None)
 explain(optimizer=None)
 fit(epochs=1, batch_size=32, validation_data=None, validation_split=0.0, sample_weight=None, \

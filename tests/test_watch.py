@@ -181,6 +181,10 @@ def test_many_layers_are_told_apart():
     lines = watch.plot()[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 14
     assert all(line.get_marker() not in ("", "None") for line in lines)
+    watch, _ = train(network(*(Tanh() for _ in range(20))))
+    names = watch.plot()[0].figure.legends[0]  # short names in five columns, and the picture is higher by them
+    assert names._ncols == 5 and [text.get_text() for text in names.get_texts()][:2] == ["1 Affine", "2 Tanh"]
+    assert names.figure.get_size_inches()[1] == pytest.approx(2 * (2.8 + 0.09 * 5))
 
 
 # --- planted faults --------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from .report import Result, wrapped
 Key = tuple[str, Layer | None]  # a tensor of a step: its name, and the layer that it belongs to
 
 COLUMNS = ("epoch", "layer", "name", "mean", "std", "dead", "saturated", "gradient", "update")
+FEW_NAMES = 15  # layers whose names stand in full under a plot
 EVERY = 10  # steps from one copy of the gradient to the next: it takes as long as a look at all parameters
 HELP = (
     "EarlyStopping among the callbacks gives the best epoch's parameters back; "
@@ -226,10 +227,14 @@ class Watch:
 
         if not self.rows:
             raise ValueError("Watch: there must be an epoch to draw, not none")
-        panels = style.some_axes(axes, 4, "std, dead or saturated, gradient and update", (3.6, 2.8), columns=2)
-        by_layer: dict[int, list[dict[str, Any]]] = {}
+        by_layer: dict[int | str, list[dict[str, Any]]] = {}
         for row in self.rows:
             by_layer.setdefault(row["layer"], []).append(row)
+        many = len(by_layer) > FEW_NAMES  # then their names are short, and the picture is higher by these
+        ncols, size = (5, 7) if many else (3, None)
+        higher = 0.09 * -(-len(by_layer) // ncols) if many else 0.0
+        what = "std, dead or saturated, gradient and update"
+        panels = style.some_axes(axes, 4, what, (3.6, 2.8 + higher), columns=2)
         for number, rows in enumerate(by_layer.values()):
             look: dict[str, Any] = {
                 "color": style.COLOURS[number % len(style.COLOURS)],
@@ -242,7 +247,8 @@ class Watch:
                 for column in columns:
                     values = [row[column] for row in rows]
                     if not all(map(math.isnan, values)):
-                        label = style.plain(f"{rows[0]['layer']}  {rows[0]['name'][:24]}")
+                        name = rows[0]["name"].partition("(")[0] if many else rows[0]["name"][:24]
+                        label = style.plain(f"{rows[0]['layer']}  {name}")
                         panel.plot(epochs, values, label=label, **look)
         titles = ("standard deviation of y", "share dead or saturated", "|gradient|", "|change| / |parameters|")
         for panel, title in zip(panels, titles):
@@ -254,7 +260,9 @@ class Watch:
         panels[1].set_ylim(0, 1)
         handles, labels = panels[0].get_legend_handles_labels()
         if axes is None:
-            style.figure_of(panels[0]).legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+            style.figure_of(panels[0]).legend(
+                handles, labels, loc="outside lower center", ncols=ncols, frameon=False, fontsize=size
+            )
         else:
             panels[0].legend(frameon=False)
         return panels

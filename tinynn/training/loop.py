@@ -91,6 +91,8 @@ def fit(
         weight = demands.to_train_with(weight[:trained], model.params.dtype)
         arrays = [a[weight > 0] for a in (x, t, weight)]  # a batch of nothing but zeros would have no mean
     arrays, rows = [ops.asarray(a) for a in arrays], len(arrays[0])
+    if rows % batch_size == 1 or batch_size == 1:
+        _try_one_row(model, optimizer, prepare(arrays[0][:1]))
     if seed is None:
         seed = getattr(optimizer, "seed", None)
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
@@ -142,6 +144,16 @@ def fit(
     if progress and history.stopped is not None:
         _print(f"stopped: {history.stopped}")
     return history
+
+
+def _try_one_row(model: Any, optimizer: Any, row: Array) -> None:
+    """Raise before the first step, not at an epoch's end, where a layer cannot train with a batch of one row."""
+    before = Snapshot(model, optimizer)
+    try:
+        with demands.quiet():
+            model.forward(row)
+    finally:
+        before.restore()
 
 
 def _train(
