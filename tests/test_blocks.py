@@ -13,6 +13,7 @@ import pytest
 
 import tinynn
 from tinynn import (
+    MSE,
     SGD,
     Adam,
     Affine,
