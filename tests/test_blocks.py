@@ -299,9 +299,9 @@ def test_a_last_batch_of_one_row_is_an_error_before_the_first_step():
         with pytest.raises(
             ValueError, match=r"layer 2, BatchNorm\(3\): x must have two rows or more in training, not 1"
         ):
-            model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model), batch_size=size, progress=False)
+            model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model, 0.1), batch_size=size, progress=False)
         assert np.array_equal(model.params, params) and np.array_equal(model.flat_buffers, buffers)
-    model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model), batch_size=5, progress=False)
+    model.fit(x, x[:, :1].copy(), loss=MSE(), optimizer=SGD(model, 0.1), batch_size=5, progress=False)
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from deep_cases import digits, resnet
 from test_diagnose import mlp, moons
-from test_diagnosis_deep import digits, resnet
 
 from tinynn import (
     SGD,

@@ -479,7 +479,7 @@ def test_rows_that_any_model_can_learn():
 def test_few_rows():
     line = line_of("few rows", net(Affine(1, 1), l0=([[0]], [0])), MSE(), SIGNS, 3 * SIGNS)
     assert (
-        line.code is None and line.figure <= 0.9 and line.text.startswith("Adam brings the loss of 2 rows from 9 to ")
+        line.code is None and line.figure <= 1.8 and line.text.startswith("Adam brings the loss of 2 rows from 9 to ")
     )
     line = line_of("few rows", net(Affine(1, 1), Zero()), MSE(), SIGNS, 3 * SIGNS)
     assert line.code == "few-rows-not-learned" and line.figure == 9
