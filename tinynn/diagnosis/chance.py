@@ -25,7 +25,7 @@ BETTER = 0.05  # fall of the loss below that of the best constant y, over the gr
 LOOK = 10  # steps from one look at the loss to the next
 ORDERS = 100  # of t, at random, beside its own
 OWN_ORDER = 5.0  # by so many standard deviations t fits x better in its own order: 7 | 3.6, of 60 rows or more
-FEWEST, MOST = 60, 300  # rows to tell that by: of 12 rows it is 1.6 | 2.0
+FEWEST, MOST = 60, 500  # rows to tell that by: of 12 rows it is 1.6 | 2.0
 
 
 def few_rows(evidence: Evidence) -> Result:
@@ -82,8 +82,8 @@ def order_of_rows(evidence: Evidence) -> Result | None:
     if learned(evidence, half, -math.inf)[2]:
         return Result(f"what the model learns of {half} rows holds for others", 1)
     evidence.belong = False
-    text = f"of {len(evidence.x)} rows, t fits x no better than it would in any other order"
-    return Result(text, 0, "labels-shuffled", "are the rows of x and t in the same order?")
+    text = f"neither rows that are alike in x nor what the model learns of {half} of them tell of t: "
+    return Result(f"{text}any other order of t fits as well", 0, "labels-shuffled", "are x and t in the same order?")
 
 
 def chance(evidence: Evidence) -> Result | None:
@@ -94,7 +94,7 @@ def chance(evidence: Evidence) -> Result | None:
     """
     evidence.demand_targets()
     if not evidence.belong:
-        raise LeftOut("t does not belong to x")
+        raise LeftOut("x tells nothing of t")
     learns_variance = isinstance(evidence.loss, GaussianNLL) and evidence.loss.variance is None  # at first too small
     half = len(evidence.x) // 2 if len(evidence.x) >= NEW_ROWS * (1 + learns_variance) else 0
     constant, scale = evidence.constant(slice(0, half or None))

@@ -28,9 +28,9 @@ from .figures import dead, rms, saturated, spread
 from .report import LeftOut, Result
 
 DEAD_SHARE = 0.9  # of a layer's ReLUs: 0.6 (XOR) | 1
-SATURATED_SHARE = 0.5  # of a layer's outputs: 0.16 | 0.63 (Glorot & Bengio 2010, figures 2 and 3)
-GAIN = 100.0  # spread of y over that of x: 15 (trained) | 270
-LARGE_BIAS = 10.0  # biases over the spread of x W: 0.03 (trained) | 27
+SATURATED_SHARE = 0.5  # of a layer's outputs: 0.28 | 0.63 (Glorot & Bengio 2010, figures 2 and 3)
+GAIN = 100.0  # spread of y over that of x: 16 (trained) | 270
+LARGE_BIAS = 10.0  # biases over the spread of x W: 0.14 (trained) | 27
 CHANCE_RATIO = 5.0  # loss at the start over that of chance, for classes: 2.9 | 7.7
 CHANCE_RATIO_OF_NUMBERS = 500.0  # the same, for numbers: 70 | 3e5
 GRADIENT_RATIO = 1e-5  # least to greatest among the layers: 2e-4 (five layers of sigmoids) | 9e-7 (ten)
