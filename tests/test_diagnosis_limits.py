@@ -209,13 +209,13 @@ def test_a_better_batch_size():
 
 def test_use():
     x = np.random.default_rng(0).normal(size=(12, 3)).astype("f")
-    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "alone and among others")):
+    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "alone and beside others")):
         model = Sequential(Affine(3, 3), Residual(Affine(3, 3), layer), seed=0, backend="numpy")
-        line = line_of("use", model, MSE(), x, x)
+        line = line_of("in use", model, MSE(), x, x)
         assert (line.code, line.place) == ("evaluation-in-training-mode", "2.2") and said in line.text
         assert "layer 2.2, " in line.text and "self.training" in line.fix
     model = Sequential(Affine(3, 3), Dropout(0.5), BatchNorm(3), seed=0, backend="numpy")
-    line = line_of("use", model, MSE(), x, x)
+    line = line_of("in use", model, MSE(), x, x)
     assert line.code is None and line.figure < 1e-6
 
 
@@ -372,10 +372,10 @@ def test_what_the_model_learns_counts_as_well():
     x = rng.choice([-1.0, 1.0], (200, 10)) * rng.uniform(0.5, 1.5, (200, 10))
     t = np.sign(x.prod(axis=1, keepdims=True))
     assert not tell(x, t)
-    line = line_of("order", net(Affine(10, 1)), MSE(), x, t)
+    line = line_of("order of rows", net(Affine(10, 1)), MSE(), x, t)
     assert line.code == "labels-shuffled"  # for all that it and its neighbours show
     case = case_of(net(Signs(), Affine(1, 1)), MSE(), x, t)
-    line = CHECKS["order"](case)
+    line = CHECKS["order of rows"](case)
     assert line.code is None and "what the model learns of 100 rows holds for others" in line.text
 
 

@@ -517,7 +517,7 @@ def test_new_rows_count_from_400_on():
     lines = [line_of("chance", net(Affine(300, 1)), MSE(), x[:n], t[:n]) for n in (399, 400)]
     assert [line.code for line in lines] == [None, "no-better-than-chance"]
     assert " 399 rows that it is trained with to " in lines[0].text and " 200 new rows " in lines[1].text
-    lines = [line_of("order", net(Affine(300, 1)), MSE(), x[:n], t[:n]) for n in (59, 60, 400)]
+    lines = [line_of("order of rows", net(Affine(300, 1)), MSE(), x[:n], t[:n]) for n in (59, 60, 400)]
     assert lines[0] is None and [line.code for line in lines[1:]] == 2 * ["labels-shuffled"]
     assert "the model learns of 30 of them tell of t: any other order of t fits as well" in lines[1].text
 

@@ -31,8 +31,8 @@ def use(evidence: Evidence) -> Result:
 
     again, alone = off(lambda x: used(model, x), x)
     if not max(again, alone) > OTHER:
-        return Result("a row has the same y each time, alone and among others", max(again, alone))
-    what = "each time" if again > OTHER else "alone and among others"
+        return Result("a row has the same y each time, alone and beside others", max(again, alone))
+    what = "each time" if again > OTHER else "alone and beside others"
     text, where = f"in use, a row has another y {what}", None
     fix = "evaluate with layer(x), not layer.forward(x): forward is training"
     for layer in evidence.layers:
