@@ -209,7 +209,7 @@ def test_a_better_batch_size():
 
 def test_use():
     x = np.random.default_rng(0).normal(size=(12, 3)).astype("f")
-    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "alone and beside others")):
+    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "than beside others")):
         model = Sequential(Affine(3, 3), Residual(Affine(3, 3), layer), seed=0, backend="numpy")
         line = line_of("in use", model, MSE(), x, x)
         assert (line.code, line.place) == ("evaluation-in-training-mode", "2.2") and said in line.text

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..checks import Array
 from ..layers import BatchNorm, Dropout, Residual
+from ..layers.layer import Layer
 from ..nesting import with_inner
 from .evidence import Evidence, used
 from .figures import rms, spread
@@ -32,8 +33,8 @@ def use(evidence: Evidence) -> Result:
     again, alone = off(lambda x: used(model, x), x)
     if not max(again, alone) > OTHER:
         return Result("a row has the same y each time, alone and beside others", max(again, alone))
-    what = "each time" if again > OTHER else "alone and beside others"
-    text, where = f"in use, a row has another y {what}", None
+    what = "a row has another y each time" if again > OTHER else "a row alone has another y than beside others"
+    text, where = f"in use, {what}", None
     fix = "evaluate with layer(x), not layer.forward(x): forward is training"
     for layer in evidence.layers:
         if max(off(layer, layer.x[:8])) > OTHER:
@@ -65,9 +66,9 @@ def batches(evidence: Evidence) -> Result | None:
     if size is None or not layers:
         return None
     layer, size = layers[0], min(size, rows)
-    text = f"batches of {size} rows of {rows:,}"
+    text = f"batches of {size} of {rows:,} rows"
     if size <= SMALL_BATCH:
-        text += f": mean and variance of {layer.where} are of {size} of them"
+        text += f", of which {layer.where} takes mean and variance"
         return Result(text, size, "small-batches", "batch_size=32 or more, or no batch normalization", layer.place)
     table = next((layer for layer in layers if layer.x.ndim == 2), None)  # of images, each pixel is a row
     if table and rows % size == 1:
@@ -94,12 +95,10 @@ def branches(evidence: Evidence) -> Result | None:
         return None
     greatest = max(greatest_gradient([layer]) for layer in evidence.layers)
     for block, share in found.items() if not evidence.behind_zeros else ():
-        gradient = max(greatest_gradient(with_inner(layer)) for layer in block.layers)
+        gradient = greatest_gradient(layers_of_branch(block))
         if share < NO_EFFECT and gradient < NO_EFFECT * greatest:
-            text = (
-                f"layer {block.place}, {type(block).__name__}: f(x) is {share:.1g} of y = f(x) + x, and its gradients"
-            )
-            text += f" are {gradient / greatest:.1g} of the model's greatest"
+            text = f"layer {block.place}, {type(block).__name__}: f(x) is {share:.1g} of y = f(x) + x"
+            text += f", and its gradients are {gradient / greatest:.1g} of the model's greatest"
             fix = "let f(x) stand without a factor, or with one that is learned"
             return Result(text, share, "branch-without-effect", fix, block.place)
     block = min(found, key=found.__getitem__)
@@ -107,14 +106,24 @@ def branches(evidence: Evidence) -> Result | None:
     return Result(text, found[block], place=block.place)
 
 
-def added(evidence: Evidence) -> dict[Residual, float]:
-    """How much f(x) varies beside y = f(x) + x, for each residual block."""
-    found = {}
+def added(evidence: Evidence) -> dict[Layer, float]:
+    """How much f(x) varies beside y = f(x) + x, for each residual block; for any other block, how much y - x does."""
+    found: dict[Layer, float] = {}
     for block in evidence.layers:
-        f = result_of(block.layers[-1]) if isinstance(block, Residual) else None
+        f = None
+        if isinstance(block, Residual):
+            f = result_of(block.layers[-1])
+        elif len(with_inner(block)) > 1 and block.x.shape == block.y.shape:
+            f = block.y - block.x
         if f is not None and spread(block.y):
             found[block] = spread(f) / spread(block.y)
     return found
+
+
+def layers_of_branch(block: Layer) -> list[Layer]:
+    """The layers of f, without those of a shortcut."""
+    way_past = with_inner(block.shortcut) if isinstance(block, Residual) else []
+    return [layer for layer in with_inner(block)[1:] if layer not in way_past]
 
 
 def result_of(layer: Any) -> Array | None:

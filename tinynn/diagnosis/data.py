@@ -81,7 +81,10 @@ def input_scale(evidence: Evidence) -> Result:
     if pixels and not (SMALL_INPUT < pixels < PIXEL_RANGE) and not c.whole:
         text += f"; from the darkest pixel to the lightest it is {pixels:.2g}; 1 to 5 is healthy"
         return Result(
-            text, pixels, "pixels-normalized-twice", "divide by 255 once, standardize once: look who else does"
+            text,
+            pixels,
+            "pixels-normalized-twice",
+            "divide by 255 once, standardize once; does something else do it, too?",
         )
     if c.whole and low >= 0 and 100 <= high <= 255:
         return Result(f"{text}: pixels as bytes", high, "pixels-0-255", "x = x / 255")

@@ -22,7 +22,7 @@ from ..layers import (
 )
 from ..losses import MAE, BinaryCrossEntropy
 from ..nesting import with_inner
-from .blocks import NO_EFFECT, added
+from .blocks import NO_EFFECT, added, layers_of_branch
 from .evidence import TRAINED, Evidence
 from .figures import dead, rms, saturated, spread
 from .report import LeftOut, Result
@@ -103,9 +103,13 @@ def first_weights(evidence: Evidence) -> Result:
     params = evidence.model.params
     bad = int((~np.isfinite(params)).sum())
     if bad:
-        return Result(
-            f"{bad:,} of {params.size:,} are NaN or infinite", bad, "weights-not-finite", "create the model again"
-        )
+        where, place = "", None
+        for layer in evidence.built:
+            for name in layer.parameters:
+                if not (where or np.isfinite(layer.arrays[name]).all()):
+                    where, place = f", the first in {name} of {layer.where}", layer.place
+        text = f"{bad:,} of {params.size:,} are NaN or infinite{where}"
+        return Result(text, bad, "weights-not-finite", "create the model again", place)
     for layer in evidence.affine[:-1]:  # the last one may: what comes to its units differs
         if layer.n_out > 1 and not np.ptp(layer.W, axis=-1).any() and layer not in ends_of_branches(evidence):
             W = float(layer.W.flat[0])
@@ -146,10 +150,11 @@ def worst(evidence: Evidence, shares: dict[Any, float], limit: float, code: str,
         return Result(text, shares[layer], place=layer.place)
     a = evidence.before(layer)
     if isinstance(a, Affine | Conv2D | BatchNorm):
-        scale = ("g", "its scales g") if isinstance(a, BatchNorm) else ("W", "weights")
+        scale = ("g", "scales") if isinstance(a, BatchNorm) else ("W", "weights")
         said = f"biases of {a.b.mean():.2g} and " if "b" in a.parameters else ""
         text += f"; {a!r} before it has {said}{scale[1]} of {rms(a.arrays[scale[0]]):.2g}"
     fix = 'start with biases of 0 and weights from "kaiming_normal", and scale x to about 1'
+    fix = "start with b of 0 and g of 1" if isinstance(a, BatchNorm) else fix
     return Result(text, shares[layer], code, fix, layer.place)
 
 
@@ -176,6 +181,7 @@ def signal(evidence: Evidence) -> Result:
         if not gain < GAIN:
             text += f", {gain:.2g} times in {layer.where}"
             fix = 'draw smaller weights: variance 2 / n_in before ReLU ("kaiming_normal"), 1 / n_in before tanh'
+            fix = "let its g start at 1" if isinstance(layer, BatchNorm) else fix
             return Result(text, gain, "exploding-signal", fix, layer.place)
     return Result(text, max(gains.values()))
 
@@ -190,7 +196,8 @@ def biases(evidence: Evidence) -> Result | None:
     what = "the normalized x" if isinstance(layer, BatchNorm) else "x W"
     text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of {what}"
     if ratios[layer] > LARGE_BIAS:
-        return Result(text, ratios[layer], "large-bias", 'let the biases start at 0: bias_init="zeros"', layer.place)
+        fix = "let the biases start at 0" + (': bias_init="zeros"' if isinstance(layer, Affine) else "")
+        return Result(text, ratios[layer], "large-bias", fix, layer.place)
     return Result(text, ratios[layer], place=layer.place)
 
 
@@ -220,7 +227,7 @@ def gradients(evidence: Evidence) -> Result | None:
     Branches that add nothing (yet) are left to `branches`.
     """
     untrained = not evidence.of_chance < TRAINED
-    silent = [a for block, share in added(evidence).items() if share < NO_EFFECT for a in with_inner(block)]
+    silent = [a for block, share in added(evidence).items() if share < NO_EFFECT for a in layers_of_branch(block)]
     learning = [layer for layer in evidence.layers if layer.parameters and layer not in silent]
     sizes = {a: rms(np.concatenate([a.arrays["d" + name].ravel() for name in a.parameters])) for a in learning}
     if not sizes:
