@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from .. import backends, checks
 from ..checks import Array
+from ..nesting import walk
 from . import demands
 from .batches import in_batches, minibatches
 from .callbacks import Run
@@ -91,7 +92,8 @@ def fit(
         weight = demands.to_train_with(weight[:trained], model.params.dtype)
         arrays = [a[weight > 0] for a in (x, t, weight)]  # a batch of nothing but zeros would have no mean
     arrays, rows = [ops.asarray(a) for a in arrays], len(arrays[0])
-    if rows % batch_size == 1 or batch_size == 1:
+    keeps = any(layer.buffers for _, layer in walk(model))  # as what needs a mean over the batch does
+    if keeps and (rows % batch_size == 1 or batch_size == 1):
         _try_one_row(model, optimizer, prepare(arrays[0][:1]))
     if seed is None:
         seed = getattr(optimizer, "seed", None)
