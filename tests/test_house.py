@@ -20,7 +20,7 @@ FLOORS = [  # a room takes from those of the lines above it, and from its own
     {"training"},
     {"model"},
     {"saving", "datasets", "plots"},
-    {"diagnosis", "teach", "bridges"},
+    {"diagnosis", "teach", "bridges", "sklearn"},
     {"__init__", "__main__"},
 ]
 FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}

@@ -60,6 +60,7 @@ LATER = {  # room -> the public names in it that are loaded when they are first 
     "saving": ("Checkpoint", "CheckpointError", "load", "load_into", "load_weights", "save", "save_weights"),
     "teach": ("check", "check_layer", "check_loss", "check_optimizer", "explain"),
     "plots": (),
+    "sklearn": (),  # not in __all__: `from tinynn import *` must work without scikit-learn
 }
 
 

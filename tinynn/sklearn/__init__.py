@@ -1,0 +1,24 @@
+"""Networks as estimators of scikit-learn: for its pipelines, searches, cross-validation and calibration.
+
+    from tinynn.sklearn import NetworkClassifier
+
+    model = make_pipeline(StandardScaler(), NetworkClassifier(hidden=(64, 32), dropout=0.2, random_state=0))
+    model.fit(X, y).score(X_test, y_test)
+    GridSearchCV(model, {"networkclassifier__lr": [1e-3, 1e-2]}).fit(X, y)
+
+They train with tinynn's own `fit`. X may be an array, a list of rows or a DataFrame; labels may be text. Needs
+scikit-learn 1.6 or newer (`pip install "tinynn[sklearn]"`), which `import tinynn` does not load.
+
+A search in several processes, n_jobs=2, pays only where fits take many seconds: each of the processes first imports
+scikit-learn, tinynn and numba, which costs some seconds, more than a search over a small table takes in one.
+"""
+
+try:
+    from sklearn.utils.validation import validate_data  # noqa: F401 (of 1.6, the oldest version that will do)
+except ImportError as error:
+    raise ImportError("tinynn.sklearn needs scikit-learn 1.6 or newer: pip install -U scikit-learn") from error
+
+from .classifier import NetworkClassifier
+from .regressor import NetworkRegressor
+
+__all__ = ["NetworkClassifier", "NetworkRegressor"]
