@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-NAMES = ["mnist_mlp", "mnist_resnet", "linear_regression", "xor", "own_model"]
+NAMES = ["mnist_mlp", "mnist_resnet", "linear_regression", "xor", "own_model", "sklearn_digits"]
 # A graphical backend without a display: pictures must not need one.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "TINYNN_BACKEND")} | {
     "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "MPLBACKEND": "TkAgg",
@@ -147,6 +147,20 @@ def test_mnist_resnet(tmp_path, letters):
     assert "data       128 training and 130 test images, 14 x 9 pixels" in lines
     assert len(accuracies(lines)) == 1 and any("Residual" in line for line in lines)
     assert {path.stem for path in tmp_path.rglob("*.png")} >= {"learning_curves", "confusion_matrix", "predictions"}
+
+
+def test_sklearn_digits(tmp_path):
+    """Both read the digits; which is faster, a busy machine may not show."""
+    pytest.importorskip("sklearn", "1.6")
+    lines = run(tmp_path, "sklearn_digits", "--hidden", 32, 16, "--epochs", 10, "--rounds", 1)
+    assert "network  64 - 32 - 16 - 10, Adam, 10 epochs, batches of 32" in lines
+    table = {line.split()[0]: line.split()[1:] for line in lines if line.split()[0:1] != []}
+    for name in ("MLPClassifier", "NetworkClassifier"):
+        seconds, accuracy, *_ = map(float, table[name][:2])
+        assert seconds > 0 and accuracy > 0.9
+    (mean,) = (float(line.split()[5]) for line in lines if line.startswith("cross_val_score"))
+    (best,) = (float(line.split()[-1]) for line in lines if line.startswith("GridSearchCV"))
+    assert mean > 0.9 and best > 0.9 and lines[-1].startswith("CalibratedClassifierCV")
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------

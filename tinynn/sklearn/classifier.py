@@ -24,7 +24,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     Parameters
     ----------
     hidden : tuple of int, 1 or more, default (100,)
-        The units of each hidden layer; () is a linear model.
+        The units of each hidden layer; () is a linear model. Weights start Xavier uniform, biases 0.
     activation : str or class, default "relu"
         What follows each: "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "sigmoid", "tanh", or a class such
         as tinynn.GELU, or a function without arguments that returns a layer.

@@ -62,6 +62,7 @@ class NetworkEstimator(BaseEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """A new network, trained for all epochs."""
         name = type(self).__name__
+        self.__dict__.pop("model_", None)  # where this fit fails, none is left that does not go with its classes
         epochs = checks.integer(f"{name}: epochs", self.epochs, 1)
         callbacks = list(self._callbacks())
         X, t, weight = self._data(X, y, sample_weight, first=True)
@@ -105,6 +106,8 @@ class NetworkEstimator(BaseEstimator):
         weight = self._by_class(y, weight)
         if weight is None or weight.all():
             return X, t, weight
+        if not weight.any():
+            raise ValueError("sample_weight and class_weight must leave a row to train with, not give all of them 0")
         return X[weight > 0], t[weight > 0], weight[weight > 0]
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
@@ -125,12 +128,13 @@ class NetworkEstimator(BaseEstimator):
     def _hold_out(self, X: Array, t: Array, weight: Array | None) -> tuple[Array, Array, Array | None, Any]:
         """A share of the rows, drawn by the seed, for validation: of each class alike."""
         name = type(self).__name__
-        share = checks.number(f"{name}: validation_fraction", self.validation_fraction, 0, 1)
+        share = checks.above_0(f"{name}: validation_fraction", self.validation_fraction)
         rows, classes = np.arange(len(X)), t if self._loss().classifies else None
         try:
             train, held = train_test_split(rows, test_size=share, random_state=self._seed, stratify=classes)
         except ValueError as error:
-            raise ValueError(f"{name}: early_stopping cannot hold back {share:g} of {len(X)} rows: {error}") from None
+            text = f"a share of the {len(X)} rows that can be held back, not {share:g}: {error}"
+            raise ValueError(f"{name}: validation_fraction must be {text}") from None
         return X[train], t[train], None if weight is None else weight[train], self._ready(X[held], t[held])
 
     def _ready(self, X: Array, t: Array) -> tuple[Array, Array]:
