@@ -5,7 +5,7 @@
 
 The 1,797 digits of scikit-learn, 8 x 8 pixels. NetworkClassifier stands where MLPClassifier could: the same widths, the
 same Adam, batches and epochs. Both are fitted in turn, in one process with one thread, and the seconds are medians.
-Then scikit-learn's tools: calibration finds nothing to mend here, since cross-entropy has made the probabilities honest.
+Then scikit-learn's tools. Calibration has nothing to mend here: trained on cross-entropy, the probabilities are good.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 
         calibrated = CalibratedClassifierCV(search.best_estimator_, cv=3).fit(x, t)
         before, after = (log_loss(t_test, model.predict_proba(x_test)) for model in (search, calibrated))
-        print(f"CalibratedClassifierCV      log loss of the test images {before:.4f} without it, {after:.4f} with it")
+        print(f"CalibratedClassifierCV      test log loss {before:.4f} without it, {after:.4f} with")
     return 0
 
 
