@@ -142,7 +142,10 @@ class NetworkEstimator(BaseEstimator):
         return like_model(X, self.model_), t if self._loss().classifies else t.astype(self.model_.dtype, copy=False)
 
     def _train(self, X: Array, t: Array, weight: Array | None, epochs: int, held_out: Any, callbacks: Any) -> Any:
-        """Ctrl-C ends the whole program, such as a search; the estimator keeps what was trained."""
+        """By tinynn's fit. Ctrl-C ends the whole program, such as a search; the estimator keeps what was trained.
+
+        Raises ValueError where the weights are no numbers any more: a search counts that fit as failed.
+        """
         name = type(self).__name__
         size = checks.integer(f"{name}: batch_size", self.batch_size, 1)
         self.history_ = self.model_.fit(
@@ -160,6 +163,10 @@ class NetworkEstimator(BaseEstimator):
         )
         if self.history_.stopped == "Ctrl-C":
             raise KeyboardInterrupt
+        if not np.isfinite(self.model_.ops.to_numpy(self.model_.params)).all():
+            del self.model_
+            hint = f"a smaller lr than {self.lr:g}, or columns of X scaled to mean 0 and variance 1, may help"
+            raise ValueError(f"{name}: training must keep the weights finite, but they are NaN or infinite: {hint}")
         return self
 
     # --- use ---
