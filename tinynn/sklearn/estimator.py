@@ -15,9 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import checks
 from ..checks import Array
 from ..losses import Loss
+from ..model import Sequential
+from ..optimizers import Optimizer
 from ..training import EarlyStopping
 from .network import batch_of, like_model, network, optimizer_of
 
+Rows = tuple[Array, Array, Array | None]  # X, targets, weights
 FLOATS = (np.float64, np.float32)  # what X is kept in; all else becomes the first
 
 
@@ -65,13 +68,12 @@ class NetworkEstimator(BaseEstimator):
         self.__dict__.pop("model_", None)  # where this fit fails, none is left that does not go with its classes
         epochs = checks.integer(f"{name}: epochs", self.epochs, 1)
         callbacks = list(self._callbacks())
-        X, t, weight = self._data(X, y, sample_weight, first=True)
-        self._start(X)
-        held_out = None
+        rows, held_out = self._data(X, y, sample_weight, first=True), None
+        model, optimizer = self._start(rows[0])
         if checks.flag(f"{name}: early_stopping", self.early_stopping):
             callbacks.append(EarlyStopping(checks.integer(f"{name}: patience", self.patience, 1)))
-            X, t, weight, held_out = self._hold_out(X, t, weight)
-        return self._train(X, t, weight, epochs, held_out, callbacks)
+            rows, held_out = self._hold_out(*rows)
+        return self._train(model, optimizer, rows, held_out, epochs, callbacks)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Any:
         """One epoch more, of these rows."""
@@ -79,12 +81,11 @@ class NetworkEstimator(BaseEstimator):
             expected = "False for partial_fit, which does one epoch and holds no rows back"
             raise ValueError(f"{type(self).__name__}: early_stopping must be {expected}, not {self.early_stopping!r}")
         callbacks = self._callbacks()
-        X, t, weight = self._data(X, y, sample_weight, first)
-        if first:
-            self._start(X)
-        self.optimizer_.lr, self.optimizer_.weight_decay = self.lr, self.weight_decay  # set_params between two calls
+        rows = self._data(X, y, sample_weight, first)
+        model, optimizer = self._start(rows[0]) if first else (self.model_, self.optimizer_)
+        optimizer.lr, optimizer.weight_decay = self.lr, self.weight_decay  # set_params between two calls
         before = None if first else self.history_
-        self._train(X, t, weight, 1, None, callbacks)
+        self._train(model, optimizer, rows, None, 1, callbacks)
         if before is not None and before.keys() == self.history_.keys():
             self.history_.first, self.history_.rows = before.first, before.rows + self.history_.rows
         return self
@@ -95,7 +96,7 @@ class NetworkEstimator(BaseEstimator):
             raise TypeError(f"{type(self).__name__}: callbacks must be a list of functions of the run, not {got}")
         return self.callbacks
 
-    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[Array, Array, Array | None]:
+    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Rows:
         """Rows, targets and weights. A row of weight 0 is left out: it then counts as if it were not there."""
         X, y = self._checked(X, y, first)
         t, weight = self._targets(y, first), None
@@ -119,14 +120,14 @@ class NetworkEstimator(BaseEstimator):
         """The weights of the rows, with those of their classes."""
         return weight
 
-    def _start(self, X: Array) -> None:
+    def _start(self, X: Array) -> tuple[Sequential, Optimizer]:
         """A new network and its optimizer. Raises TypeError, ValueError where a parameter is wrong."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.model_ = network(self, X.shape[1], self._outputs(), str(X.dtype), self._seed)
-        self.optimizer_ = optimizer_of(self, self.model_)
+        model = network(self, X.shape[1], self._outputs(), str(X.dtype), self._seed)
+        return model, optimizer_of(self, model)
 
-    def _hold_out(self, X: Array, t: Array, weight: Array | None) -> tuple[Array, Array, Array | None, Any]:
-        """A share of the rows, drawn by the seed, for validation: of each class alike."""
+    def _hold_out(self, X: Array, t: Array, weight: Array | None) -> tuple[Rows, tuple[Array, Array]]:
+        """The rows to train with, and a share for validation, drawn by the seed: of each class alike."""
         name = type(self).__name__
         share = checks.above_0(f"{name}: validation_fraction", self.validation_fraction)
         rows, classes = np.arange(len(X)), t if self._loss().classifies else None
@@ -135,38 +136,40 @@ class NetworkEstimator(BaseEstimator):
         except ValueError as error:
             text = f"a share of the {len(X)} rows that can be held back, not {share:g}: {error}"
             raise ValueError(f"{name}: validation_fraction must be {text}") from None
-        return X[train], t[train], None if weight is None else weight[train], self._ready(X[held], t[held])
+        return (X[train], t[train], None if weight is None else weight[train]), (X[held], t[held])
 
-    def _ready(self, X: Array, t: Array) -> tuple[Array, Array]:
-        """Rows and targets as the network takes them."""
-        return like_model(X, self.model_), t if self._loss().classifies else t.astype(self.model_.dtype, copy=False)
-
-    def _train(self, X: Array, t: Array, weight: Array | None, epochs: int, held_out: Any, callbacks: Any) -> Any:
+    def _train(
+        self, model: Sequential, optimizer: Optimizer, rows: Rows, held_out: Any, epochs: int, callbacks: Any
+    ) -> Any:
         """By tinynn's fit. Ctrl-C ends the whole program, such as a search; the estimator keeps what was trained.
 
         Raises ValueError where the weights are no numbers any more: a search counts that fit as failed.
         """
-        name = type(self).__name__
+        name, loss, (X, t, weight) = type(self).__name__, self._loss(), rows
         size = checks.integer(f"{name}: batch_size", self.batch_size, 1)
-        self.history_ = self.model_.fit(
-            *self._ready(X, t),
-            loss=self._loss(),
-            optimizer=self.optimizer_,
+
+        def ready(X: Array, t: Array) -> tuple[Array, Array]:
+            return like_model(X, model), t if loss.classifies else t.astype(model.dtype, copy=False)
+
+        history = model.fit(
+            *ready(X, t),
+            loss=loss,
+            optimizer=optimizer,
             epochs=epochs,
-            batch_size=batch_of(self.model_, size, len(X)),
-            validation_data=held_out,
+            batch_size=batch_of(model, size, len(X)),
+            validation_data=held_out and ready(*held_out),
             sample_weight=weight,
             metrics={} if self._outputs() == 1 else None,
             callbacks=callbacks,
             seed=self._seed,
             progress=checks.flag(f"{name}: verbose", self.verbose),
         )
-        if self.history_.stopped == "Ctrl-C":
-            raise KeyboardInterrupt
-        if not np.isfinite(self.model_.ops.to_numpy(self.model_.params)).all():
-            del self.model_
+        if not np.isfinite(model.ops.to_numpy(model.params)).all():
             hint = f"a smaller lr than {self.lr:g}, or columns of X scaled to mean 0 and variance 1, may help"
             raise ValueError(f"{name}: training must keep the weights finite, but they are NaN or infinite: {hint}")
+        self.model_, self.optimizer_, self.history_ = model, optimizer, history
+        if history.stopped == "Ctrl-C":
+            raise KeyboardInterrupt
         return self
 
     # --- use ---
