@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import LIMIT, STRICT
+from conftest import LIMIT, STRICT, posing_as_cupy
 
 import tinynn
 from tinynn import (
@@ -119,6 +119,19 @@ def test_it_is_tinynns_fit(dtype, backend):
     assert np.array_equal(ours.predict(x), scores.argmax(axis=1))
     p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ours.predict_proba(x), p, rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def test_on_the_gpus_stand_in():
+    """NumPy arrays in and out, with early stopping and weights; predictions as on the CPU."""
+    x, t = blobs()
+    options = {"epochs": 3, "random_state": 0, "early_stopping": True, "class_weight": "balanced"}
+    with posing_as_cupy():
+        model = NetworkClassifier(**options, backend="cupy").fit(x, t)
+        p, predicted = model.predict_proba(x), model.predict(x)
+        assert model.model_.backend == "cupy"
+    other = NetworkClassifier(**options, backend="numpy").fit(x, t)
+    np.testing.assert_allclose(p, other.predict_proba(x), rtol=1e-9)
+    assert type(p) is np.ndarray and np.array_equal(predicted, other.predict(x))
 
 
 def test_the_defaults():
