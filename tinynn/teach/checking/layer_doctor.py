@@ -2,8 +2,8 @@
 
 First what no gradient shows (a forward that is not the same twice, arrays written into, stale caches, gradients that
 add up), then each gradient against a measured one (layer_gradients.py). Where it is wrong, it is compared with what the
-classic slips would give (layer_slips.py). The dy of an examination is random: with the real one, which may be 0 in many
-places, too little can be seen.
+classic slips would give (slips/; layer_slips.py asks them). The dy of an examination is random: with the real one,
+which may be 0 in many places, too little can be seen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .layer_gradients import LayerGradients
 from .layer_slips import name_it, wrong_shape
 from .report import Finding, raised
 from .side_effects import impure
+from .slips import affine
 from .under_test import LayerUnderTest, gradient_name
 
 
@@ -67,14 +68,14 @@ def whole_numbers(layer: Any) -> Finding | None:
 def squared(tested: LayerUnderTest, x: Array, y: Array, rng: np.random.Generator) -> Finding | None:
     """A layer x W + b whose backward raises, as a square one: then a product with the wrong matrix has a result."""
     gradients = LayerGradients(tested, x, y, np.zeros(y.shape), {}, rng)
-    weights = gradients.weights()
-    D, K = x.shape[1], y.shape[1]
-    if weights is None or D == K:
+    facts = affine.recognise(gradients, "x")
+    if facts is None or facts.square:
         return None
+    K = y.shape[1]
     square = LayerUnderTest(tested.original, tested.where)
     for layer in (square.original, square.twin):
         for name, a in layer.arrays.items():
-            if name.removeprefix("d") == weights[0] and a.ndim == 2:
+            if name.removeprefix("d") == facts.words["W"] and a.ndim == 2:
                 layer.arrays[name] = measure.normal(np.random.default_rng(4), np.empty((K, K))).astype(a.dtype)
         for size in ("n_in", "n_out"):
             if getattr(layer, size, None) is not None:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from ..checking import loss_slips, optimizer_slips
+from ..checking.slips import sentences
 
 CAUSES = {
-    **optimizer_slips.sentences(),
-    **loss_slips.sentences(),
+    **sentences(),  # wrong gradients of layers
     # layers with weights
-    "dW-transposed": "dW is the transpose of what it should be",
-    "dx-not-transposed": "dx is computed with W in place of its transpose",
-    "dW-from-y": "dW is computed from the output in place of the input",
     "bias-not-summed": "db has a row for each example: the sum over rows is missing",
-    "bias-mean": "db is the mean of dy's rows in place of their sum",
-    "bias-total": "db is the sum of all of dy, the same for each unit",
-    "bias-wrong-axis": "db is summed over the units in place of the rows",
-    "one-sample": "only one row counts in a gradient: = in place of +=",
     "divided-by-n": "the layer divides its gradients by the number of rows, as the loss has done",
     "never-written": "backward never writes one of the gradients",
     "unused-parameter": "forward does not use one of the parameters",
@@ -23,17 +15,6 @@ CAUSES = {
     "decay-in-loss": "the loss has a weight decay that is not in the gradients",
     "updated-too-early": "W is updated before dx is computed from it",
     "update-in-backward": "backward updates the parameters, which is the optimizer's work",
-    # activations
-    "missing-derivative": "dx is dy: the slope is missing",
-    "missing-dy": "dx is the slope: dy is missing",
-    "derivative-of-input": "the slope's formula in terms of the output is given the input",
-    "derivative-of-output": "the slope is computed at the output in place of the input",
-    "derivative-twice": "the slope is multiplied twice",
-    "derivative-incomplete": "the slope lacks one of its factors",
-    "derivative-sign": "the slope has a plus where a minus belongs",
-    "mask-from-dy": "the mask is made from dy in place of x",
-    "mask-inverted": "the mask lets through what it should stop",
-    "mask-times-y": "dy is multiplied by the output in place of a mask",
     # any layer
     "sign": "a gradient has the wrong sign",
     "factor-2": "a gradient is twice what it should be",
@@ -44,7 +25,6 @@ CAUSES = {
     "writes-into-x": "forward changes its input",
     "writes-into-dy": "backward changes the gradient that it is given",
     "random-forward": "forward gives another output each time",
-    "fork-overwritten": "a value that is used twice gets the gradient of one use only",
     "integer-arrays": "the parameters are whole numbers, which no small step changes",
     # losses: the gradient is wrong
     "missing-1/n": "the loss is a mean, the gradient that of the sum",
