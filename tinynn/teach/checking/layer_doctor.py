@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from . import measure
+from . import measure, own_rows
 from .adapted import integers_in
 from .finite import of_a_layer
 from .layer_gradients import LayerGradients
@@ -26,7 +26,22 @@ from .under_test import LayerUnderTest, gradient_name
 
 
 def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
-    """What is wrong with a layer at input x, or None. The first cause in the order of this function is named."""
+    """What is wrong with a layer at input x, or None: at x itself, and where x is too regular, at rows like it."""
+    found = examine_at(tested, x, rng)
+    if found or not own_rows.regular(x):
+        return found
+    try:
+        found = examine_at(tested, own_rows.like(x, rng), rng)
+    except Exception:  # a layer that takes only certain rows
+        return None
+    if found is None or found.code in ("raises", "not-finite", "random-forward"):
+        return None
+    found.example, found.why = "", f"At x itself it cannot be seen; at rows that are less regular: {found.why}"
+    return found
+
+
+def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
+    """The same at these rows alone. The first cause in the order of this function is named."""
     found = whole_numbers(tested.original)
     if found:
         return found
@@ -53,7 +68,7 @@ def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Findi
             found = name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
-    return None
+    return own_rows.unequal_at_ties(tested, gradients, rng)
 
 
 def whole_numbers(layer: Any) -> Finding | None:

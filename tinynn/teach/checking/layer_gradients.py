@@ -40,6 +40,7 @@ class LayerGradients:
         # A gradient that is 0 because large terms cancel, or a slope like 1 - y^2 does, is 0 only to round-off.
         self.floor = measure.ROUNDING * np.linalg.norm(dy) * max(1.0, float(np.abs(x).max(initial=0)))
         self._numeric: dict[str, Array] = {}
+        self.known: dict[str, Any] = {}  # what a chapter of slips has found out, and need not do again
 
     def scalar(self, name: str, dy: Array | None = None, x: Array | None = None) -> measure.Function:
         """L = sum of dy y, as a function of x or of one parameter."""

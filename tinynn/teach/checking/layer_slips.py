@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import checks
+from ...checks import Array
 from . import slips
 from .layer_gradients import FULL, LayerGradients
 from .measure import close, ratio, same
@@ -87,6 +88,10 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
     """A gradient of the wrong shape, and which slip makes that."""
     name, value = error.name, np.asarray(error.value)
     right = f"{error}"
+    known = slips.named_by_shape(layer, name[1:], value)
+    if known:
+        why = f"{name} is {known.used}, of shape {value.shape}: it should be {known.right}"
+        return Finding(known.slip.code, layer.tested.where, why, f"{name} = {known.right}")
     if name == "dx":
         return Finding("raises", layer.tested.where, right, "dx must have x's shape: for x W + b it is dy @ W.T")
     n = layer.numeric(name[1:]) if layer.at(name[1:]).size <= FULL else layer.by_formula(name[1:])
@@ -94,12 +99,12 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
         if value.T.shape == n.shape and same(value.T, n):
             why = f"{name} is the transpose of what it should be: shape {value.shape}, not {n.shape}"
             return Finding("dW-transposed", layer.tested.where, why, f"{name} = x.T @ dy")
-        if value.ndim == 2 and same(value, layer.y.T @ layer.dy):
-            why = f"{name} is y.T @ dy, of shape {value.shape}: the output in place of the input"
-            return Finding("dW-from-y", layer.tested.where, why, f"{name} = x.T @ dy")
         if value.ndim == 2 and value.shape[0] == layer.n and same(value.sum(axis=0), n.ravel()):
             why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
             return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
+        if value.ndim > n.ndim and any(same(total, n.ravel()) for total in sums(value)):
+            why = f"{name} is not summed over everything but its own axis: it has shape {value.shape}, not {n.shape}"
+            return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=(0, ...))")
         if value.size == layer.n and same(value.ravel(), layer.dy.sum(axis=1)):
             why = f"{name} is summed over the units (axis=1), not over the rows: shape {value.shape}"
             return Finding("bias-wrong-axis", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
@@ -110,3 +115,8 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
             why = f"{right}. Its numbers are right, but an update with it would give {name[1:]} another shape"
             return Finding("wrong-shape", layer.tested.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
     return Finding("raises", layer.tested.where, right)
+
+
+def sums(a: Array) -> list[Array]:
+    """The sums over all axes but one, for each of them."""
+    return [a.sum(axis=tuple(other for other in range(a.ndim) if other != k)) for k in range(a.ndim)]

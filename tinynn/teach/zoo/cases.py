@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import checks, teach
 from ...checks import Array
-from ...layers import Affine, ReLU, Sigmoid, Tanh
+from ...layers import Affine, Conv2D, GlobalAvgPool, ReLU, Sigmoid, Tanh
 from ...layers.layer import Layer
 from ...losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from ...model.sequential import Sequential
@@ -43,7 +43,25 @@ def case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...]) -
         loss, t, width = any_loss(rng, n, sizes[-1], "float32")
         model = slip.make(sizes[0], width, n_hidden=sizes[1], seed=seed)
         return "check", (model, normal(rng, n, sizes[0], "float32"), t, loss)
+    if slip.kind == "image":
+        return _image_case(slip, rng, n, sizes, dtype)
     return _layer_case(slip, rng, n, sizes, dtype)
+
+
+def _image_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:
+    """A layer of images by itself, or behind a right convolution."""
+    H, V = (int(size) for size in rng.choice([5, 6, 7, 8], 2, replace=False))
+    C, K = sizes[:2]
+    layer = slip.make(C, K, int(rng.integers(2**31)))
+    if rng.random() < 0.5:
+        layer.build(rng, np.dtype(dtype))
+        return "check_layer", (layer, rng.normal(size=(n, H, V, C)).astype(dtype))
+    loss, t, width = any_loss(rng, n, sizes[-1], dtype)
+    behind = [] if slip.code.startswith("flatten") else [GlobalAvgPool()]
+    images, x = (H, V, 2), rng.normal(size=(n, H, V, 2)).astype(dtype)
+    made = K if "n_out" in slip.asks else C if behind else H * V * C
+    layers = [Conv2D(2, C, 3, padding=1), layer, *behind, Affine(made, width)]
+    return "check", (Sequential(*layers, shape=images, dtype=dtype, seed=rng), x, t, loss)
 
 
 def _loss_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:

@@ -17,7 +17,7 @@ from . import cases
 if TYPE_CHECKING:
     from ..checking.report import Report
 
-KINDS = ("layer", "activation", "loss", "optimizer", "network")
+KINDS = ("layer", "activation", "image", "loss", "optimizer", "network")
 
 slips: list[Slip] = []  # all of them, in the order in which they are written
 

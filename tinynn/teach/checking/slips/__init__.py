@@ -2,6 +2,8 @@
 
     entry.py         what an entry of a chapter's table is
     affine.py        x W + b
+    convolution.py   images, window by window
+    pooling.py       the largest or the mean of each window; flatten.py: numbers in another order
     vectors.py       biases and scales of any layer: sums over rows
     activations.py   element by element
     forks.py         values that go two ways
@@ -19,14 +21,21 @@ import numpy as np
 
 from ....checks import Array
 from ..measure import same
-from . import activations, affine, forks, vectors
+from . import activations, affine, convolution, flatten, forks, pooling, vectors
 from .entry import Match, match
 
 if TYPE_CHECKING:
     from ..layer_gradients import LayerGradients
 
-CHAPTERS: tuple[Any, ...] = (affine, vectors, activations)  # in the order in which they are asked
-FORMULAS: tuple[Any, ...] = (affine,)  # these know the right gradients, too
+CHAPTERS: tuple[Any, ...] = (
+    affine,
+    convolution,
+    pooling,
+    flatten,
+    vectors,
+    activations,
+)  # in the order in which they are asked
+FORMULAS: tuple[Any, ...] = (affine, convolution, pooling)  # these know the right gradients, too
 LAST: tuple[Any, ...] = (forks,)  # these compute from what was measured: after the constant factors
 
 
@@ -37,9 +46,19 @@ def named(layer: LayerGradients, name: str, chapters: tuple[Any, ...] = CHAPTERS
     for chapter in chapters:
         facts = chapter.recognise(layer, name)
         if facts is not None:
-            found = match(chapter, facts, name, a, lambda candidate: not same(candidate[known], n[known]))
+            found = match(chapter.SLIPS, facts, name, a, lambda candidate: not same(candidate[known], n[known]))
             if found:
                 return found
+    return None
+
+
+def named_by_shape(layer: LayerGradients, name: str, value: Array) -> Match | None:
+    """The slip that gives exactly this value of another shape for the gradient of `name`, or None."""
+    for chapter in CHAPTERS:
+        facts = chapter.recognise(layer, name) if hasattr(chapter, "SHAPES") else None
+        found = match(chapter.SHAPES, facts, name, value, lambda candidate: True) if facts else None
+        if found:
+            return found
     return None
 
 
@@ -55,4 +74,5 @@ def gradient(layer: LayerGradients, name: str) -> Array | None:
 
 def sentences() -> dict[str, str]:
     """What each code means, in a few words."""
-    return {slip.code: slip.says for chapter in (*CHAPTERS, *LAST) for slip in chapter.SLIPS if slip.says}
+    tables = [(*chapter.SLIPS, *getattr(chapter, "SHAPES", ())) for chapter in (*CHAPTERS, *LAST)]
+    return {slip.code: slip.says for table in tables for slip in table if slip.says}

@@ -3,14 +3,15 @@
     Entry("dW-transposed", "dW", lambda a: a.dW.T, "the transpose of it", "dW is the transpose of what it should be")
 
 A chapter (affine.py, activations.py, ...) is a module with a table SLIPS and a function `recognise`, which looks at a
-layer and says whether the chapter is about it: then it returns the Facts from which the entries compute.
+layer and says whether the chapter is about it: then it returns the Facts from which the entries compute. Slips that
+give an array of another shape than the gradient's stand in a second table, SHAPES.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ....checks import Array
 from ..measure import same
@@ -54,16 +55,6 @@ class Facts:
         return None
 
 
-class Chapter(Protocol):
-    """A module of slips."""
-
-    SLIPS: tuple[Entry, ...]
-
-    @staticmethod
-    def recognise(layer: LayerGradients, name: str) -> Facts | None:
-        """The facts, where this chapter is about the gradient of `name` in the layer."""
-
-
 @dataclass(frozen=True)
 class Match:
     """A slip that gives exactly what the code gave."""
@@ -73,10 +64,10 @@ class Match:
     right: str
 
 
-def match(chapter: Any, facts: Facts, name: str, a: Array, differs: Callable[[Array], bool]) -> Match | None:
-    """The first entry of the chapter that gives `a` for the gradient of `name`, and that `differs` from the right."""
+def match(table: Iterable[Entry], facts: Facts, name: str, a: Array, differs: Callable[[Array], bool]) -> Match | None:
+    """The first entry of a table that gives `a` for the gradient of `name`, and that `differs` from the right."""
     part = facts.parts.get(name, "")
-    for slip in chapter.SLIPS:
+    for slip in table:
         if slip.part != part or slip.of not in ("", facts.kind):
             continue
         for k in (None,) if slip.each is None else slip.each(facts):
