@@ -68,7 +68,7 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
             found = name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
-    return own_rows.unequal_at_ties(tested, gradients, rng)
+    return own_rows.beyond(tested, gradients, rng)
 
 
 def whole_numbers(layer: Any) -> Finding | None:

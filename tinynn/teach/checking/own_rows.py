@@ -12,7 +12,7 @@ from ...checks import Array
 from .layer_gradients import LayerGradients
 from .measure import normal, same
 from .report import Finding
-from .slips import pooling
+from .slips import activations, pooling
 from .under_test import LayerUnderTest
 
 ROWS = 5  # a prime, and more than four: with two rows a batch normalization has hardly a gradient
@@ -30,6 +30,26 @@ def like(x: Array, rng: np.random.Generator) -> Array:
     values = x[x != 0] if np.any(x) else np.ones(1)
     drawn = rng.choice(values.ravel(), shape) * rng.uniform(0.5, 1.5, shape)
     return np.asarray(drawn)
+
+
+def beyond(tested: LayerUnderTest, gradients: LayerGradients, rng: np.random.Generator) -> Finding | None:
+    """What x cannot show because it has no ties and no zeros: at rows that have."""
+    return unequal_at_ties(tested, gradients, rng) or mask_from_zeros(tested, gradients, rng)
+
+
+def mask_from_zeros(tested: LayerUnderTest, gradients: LayerGradients, rng: np.random.Generator) -> Finding | None:
+    """A dropout whose backward takes y = 0 for dropped: where x is 0, as behind a ReLU, y is 0, too."""
+    facts = activations.recognise(gradients, "x")
+    if facts is None or facts.kind != "dropout":
+        return None
+    x = gradients.x * (rng.random(gradients.x.shape) < 0.5)
+    y = tested.forward(x)
+    dy = normal(rng, y)
+    there = LayerGradients(tested, x, y, dy, {"x": tested.gradients(x, dy)[1]}, rng)
+    if same(there.analytic["x"], dy * facts.words["c"] * (y != 0)) and there.is_wrong("x"):
+        why = "the mask is read off the output: dy * (y != 0). Behind a ReLU x is 0 in many places, and kept there"
+        return Finding("mask-from-y", tested.where, why, "keep the mask in forward: dx = dy * self.mask")
+    return None
 
 
 def unequal_at_ties(tested: LayerUnderTest, gradients: LayerGradients, rng: np.random.Generator) -> Finding | None:

@@ -59,6 +59,8 @@ def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | N
     run_forward(layer, other.copy())
     run_backward(layer, dy.copy())
     grads, late = tested.gradients(x, dy, layer)
+    if not same(late, dx):  # a backward that draws random numbers goes on where its forward has left off
+        dx = tested.gradients(x, dy)[1]
     if not (same(late, dx) and all(same(grads[name], first[name]) for name in tested.names)):
         why = "after another batch, backward still uses what it remembered from the first one"
         return Finding("stale-cache", tested.where, why, "set what backward needs anew in each forward")
@@ -83,6 +85,6 @@ def run_forward(layer: Any, x: Array) -> Array:
 
 
 def run_backward(layer: Any, dy: Array) -> Array:
-    """backward, without NumPy's warnings."""
-    with np.errstate(all="ignore"):
+    """backward, without NumPy's warnings and traces in generators and buffers."""
+    with np.errstate(all="ignore"), same_start(layer):
         return layer.backward(dy)

@@ -52,10 +52,11 @@ def _image_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, 
     """A layer of images by itself, or behind a right convolution."""
     H, V = (int(size) for size in rng.choice([5, 6, 7, 8], 2, replace=False))
     C, K = sizes[:2]
-    layer = slip.make(C, K, int(rng.integers(2**31)))
-    if rng.random() < 0.5:
+    layer, takes = slip.make(C, K, int(rng.integers(2**31))), getattr(slip.cls, "takes", "NHVC")
+    if rng.random() < 0.5 or takes != "NHVC":
         layer.build(rng, np.dtype(dtype))
-        return "check_layer", (layer, rng.normal(size=(n, H, V, C)).astype(dtype))
+        x = rng.normal(size=[{"N": n, "H": H, "V": V, "C": C, "T": H, "D": C}[axis] for axis in takes])
+        return "check_layer", (layer, x.astype(dtype))
     loss, t, width = any_loss(rng, n, sizes[-1], dtype)
     behind = [] if slip.code.startswith("flatten") else [GlobalAvgPool()]
     images, x = (H, V, 2), rng.normal(size=(n, H, V, 2)).astype(dtype)

@@ -246,6 +246,62 @@ class Conv16(Filters):
         return self.cut(dwide)
 
 
+@slip("channels-swapped", "image", 2, "As many channels come out as went in. The way back has not noticed.")
+class Conv17(Filters):
+    def __init__(self, n_in, seed=0):
+        super().__init__(n_in, n_in, seed)
+
+    def backward(self, dy):
+        wide, dwide = self.start()
+        self.dW, self.db = np.zeros(self.W.shape), dy.sum(axis=(0, 1, 2))
+        for p, q, w in self.corners(self.x):
+            self.dW += np.einsum("nijc,no->ijco", wide[w], dy[:, p, q])
+            dwide[w] += np.einsum("no,ijoc->nijc", dy[:, p, q], self.W)
+        return self.cut(dwide)
+
+
+class FiltersFirst(Filters):
+    """The same for images with the channels first."""
+
+    takes = "NCHV"
+
+    def forward(self, x):
+        self.images = x.transpose(0, 2, 3, 1)
+        return super().forward(self.images).transpose(0, 3, 1, 2)
+
+    def columns(self):
+        """All windows as rows, (N P Q, 9 C)."""
+        wide = self.padded(self.images)
+        rows = np.array([wide[w] for _, _, w in self.corners(self.images)])
+        return rows.swapaxes(0, 1).reshape(-1, self.W[..., 0].size)
+
+
+@slip("dy-misread", "image", 3, "The columns of im2col are right, and so are the products. What is multiplied?")
+class ConvFirst1(FiltersFirst):
+    def backward(self, dy):
+        rows = dy.reshape(-1, dy.shape[1])
+        self.db = dy.sum(axis=(0, 2, 3))
+        self.dW = (self.columns().T @ rows).reshape(self.W.shape)
+        dwide = np.zeros(self.padded(self.images).shape)
+        for p, q, w in self.corners(self.images):
+            dwide[w] += np.einsum("no,ijco->nijc", dy[:, :, p, q], self.W)
+        H, V = self.x.shape[2:]
+        return dwide[:, 1 : H + 1, 1 : V + 1].transpose(0, 3, 1, 2)
+
+
+@slip("kernel-turned", "image", 3, "Channels first, as in the other library; the kernel has two sides all the same.")
+class ConvFirst2(FiltersFirst):
+    def backward(self, dy):
+        rows = dy.transpose(0, 2, 3, 1).reshape(-1, dy.shape[1])
+        self.db = dy.sum(axis=(0, 2, 3))
+        self.dW = (self.columns().T @ rows).reshape(self.W.shape)
+        dwide = np.zeros(self.padded(self.images).shape)
+        for p, q, w in self.corners(self.images):
+            dwide[w] += np.einsum("no,ijco->nijc", dy[:, :, p, q], self.W[::-1, ::-1])
+        H, V = self.x.shape[2:]
+        return dwide[:, 1 : H + 1, 1 : V + 1].transpose(0, 3, 1, 2)
+
+
 # --- pooling ---------------------------------------------------------------------------------------------------------
 
 
@@ -355,6 +411,20 @@ class MaxPool9(MaxPooling):
         return self.cut(dwide)
 
 
+@slip("max-padding-differs", "image", 3, "Around the image there is 0, which in a dark corner is bright.")
+class MaxPool10(MaxPooling):
+    value = 0
+
+    def backward(self, dy):
+        self.value = -np.inf
+        wide, dwide = self.start()
+        for p, q, w in self.corners(self.x):
+            mask = self.mask(wide[w], wide[w].max(axis=(1, 2)))
+            dwide[w] += mask * dy[:, p, None, q, None]
+        self.value = 0
+        return self.cut(dwide)
+
+
 class AvgPooling(Windows):
     """The mean of each window, the padding not counted."""
 
@@ -431,3 +501,44 @@ class Flatten2(Rows):
 class Flatten3(Rows):
     def backward(self, dy):
         return dy
+
+
+# --- sequences -------------------------------------------------------------------------------------------------------
+
+
+class PerPosition(Layer):
+    """x W + b at each position of a sequence (N, T, D)."""
+
+    parameters = ("W", "b")
+    takes = "NTD"
+
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        return x @ self.W + self.b
+
+
+@slip("one-position", "image", 2, "Sentences are read to the end. Of what was read, the last word is learned.")
+class Sequence1(PerPosition):
+    def backward(self, dy):
+        self.db = dy.sum(axis=(0, 1))
+        for t in range(dy.shape[1]):
+            self.dW = self.x[:, t].T @ dy[:, t]
+        return dy @ self.W.T
+
+
+@slip("bias-not-summed", "image", 1, "Backward stops: one sum too few for a table, and two for a sequence.")
+class Sequence2(PerPosition):
+    def backward(self, dy):
+        self.db = dy.sum(axis=0)
+        self.dW = np.einsum("ntd,ntk->dk", self.x, dy)
+        return dy @ self.W.T
+
+
+@slip("bias-mean", "image", 1, "The longer the sentences and the larger the batch, the less the biases learn.")
+class Sequence3(PerPosition):
+    def backward(self, dy):
+        self.db = dy.mean(axis=(0, 1))
+        self.dW = np.einsum("ntd,ntk->dk", self.x, dy)
+        return dy @ self.W.T

@@ -5,7 +5,7 @@
     convolution.py   images, window by window
     pooling.py       the largest or the mean of each window; flatten.py: numbers in another order
     vectors.py       biases and scales of any layer: sums over rows
-    activations.py   element by element
+    activations.py   element by element; known_functions.py: which function it is, with its numbers
     forks.py         values that go two ways
 
 A new slip is one entry in one of the tables. A new kind of layer is a module with SLIPS and `recognise`, in the list
