@@ -11,6 +11,7 @@ import os
 import numpy as np
 import pytest
 import right_cases
+import right_images
 
 from tinynn import SGD, Adam, Affine, RMSProp, Sequential, check, check_layer, check_loss
 from tinynn import check_optimizer as check_optimizer_
@@ -57,7 +58,12 @@ def network(rng):
 def case(seed):
     """A check that must find nothing, by one of the four ways."""
     rng = np.random.default_rng([seed, 11])
-    kind = rng.choice(["network", "layer", "loss", "optimizer"], p=[0.5, 0.25, 0.2, 0.05])
+    kinds = {"network": 0.4, "layer": 0.2, "loss": 0.15, "optimizer": 0.05, "image": 0.15, "images": 0.05}
+    kind = rng.choice(list(kinds), p=list(kinds.values()))
+    if kind == "image":
+        return check_layer, right_images.right(rng), {"seed": seed}
+    if kind == "images":
+        return check, right_images.network(rng), {"seed": seed}
     if kind == "optimizer":
         own = right_cases.OPTIMIZERS[rng.integers(len(right_cases.OPTIMIZERS))]
         rate = next((n for n in ("lr", "learning_rate") if n in inspect.signature(own).parameters), None)

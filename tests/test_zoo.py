@@ -14,6 +14,7 @@ import held_out_slips
 import numpy as np
 import pytest
 import right_cases
+import right_images
 from conftest import LIMIT, STRICT
 from oracles import away_from_kinks, central_differences, check_layer, check_loss, relative_error
 
@@ -77,7 +78,7 @@ def test_bad_arguments():
 N, D = 5, 5  # square, and as many rows as units: no slip stops for its shapes alone
 
 ONCE_RIGHT = {"accumulates", "stale-cache", "writes-into-x", "writes-into-dy", "random-forward", "update-in-backward"}
-ONCE_RIGHT |= {"integer-arrays"}
+ONCE_RIGHT |= {"integer-arrays", "mask-from-y", "ties-all"}  # the last two where x has no zeros and no ties
 WRONG_TENSORS = {  # of layers; of activations it is dx
     "dW-transposed": "dW", "dW-from-y": "dW", "bias-not-summed": "db", "bias-mean": "db", "bias-total": "db",
     "bias-wrong-axis": "db", "one-sample": "dW", "divided-by-n": "dW db", "never-written": "db dg",
@@ -96,15 +97,22 @@ def floats(layer):
     return [name for name in ("W", "b", "g") if hasattr(layer, name) and getattr(layer, name).dtype.kind == "f"]
 
 
+def run(layer, x):
+    """y, with the same random numbers each time."""
+    if isinstance(layer, Layer):
+        layer.rng = np.random.default_rng(3)
+    return layer.forward(x.copy())
+
+
 def errors(layer, x, seed=1):
     """The relative error of dx and of each parameter's gradient; inf for a wrong shape."""
     twin = copy.deepcopy(layer)  # as it was before backward
-    c = np.random.default_rng(seed).normal(size=layer.forward(x.copy()).shape)
+    c = np.random.default_rng(seed).normal(size=run(layer, x).shape)
     dx = layer.backward(c.copy())
     found = {}
     for name, at in [("x", x), *((name, getattr(twin, name)) for name in floats(twin))]:
         analytic = dx if name == "x" else getattr(layer, "d" + name)
-        numeric = central_differences(lambda: (twin.forward(x.copy()) * c).sum(), at)
+        numeric = central_differences(lambda: (run(twin, x) * c).sum(), at)
         same = np.shape(analytic) == numeric.shape
         found["d" + name] = relative_error(np.asarray(analytic), numeric) if same else np.inf
     return found
@@ -132,6 +140,51 @@ def test_one_gradient_is_wrong(slip, rng):
     else:
         assert wrong == expected, found
     assert all(found[name] < 1e-7 for name in set(found) - wrong), found
+
+
+def draw_images(slip, rng):
+    """A layer of the kind, and images or sequences for it; as many channels come out as go in."""
+    layer = slip.make(3, 3)
+    layer.build(rng, np.dtype("float64"), load("numpy"))
+    sizes = {"N": 4, "H": 5, "V": 6, "C": 3, "T": 5, "D": 3}
+    x = rng.normal(size=[sizes[axis] for axis in getattr(slip.cls, "takes", "NHVC")])
+    return layer, x - (slip.code == "max-padding-differs")  # dark, so that the 0 around the image is seen
+
+
+WRONG_IN_IMAGES = {"conv-2": "dW", "conv-3": "dW", "conv-5": "dW", "conv-10": "dW", "conv-11": "dW", "conv-12": "db",
+                   "conv-13": "dW", "conv-15": "db", "conv-16": "dW", "convfirst-1": "dW", "sequence-1": "dW",
+                   "sequence-3": "db"}  # fmt: skip
+
+
+@of("image", without={"padding-not-cut", "flatten-not-undone", "bias-not-summed"})
+def test_one_gradient_of_images_is_wrong(slip, rng):
+    found = errors(*draw_images(slip, rng))
+    wrong = {name for name, error in found.items() if error > WRONG}
+    assert wrong == (set() if slip.code in ONCE_RIGHT else {WRONG_IN_IMAGES.get(slip.name, "dx")}), found
+    assert all(found[name] < 1e-7 for name in set(found) - wrong), found
+
+
+@named("padding-not-cut", "flatten-not-undone")
+def test_dx_has_another_shape(slip, rng):
+    layer, x = draw_images(slip, rng)
+    dy = rng.normal(size=run(layer, x).shape)
+    with pytest.raises(ValueError, match=r"must return dx, a float64 array of x's shape"):
+        layer.backward(dy)
+
+
+@named("ties-all")
+def test_where_pixels_tie_too_much_comes_back(slip, rng):
+    """A window's gradients sum to its dy, however it is shared."""
+    layer, x = draw_images(slip, rng)
+    dy = rng.normal(size=run(layer, np.zeros(x.shape)).shape)
+    assert abs(layer.backward(dy).sum() - dy.sum()) > 0.1
+
+
+@named("mask-from-y")
+def test_a_kept_zero_has_a_slope(slip, rng):
+    layer = build(slip)
+    dy = 1 + run(layer, np.zeros((8, D)))
+    assert not layer.backward(dy).any()
 
 
 @of("layer", "activation", without={slip.code for slip in zoo.slips} - ONCE_RIGHT | {"random-forward"})
@@ -472,6 +525,13 @@ def test_right_objects_are_right(cls, rng):
     assert all(error < 1e-7 for error in found.values()), found
 
 
+@pytest.mark.parametrize("cls", right_images.OBJECTS)
+@pytest.mark.parametrize("k, s, p", [(3, 2, 1), (2, 1, 0), (2, 3, 1)])
+def test_right_images_are_right(cls, k, s, p, rng):
+    found = errors(cls(2, 3, k, s, p, rng), rng.normal(size=(3, 2, 5, 6)))
+    assert all(error < 1e-7 for error in found.values()), found
+
+
 @pytest.mark.parametrize("cls, kind", right_cases.LOSSES)
 def test_right_losses_are_right(cls, kind, rng):
     y, t = draw(rng), cases.targets(rng, kind, N, D, "float64")
@@ -503,7 +563,7 @@ def told(slip, seed, n, sizes):
     report = cases.run(check, arguments)
     assert report.code == slip.code, f"{check}, seed={seed}, n={n}, sizes={sizes}:\n{report}"
     assert bool(report) is False and report.why
-    if check == "check" and slip.kind in ("layer", "activation"):
+    if check == "check" and slip.kind in ("layer", "activation", "image"):
         assert slip.cls.__name__ in report.where
     return check
 
@@ -516,7 +576,7 @@ def test_the_doctor_names_it(slip):
 
 
 @pytest.mark.slow
-@of("layer", "activation", "loss", "network")
+@of("layer", "activation", "image", "loss", "network")
 def test_the_doctor_names_it_again_and_again(slip):
     for seed in range(10, 14):
         told(slip, seed, *CASES[seed % len(CASES)])
@@ -568,7 +628,7 @@ def test_listing(capsys):
     assert all(len(line) <= 80 for line in text.splitlines())
     assert all(slip.name in text for slip in zoo.slips)
     headings = [line for line in text.splitlines()[1:] if line and line[0] != " "]
-    assert headings == ["layers", "activations", "losses", "optimizers", "networks"]
+    assert headings == ["layers", "activations", "images", "losses", "optimizers", "networks"]
     assert player.main(["--difficulty", "3"]) == 0
     hard = capsys.readouterr().out.splitlines()
     names = {line.split()[0] for line in hard if "*" in line}
@@ -666,12 +726,12 @@ def test_as_a_program():
 
 @pytest.mark.parametrize("slip", held_out_slips.HELD_OUT, ids=lambda slip: slip.name)
 def test_held_out_slips_get_the_answer_that_is_on_record(slip):
-    """Six of ten or more by name (or "unknown", where that is meant), none by a wrong name."""
-    wanted = held_out_slips.MISSED.get(slip.name, slip.code)
+    """Six of ten by name (or "unknown", where that is meant), two by names learned since, none by a wrong name."""
+    wanted = (held_out_slips.MISSED | held_out_slips.NAMED_SINCE).get(slip.name, slip.code)
     for seed, sizes in ((0, (5, 4, 3)), (1, (4, 6, 3)), (2, (3, 3, 3))):
         assert slip.report(seed=seed, n=7, sizes=sizes).code == wanted
 
 
 def test_the_record_of_the_held_out_slips():
-    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) <= 4
+    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) == 2
     assert set(held_out_slips.MISSED.values()) <= {"unknown", "not-judged"}  # never a wrong name
