@@ -19,6 +19,9 @@ from .recorded_step import RecordedStep, wrong_order
 from .report import Finding, Row, StepSizeSweep, place_of
 from .under_test import COMPLEX, REAL, ModelUnderTest, quiet, same_start
 
+ENTRIES = 64  # up to which each entry of a tensor is measured by itself, in a model that is
+QUICK = 100_000  # quick: so many numbers at most go into all its layers; else 30 such tensors take 10 seconds
+
 
 class ModelGradients:
     """The loss as a function of all parameters."""
@@ -47,6 +50,7 @@ class ModelGradients:
             return rows
         self.exact = self.exact and all(self._takes_complex(step, layer) for layer in step.of("forward"))
         sizes = self._sizes(step)
+        self.by_entry = ENTRIES if sum(step.given(layer).size for layer in step.of("forward")) <= QUICK else 0
         for layer, name, where in reversed(self.network.slices):
             rows.append(self._row(layer, name, where, sizes.get(layer.place, 1.0), rng))
         return rows
@@ -103,7 +107,7 @@ class ModelGradients:
             if abs(a - n) / scale >= worst[2]:
                 worst = a, n, abs(a - n) / scale
         entry = "all, along u"
-        if wrong or g.size <= 64:
+        if wrong or g.size <= self.by_entry:
             shape = layer.arrays[name].shape
             index = self._worst(where, g, rng)
             u = np.zeros(self.start.size)
@@ -120,7 +124,7 @@ class ModelGradients:
             params[where] = values
             return self.value(params)
 
-        if g.size <= 64:
+        if g.size <= self.by_entry:
             n = measure.gradient(f, self.start[where], self.exact)
             return int(np.argmax(np.abs(g - n)))
         return measure.worst_entry(f, self.start[where], g, self.exact, rng)[0]
