@@ -6,6 +6,7 @@
     under_test.py          private copies of layer, loss and model, in double precision
     recorded_step.py       one step of a model, with what went into every layer and came out of it
     layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names, by the tables in slips/
+    patterns.py            what can be seen of a mistake that has no name; own_rows.py: where x shows too little
     side_effects.py        what no gradient shows; finite.py: which operation made NaN
     loss_doctor.py         one loss. loss_styles.py and loss_intake.py take code of any style, loss_kinds.py finds out
                            which loss it is; loss_values.py: what it computes; loss_gradient.py: its gradient, by

@@ -160,15 +160,3 @@ class LayerGradients:
     def worked(self, name: str) -> str:
         """The worst entry with its two numbers."""
         return worked(gradient_name(name), self.analytic[name], self.numeric(name))
-
-    def pattern(self, a: Array, n: Array) -> str:
-        """Where it is wrong: one row, one column, one entry?"""
-        known = np.isfinite(n)
-        wrong = known & (np.abs(a - n) > 1e-6 * np.abs(n[known]).max(initial=0))
-        share = f"{wrong.sum()} of the {known.sum()} entries looked at are wrong"
-        if a.ndim == 2 and known.all() and not wrong.all():
-            for axis, word in ((1, "row"), (0, "column")):
-                lines = np.flatnonzero(wrong.any(axis=axis))
-                if len(lines) == 1:
-                    return f"{share}, all in {word} {lines[0]}."
-        return f"{share}."

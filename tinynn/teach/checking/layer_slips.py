@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from . import slips
+from . import patterns, slips
 from .layer_gradients import FULL, LayerGradients
 from .measure import close, ratio, same
 from .report import Finding
@@ -37,7 +37,8 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
         return by_factor
     found = slips.named(layer, name, slips.LAST)
     if found:
-        why = f"{label} is {found.used}. Where x goes two ways, gradients add up. {layer.worked(name)}"
+        rule = " Where x goes two ways, gradients add up." if found.slip.code.startswith("fork") else ""
+        why = f"{label} is {found.used}.{rule} {layer.worked(name)}"
         return Finding(found.slip.code, layer.tested.where, why, f"{label} = {found.right}")
     if name != "x":
         parameter = layer.tested.value(name)
@@ -47,8 +48,8 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
             why = f"{label} has {rate:.6g} {name} added to it, a weight decay that the loss does not have"
             fix = "leave it to the optimizer's weight_decay, or add its square to the loss"
             return Finding("decay-in-gradient", layer.tested.where, why, fix)
-    pattern = layer.pattern(a, n)
-    why = f"{label} is wrong, and none of the known slips gives these numbers. {pattern} {layer.worked(name)}"
+    seen = patterns.described(layer, name)
+    why = f"{label} is wrong, and none of the known slips gives these numbers. {seen} {layer.worked(name)}"
     return Finding("unknown", layer.tested.where, why)
 
 
@@ -60,7 +61,6 @@ def by_ratio(layer: LayerGradients, name: str) -> Finding | None:
     label = gradient_name(name)
     worked = layer.worked(name)
     c2, n2 = layer.ratio_of_other_rows(name), max(layer.n - 1, 1) if layer.n > 2 else layer.n + 1
-    D, K = layer.x.shape[1], layer.y.shape[1]
     power = None if c2 is None or c * c2 <= 0 else np.log(c2 / c) / np.log(n2 / layer.n)
     if close(c, -1):
         return Finding("sign", layer.tested.where, f"{label} has the wrong sign. {worked}", f"{label} = -{label}")
@@ -75,12 +75,10 @@ def by_ratio(layer: LayerGradients, name: str) -> Finding | None:
     if power is not None and close(power, 1) and close(c, layer.n):
         origin = f" That is n, the number of rows: {label} is multiplied by it."
     else:
-        sizes = (("the width of x", D), ("the width of y", K))
-        origin = next((f" That is {text}." for text, size in sizes if size > 2 and close(c, size)), "")
-        origin = origin or next(
-            (f" That is 1 / {text}." for text, size in sizes if size > 2 and close(c * size, 1)), ""
-        )
-    why = f"{label} is {c:.6g} times what it should be, everywhere.{origin} {worked}"
+        origin = patterns.reading(layer, c).replace(", which is", " That is")
+        origin += "." if origin else ""
+    odd = f" {patterns.side(layer)}" if name == "x" and patterns.side(layer) else ""
+    why = f"{label} is {c:.6g} times what it should be, everywhere.{origin}{odd} {worked}"
     return Finding("factor", layer.tested.where, why, f"look for that factor in the line of {label}")
 
 

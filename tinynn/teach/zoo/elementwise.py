@@ -400,3 +400,34 @@ class Swish1(Layer):
 
     def backward(self, dy):
         return dy * self.gate
+
+
+@slip("fork-doubled", "layer", 2, "Past the block and through it, and past it once more.")
+class Residual3(Layer):
+    def forward(self, x):
+        self.h = np.tanh(x)
+        return x + self.h
+
+    def backward(self, dy):
+        dx = dy.copy()
+        dx += dy + dy * (1 - self.h**2)
+        return dx
+
+
+@slip("fork-multiplied", "layer", 2, "Two ways meet again. The sign between them is not that of the picture.")
+class Residual4(Layer):
+    def forward(self, x):
+        self.h = np.tanh(x)
+        return x + self.h
+
+    def backward(self, dy):
+        return dy * (dy * (1 - self.h**2))
+
+
+@slip("missing-derivative", "layer", 2, "Only a mean is taken off, which is a constant. Is it?")
+class Centred1(Layer):
+    def forward(self, x):
+        return x - x.mean(axis=0)
+
+    def backward(self, dy):
+        return dy
