@@ -100,7 +100,7 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
         if value.ndim == 2 and value.shape[0] == layer.n and same(value.sum(axis=0), n.ravel()):
             why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
             return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
-        if value.ndim > n.ndim and any(same(total, n.ravel()) for total in sums(value)):
+        if value.ndim > n.ndim and value.size > n.size and any(same(total, n.ravel()) for total in sums(value)):
             why = f"{name} is not summed over everything but its own axis: it has shape {value.shape}, not {n.shape}"
             return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=(0, ...))")
         if value.size == layer.n and same(value.ravel(), layer.dy.sum(axis=1)):

@@ -43,7 +43,7 @@ def known(x: Array, y: Array, slope: Array) -> tuple[str, dict[str, float]]:
         return "", {}
     s = constant(y[left], x[left])
     if s is not None:
-        return "leaky", {"s": s}
+        return ("", {}) if abs(s) == 1 else ("leaky", {"s": s})  # |x|, whose sides exchanged are a sign
     alpha = constant(y[left], np.expm1(x[left]))
     return ("", {}) if alpha is None else ("elu", {"alpha": alpha})
 
