@@ -6,6 +6,8 @@ pixels tell who gets the gradient of a tie. So, where the layer takes them, it i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ...checks import Array
@@ -15,6 +17,7 @@ from .report import Finding
 from .slips import activations, pooling
 from .under_test import LayerUnderTest
 
+LARGE = (7, 8)  # an image in which a window of 3 x 3, 2 apart, has neighbours, and sides can be told apart
 ROWS = 5  # a prime, and more than four: with two rows a batch normalization has hardly a gradient
 
 
@@ -30,6 +33,19 @@ def like(x: Array, rng: np.random.Generator) -> Array:
     values = x[x != 0] if np.any(x) else np.ones(1)
     drawn = rng.choice(values.ravel(), shape) * rng.uniform(0.5, 1.5, shape)
     return np.asarray(drawn)
+
+
+def others(x: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """What the layer is looked at with beside x: rows like it where it is too regular, larger images where it has some
+    that are so small that windows hardly overlap. (Which axes are height and width is not known: both are tried.)"""
+    if regular(x):
+        yield like(x, rng)
+    if x.ndim == 4:
+        for sides in ((1, 2), (2, 3)):
+            if min(x.shape[axis] for axis in sides) < LARGE[0]:
+                shape = list(x.shape)
+                shape[0], shape[sides[0]], shape[sides[1]] = ROWS, *LARGE
+                yield rng.choice(x.ravel(), shape) * rng.uniform(0.5, 1.5, shape)
 
 
 def beyond(tested: LayerUnderTest, gradients: LayerGradients, rng: np.random.Generator) -> Finding | None:

@@ -172,9 +172,9 @@ SLIPS = (
     # GELU
     Entry("derivative-incomplete", "dx", lambda a, k: a.d * GELU[k](a.z), "dy * {k}: a factor of phi is wrong",
           of="gelu", each=lambda a: GELU),
-    Entry("gelu-forms-mixed", "dx", lambda a: gelu_tanh_backward(a.d, a.z), "the derivative of the tanh form",
+    Entry("gelu-forms-mixed", "dx", lambda a: gelu_tanh_backward(a.d, a.z), "dy * the derivative of the tanh form",
           "forward is one form of GELU, backward the derivative of the other", of="gelu"),
-    Entry("gelu-forms-mixed", "dx", lambda a: gelu_backward(a.d, a.z), "the derivative of the exact form, x Phi(x)",
+    Entry("gelu-forms-mixed", "dx", lambda a: gelu_backward(a.d, a.z), "dy * the derivative of the exact form, x Phi(x)",
           of="gelu_tanh"),
     Entry("derivative-incomplete", "dx", lambda a, k: a.d * GELU_TANH[k](a.z, np.tanh(inner(a.z))), "dy * {k}",
           of="gelu_tanh", each=lambda a: GELU_TANH),
@@ -190,7 +190,7 @@ SLIPS = (
           of="dropout", each=lambda a: (1.0, a.words["c"])),
     Entry("mask-missing", "dx", lambda a: a.d * a.words["c"], "dy * {c:.6g}, without the mask",
           "of dropout, backward has the scale and not the mask", of="dropout"),
-    Entry("mask-of-one-column", "dx", lambda a, k: a.d * a.slope[..., k : k + 1], "with column {k} of the mask for all",
+    Entry("mask-of-one-column", "dx", lambda a, k: a.d * a.slope[..., k : k + 1], "dy * column {k} of the mask, for all columns",
           "of dropout, backward uses one number of the mask for the whole row", of="dropout",
           each=lambda a: range(a.z.shape[-1])),
     Entry("mask-from-y", "dx", lambda a: a.d * a.words["c"] * (a.y != 0), "dy * (y != 0) * {c:.6g}: where x is 0 and "

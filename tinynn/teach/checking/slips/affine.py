@@ -112,7 +112,7 @@ SLIPS = (
     Entry("one-sample", "dW", lambda a, k: a.x_of(k).T @ a.examples[k],
          "the product of sample {k} alone (= where += belongs)", "only one row counts in a gradient: = in place of +=",
          each=rows),
-    Entry("one-position", "dW", lambda a, k: a.of_position(k), "position {k} of the sequences alone gives it",
+    Entry("one-position", "dW", lambda a, k: a.of_position(k), "if position {k} of the sequences were the only one",
          "only one position of each sequence counts in a gradient: = in place of +=", each=lambda a: a.positions),
     Entry("dx-not-transposed", "dx", lambda a: a.dy @ a.W if a.square else None,
          "dy @ {W}", "dx is computed with W in place of its transpose"),
