@@ -228,8 +228,8 @@ def other_orders(c: ConvolutionFacts) -> Iterable[tuple[int, ...]]:
 
 
 RIGHT = {
-    "dW": "dW[i, j] = (the pixels of x under place (i, j)).T @ dy",
-    "dx": "each window of dx += dy @ {W}.T, that is dy, {s} apart, convolved with the kernel turned by 180 degrees",
+    "dW": "the sum over windows (p, q) of x[window].T @ dy[p, q]",
+    "dx": "the sum over windows (p, q), {s} apart, of dy[p, q] @ {W}.T, each added to its window of dx",
 }
 
 SLIPS = (
@@ -237,7 +237,8 @@ SLIPS = (
     Entry("kernel-turned", "dW", lambda c: c.dW()[::-1, ::-1], "the right one, turned by 180 degrees",
           "the kernel is turned by 180 degrees where it should not be, or not where it should"),
     Entry("kernel-axes-swapped", "dW", lambda c: c.dW().swapaxes(0, 1) if c.size[0] == c.size[1] else None,
-          "the right one with rows and columns of the kernel exchanged", "height and width of the kernel are exchanged"),
+          "the right one with rows and columns of the kernel exchanged",
+          "height and width of the kernel are exchanged"),
     Entry("stride-ignored", "dW", lambda c: c.undilated_dW(), "if the stride were 1, not {s}",
           "a gradient is computed as if the stride were 1"),
     Entry("padding-ignored", "dW", lambda c: c.without_padding(), "if x had no padding: windows of x itself",
@@ -246,7 +247,8 @@ SLIPS = (
           each=rows),
     Entry("one-window", "dW", lambda c: c.dW(dy=c.last_dy(slice(None))), "if the last window were the only one",
           "only the last window counts in a gradient: = in place of +="),
-    Entry("one-window", "dW", lambda c: c.dW(dy=c.last_dy(-1)), "if the last window of the last image were the only one"),
+    Entry("one-window", "dW", lambda c: c.dW(dy=c.last_dy(-1)),
+          "if the last window of the last image were the only one"),
     Entry("dy-misread", "dW", lambda c: None if c.misread_dy() is None else c.dW(dy=c.misread_dy()),
           "if dy.reshape(-1, O) were its rows: before it belongs transpose(0, 2, 3, 1)",
           "dy is reshaped to rows without a transpose, which mixes filters and positions"),
