@@ -34,7 +34,7 @@ AXES = {Affine: (1, 0), Conv2D: (3, 2, 0, 1)}  # those of W in PyTorch's order
 COUNTER = "num_batches_tracked"  # of BatchNorm: how many batches its running means have seen. tinynn does not count
 
 
-class Entry(NamedTuple):
+class NamedArray(NamedTuple):
     """An array of a model, and PyTorch's name of it."""
 
     layer: Layer
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
         return array if self.order is None else array[self.order]
 
 
-def entries(model: Model) -> list[Entry]:
+def entries(model: Model) -> list[NamedArray]:
     """All arrays of a model, layer by layer, as PyTorch's state_dict has them.
 
     Raises ValueError for a Flatten of images whose sizes are not known.
@@ -79,22 +79,22 @@ def entries(model: Model) -> list[Entry]:
         names = NAMES.get(_kind(layer), {})  # type: ignore[arg-type]
         for name in (*layer.parameters, *layer.buffers):
             ordered = None if isinstance(layer, Affine) and name == "b" else orders.get(id(layer))
-            found.append(Entry(layer, name, names.get(name, name), ordered))
+            found.append(NamedArray(layer, name, names.get(name, name), ordered))
     return found
 
 
-def torch_names(found: Sequence[Entry]) -> list[str]:
+def torch_names(found: Sequence[NamedArray]) -> list[str]:
     """PyTorch's name of each entry, where the modules stand in the same places."""
     return [f"{_place(str(one.layer.place))}.{one.torch}" for one in found]
 
 
-def counters(found: Sequence[Entry], names: Sequence[str]) -> list[str]:
+def counters(found: Sequence[NamedArray], names: Sequence[str]) -> list[str]:
     """The names of BatchNorm's counters."""
     means = [name for one, name in zip(found, names) if one.torch == "running_mean"]
     return [name.removesuffix("running_mean") + COUNTER for name in means]
 
 
-def given_names(found: Sequence[Entry], names: Any) -> list[str]:
+def given_names(found: Sequence[NamedArray], names: Any) -> list[str]:
     """Names that the caller gives, list(net.state_dict()), one for each entry. Raises TypeError, ValueError."""
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         expected = 'names must be "tinynn", "torch" or a list of names, list(net.state_dict())'

@@ -2,7 +2,7 @@
 
     entry.py         what an entry of a chapter's table is
     affine.py        x W + b
-    convolution.py   images, window by window
+    convolution.py   images, window by window; geometry.py finds how the windows lie
     pooling.py       the largest or the mean of each window; flatten.py: numbers in another order
     vectors.py       biases and scales of any layer: sums over rows
     activations.py   element by element; known_functions.py: which function it is, with its numbers
