@@ -79,22 +79,40 @@ N, D = 5, 5  # square, and as many rows as units: no slip stops for its shapes a
 
 ONCE_RIGHT = {"accumulates", "stale-cache", "writes-into-x", "writes-into-dy", "random-forward", "update-in-backward"}
 ONCE_RIGHT |= {"integer-arrays", "mask-from-y", "ties-all"}  # the last two where x has no zeros and no ties
+OTHER_FORWARD = {  # every gradient is that of a forward which is not what it should be
+    "bias-per-sample", "softmax-over-batch", "softmax-over-all", "dropout-unscaled", "dropout-scale", "dropout-at-use",
+    "norm-wrong-axes", "var-for-std", "root-twice", "not-centred", "sum-for-mean", "not-mean-square",
+    "softmax-wrong-axis", "heads-mixed", "mask-too-weak", "mask-shifted", "mask-after-softmax", "sees-the-future",
+    "scale-of-scores",
+}  # fmt: skip
 WRONG_TENSORS = {  # of layers; of activations it is dx
     "dW-transposed": "dW", "dW-from-y": "dW", "bias-not-summed": "db", "bias-mean": "db", "bias-total": "db",
     "bias-wrong-axis": "db", "one-sample": "dW", "divided-by-n": "dW db", "never-written": "db dg",
     "unused-parameter": "db", "decay-in-gradient": "dW", "factor": "dW", "sign": "db dx",
+    "dg-from-x": "dg", "dg-from-y": "dg", "dg-from-dy": "dg", "db-from-xhat": "db",
+    "scale-not-in-backward": "dWq dWk dx", "diagonal-only": "dWq dWk dx", "softmax-sum-missing": "dWq dWk dx",
+    "softmax-sum-axis": "dWq dWk dx", "softmax-skipped": "dWq dWk dx", "dK-not-transposed": "dWk dx",
+    "dV-not-transposed": "dWv dx", "dQ-dK-exchanged": "dWq dWk", "dQ-transposed": "dWq dx", "dQ-from-Q": "dWq dx",
+    "dV-is-dO": "dWv dx", "dV-from-scores": "dWv dx",
+    "ids-not-summed": "dW", "ids-averaged": "dW", "ids-shifted": "dW", "ids-ignored": "dW",
 }  # fmt: skip
+SHAPES = {"rows": (N, D), "tokens": (N, 4, 6), "images": (N, 2, 3, 6), "ids": (N, D)}
 
 
 def build(slip, seed=0):
-    layer = slip.make(D, D, seed)
+    width = SHAPES[slip.takes][-1]
+    layer = slip.make(width, width, seed)
     if isinstance(layer, Layer):
         layer.build(np.random.default_rng(seed), np.dtype("float64"), load("numpy"))
     return layer
 
 
 def floats(layer):
-    return [name for name in ("W", "b", "g") if hasattr(layer, name) and getattr(layer, name).dtype.kind == "f"]
+    return [
+        name
+        for name in ("W", "b", "g", "Wq", "Wk", "Wv")
+        if hasattr(layer, name) and getattr(layer, name).dtype.kind == "f"
+    ]
 
 
 def run(layer, x):
@@ -110,7 +128,8 @@ def errors(layer, x, seed=1):
     c = np.random.default_rng(seed).normal(size=run(layer, x).shape)
     dx = layer.backward(c.copy())
     found = {}
-    for name, at in [("x", x), *((name, getattr(twin, name)) for name in floats(twin))]:
+    given = [("x", x)] if x.dtype.kind == "f" else []  # ids have no gradient
+    for name, at in [*given, *((name, getattr(twin, name)) for name in floats(twin))]:
         analytic = dx if name == "x" else getattr(layer, "d" + name)
         numeric = central_differences(lambda: (run(twin, x) * c).sum(), at)
         same = np.shape(analytic) == numeric.shape
@@ -118,13 +137,15 @@ def errors(layer, x, seed=1):
     return found
 
 
-def draw(rng):
-    return away_from_kinks(rng.normal(size=(N, D)))
+def draw(rng, slip=None):
+    if slip and slip.takes == "ids":
+        return rng.integers(D, size=SHAPES["ids"])
+    return away_from_kinks(rng.normal(size=SHAPES[slip.takes if slip else "rows"]))
 
 
-@of("layer", "activation", without=ONCE_RIGHT)
+@of("layer", "activation", without=ONCE_RIGHT | OTHER_FORWARD)
 def test_one_gradient_is_wrong(slip, rng):
-    layer, x = build(slip), draw(rng)
+    layer, x = build(slip), draw(rng, slip)
     if slip.name == "affine-4":  # tinynn refuses what NumPy would have taken
         layer.forward(x)
         with pytest.raises(ValueError, match=r"db must have shape \(5,\), not \(5, 5\)"):
@@ -190,6 +211,52 @@ def test_a_kept_zero_has_a_slope(slip, rng):
 @of("layer", "activation", without={slip.code for slip in zoo.slips} - ONCE_RIGHT | {"random-forward"})
 def test_every_gradient_is_right_the_first_time(slip, rng):
     assert all(error < 1e-7 for error in errors(build(slip), draw(rng)).values())
+
+
+@of("layer", "activation", without={slip.code for slip in zoo.slips} - OTHER_FORWARD)
+def test_the_forward_is_not_what_it_should_be(slip, rng):
+    """What no gradient shows: each is right, to itself, and y is not what the name of the class promises."""
+    layer, x = build(slip), 3 * draw(rng, slip)
+    y = layer.forward(x)
+    family = slip.cls.__name__.rstrip("0123456789")
+    if family == "Dropout":
+        x = np.ones((20_000, D))
+        trained, used = layer.forward(x), layer(x)
+        assert slip.code == "dropout-at-use" or abs(trained.mean() - used.mean()) > 0.1
+        assert (slip.code == "dropout-at-use") == (not np.array_equal(used, layer(x)))
+        dy = rng.normal(size=x.shape)
+        assert np.array_equal(layer.backward(dy), dy * trained)
+        return
+    assert all(error < 1e-7 for error in errors(layer, x).values())
+    if family == "Linear":
+        assert not np.allclose(layer.forward(x[::-1])[::-1], y)
+        with pytest.raises(ValueError, match="broadcast"):
+            layer.forward(x[1:])
+        return
+    if family.endswith("Attention"):
+        assert relative_error(y, two_heads(x, causal="Causal" in family)) > 1e-7
+        return
+    if family == "GroupNorm":
+        z = x.reshape(*x.shape[:3], 2, -1)
+        c = z - z.mean(axis=(1, 2, 4), keepdims=True)
+        right = (c / c.std(axis=(1, 2, 4), keepdims=True)).reshape(x.shape)
+        assert relative_error((y - getattr(layer, "b", 0)) / getattr(layer, "g", 1), right) > 0.1
+        return
+    axis = 0 if family == "BatchNorm" else 1
+    top = np.exp(x) if family == "Softmax" else x if family == "RMSNorm" else x - x.mean(axis, keepdims=True)
+    right = top / (top.sum(axis, keepdims=True) if family == "Softmax" else np.sqrt((top**2).mean(axis, keepdims=True)))
+    assert relative_error(y, right) > 0.01
+
+
+def two_heads(x, causal):
+    """Attention of x to itself, token by token."""
+    y, dh = np.zeros_like(x), x.shape[2] // 2
+    for n, t, h in np.ndindex(len(x), x.shape[1], 2):
+        q = x[n, :, h * dh : (h + 1) * dh]
+        seen = q[: t + 1] if causal else q
+        weights = np.exp(seen @ q[t] / np.sqrt(dh))
+        y[n, t, h * dh : (h + 1) * dh] = weights @ seen / weights.sum()
+    return y
 
 
 @named("accumulates")

@@ -13,6 +13,7 @@ from ...layers.layer import Layer
 from ...model.sequential import Sequential
 from ...nesting import walk
 from ...process import same_chance
+from .ids import taking_ids
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, own_class_values, pair, usual
 from .under_test import REAL, precise, private, quiet
 
@@ -31,6 +32,11 @@ class Adapted(Layer):
 
     paired = True  # pairing.py does not look into it again
     returns_dx = True
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether x is ids, which have no gradient: see ids.py."""
+        return getattr(type(self.thing), "ids", None) is True
 
     def __init__(self, thing: Any, x: Array | None = None) -> None:
         self.thing, self.constants, self.tried = thing, [], x is not None  # type: ignore[var-annotated]
@@ -183,6 +189,7 @@ def adapt(thing: Any, x: Array | None = None) -> Layer:
     own_class_values(thing)
     if x is not None:
         checks.float_array("x", x, np)
+        thing = taking_ids(thing, x)
         for _, layer in walk(thing):
             precise(layer, x.dtype)
     return Adapted(thing, x)

@@ -27,6 +27,7 @@ from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted, adapt, as_model, is_model
 from .arguments import generator, pair_of, rows_of, short_name
+from .forwards import remarks
 from .layer_doctor import examine, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import TOGETHER, alone, examine_loss, together
@@ -66,8 +67,12 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     except Unpaired as error:
         return _not_judged(short_name(layer), str(error), notes)
     tested = LayerUnderTest(layer, layer.where)
+    takes_ids = getattr(layer, "takes_ids", False)
+    notes = [note for note in notes if not (takes_ids and "whole numbers" in note)]
     report = Report(f"check of {layer.where}", notes=notes + _constants(layer))
     report.finding = _without_dx(tested, x)
+    if takes_ids and report.finding:  # ids have no gradient
+        report.finding = None
     report.finding = examine(tested, x, rng) or unpaired(tested, x) or report.finding
     if report.code == "not-finite":
         return report
@@ -83,6 +88,8 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         report.rows.append(_row_of(gradients, name))
     if report.finding:
         report.finding.agree_with(report.rows)
+    else:
+        report.notes += remarks(tested, x, rng)
     wrong = [name for name, row in zip(tested.tensors, report.rows) if row.verdict == "wrong"]
     swept = [*wrong, *tested.tensors[::-1]][0]
     slope = measure.slope(gradients.analytic[swept])
@@ -196,8 +203,8 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if integers:
         report.finding = integers
         return report
-    loss, said = adapt_loss_of(model, loss, x, t)
-    report.notes += said
+    if any(getattr(layer, "takes_ids", False) for _, layer in walk(model)):
+        report.notes = [note for note in report.notes if "whole numbers" not in note]
     network = ModelUnderTest(model, loss, REAL)
     untouched = ModelUnderTest(model, loss, REAL).layers  # the step leaves its traces in the others
     step = RecordedStep(network, untouched, x, t)
@@ -238,6 +245,10 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     report.notes += [note for layer in network.layers for note in _constants(layer)]
     if report.finding is None:
         report.finding = step.unpaired()
+    if report.finding is None:
+        report.notes += [
+            note for layer in step.of("forward") for note in remarks(step.alone(layer), step.given(layer), rng)
+        ]
     if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
     return report

@@ -17,6 +17,7 @@ from ...checks import Array
 from . import measure, own_rows
 from .adapted import integers_in
 from .finite import of_a_layer
+from .forwards import wrong_forward
 from .layer_gradients import LayerGradients
 from .layer_slips import name_it, wrong_shape
 from .report import Finding, raised
@@ -69,7 +70,7 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
             found = name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
-    return own_rows.beyond(tested, gradients, rng)
+    return own_rows.beyond(tested, gradients, rng) or wrong_forward(tested, x, rng)
 
 
 def whole_numbers(layer: Any) -> Finding | None:

@@ -30,8 +30,10 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
         return Finding("unused-parameter", layer.tested.where, why, f"use {name} in forward")
     found = slips.named(layer, name)
     if found:
-        why = f"{label} is computed as {found.used}, and should be {found.right}. {layer.worked(name)}"
-        return Finding(found.slip.code, layer.tested.where, why, f"{label} = {found.right}")
+        earlier = found.used.startswith("from ")  # the slip is in a step before the gradient's own line
+        used, fix = (found.used, found.right[5:]) if earlier else (f"as {found.used}", f"{label} = {found.right}")
+        why = f"{label} is computed {used}, and should be {found.right}. {layer.worked(name)}"
+        return Finding(found.slip.code, layer.tested.where, why, fix)
     by_factor = by_ratio(layer, name)
     if by_factor:
         return by_factor

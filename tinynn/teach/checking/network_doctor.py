@@ -13,6 +13,7 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
+from .ids import padding_row
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
@@ -96,10 +97,13 @@ class ModelGradients:
     def _row(self, layer: Any, name: str, where: slice, size: float, rng: np.random.Generator) -> Row:
         g = self.grads[where]
         floor = measure.ROUNDING * size
-        wrong, worst = False, (0.0, 0.0, 0.0)
+        wrong, worst, looked_at = False, (0.0, 0.0, 0.0), np.ones(g.size)
+        padding = padding_row(layer, g.reshape(layer.arrays[name].shape))
+        if padding is not None:
+            looked_at.reshape(layer.arrays[name].shape)[padding] = 0
         for _ in range(2):
             u = np.zeros(self.start.size)
-            u[where] = rng.normal(size=g.size)
+            u[where] = rng.normal(size=g.size) * looked_at
             a = float(u[where] @ g)
             n, doubt = measure.measured(self.value, self.start, u, self.exact, a)
             scale = max(float(np.linalg.norm(g)), abs(n)) + (floor + doubt) / measure.TOLERANCE[self.exact] or 1.0
@@ -109,7 +113,7 @@ class ModelGradients:
         entry = "all, along u"
         if wrong or g.size <= self.by_entry:
             shape = layer.arrays[name].shape
-            index = self._worst(where, g, rng)
+            index = self._worst(where, g, rng, looked_at)
             u = np.zeros(self.start.size)
             u[where.start + index] = 1
             n = self.along(u)
@@ -118,7 +122,7 @@ class ModelGradients:
             entry = place_of(np.unravel_index(index, shape))
         return Row(layer.where, "d" + name, entry, *worst, "wrong" if wrong else "ok")
 
-    def _worst(self, where: slice, g: Array, rng: np.random.Generator) -> int:
+    def _worst(self, where: slice, g: Array, rng: np.random.Generator, looked_at: Array) -> int:
         def f(values: Array) -> complex:
             params = self.start.astype(values.dtype)
             params[where] = values
@@ -126,7 +130,7 @@ class ModelGradients:
 
         if g.size <= self.by_entry:
             n = measure.gradient(f, self.start[where], self.exact)
-            return int(np.argmax(np.abs(g - n)))
+            return int(np.argmax(np.abs(g - n) * looked_at))
         return measure.worst_entry(f, self.start[where], g, self.exact, rng)[0]
 
     def diagnose(self, step: RecordedStep, wrong: list[Row]) -> Finding | None:

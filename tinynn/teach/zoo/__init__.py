@@ -6,17 +6,30 @@
     for slip in zoo.slips:                     # the gradient doctor must name each one
         assert slip.report(seed=0).code == slip.code
 
-affine.py, elementwise.py, curves.py, images.py, losses.py, optimizers.py and networks.py hold the slips; slip.py says
-what one is, cases.py puts it among right layers.
+The slips: affine.py, elementwise.py, curves.py, images.py, normalization.py, attention.py, tables.py; forwards.py, whose
+gradients are right and whose layers are not; losses.py, optimizers.py, networks.py. slip.py says what one is, cases.py
+puts it among right layers.
 """
 
-from . import affine, curves, elementwise, images, losses, networks, optimizers  # the order in which they are listed
+from . import (
+    affine,
+    attention,
+    curves,
+    elementwise,
+    forwards,
+    images,
+    losses,
+    networks,
+    normalization,
+    optimizers,
+    tables,
+)  # the order in which they are listed
 from .causes import CAUSES
 from .slip import KINDS, Slip, find, slips
 
 slips.sort(key=lambda slip: KINDS.index(slip.kind))
 
 __all__ = [
-    "CAUSES", "KINDS", "Slip", "affine", "curves", "elementwise", "find", "images", "losses", "networks", "optimizers",
-    "slips",
+    "CAUSES", "KINDS", "Slip", "affine", "attention", "curves", "elementwise", "find", "forwards", "images", "losses",
+    "networks", "normalization", "optimizers", "slips", "tables",
 ]  # fmt: skip

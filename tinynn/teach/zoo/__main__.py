@@ -42,6 +42,8 @@ def play(slip: Slip) -> None:
     report = slip.report()
     five = choices(slip)
     print(f"{slip.name}, {slip.kind}, {'*' * slip.difficulty}: {slip.story}\n")
+    if slip.bases:
+        print(textwrap.indent(slip.bases, "    ") + "\n\nThat is right. And this?\n")
     print(textwrap.indent(slip.source, "    ") + "\n")
     print(dataclasses.replace(report, notes=[]).text(cause=False).rstrip() + "\n")  # a note can tell
     if not report.rows:

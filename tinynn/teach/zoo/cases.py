@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import checks, teach
 from ...checks import Array
-from ...layers import Affine, Conv2D, GlobalAvgPool, ReLU, Sigmoid, Tanh
+from ...layers import Affine, Conv2D, Flatten, GlobalAvgPool, ReLU, Sigmoid, Tanh
 from ...layers.layer import Layer
 from ...losses import MSE, GaussianNLL, Loss, SoftmaxCrossEntropy
 from ...model.sequential import Sequential
@@ -95,6 +95,8 @@ def _layer_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, 
     foreign = not issubclass(slip.cls, Layer)  # a plain object: its arrays are float64
     dtype = "float64" if foreign else dtype
     seed = int(rng.integers(2**31))
+    if slip.takes != "rows":
+        return _shaped_case(slip, rng, n, sizes, dtype)
     if rng.random() < 0.5:
         layer = slip.make(sizes[-2], sizes[-1], seed)
         if not foreign:
@@ -111,6 +113,30 @@ def _layer_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, 
     else:
         layers[2 * k + 1] = slip.make(sizes[k + 1], sizes[k + 1], seed)
     return "check", (network(layers, rng, dtype), normal(rng, n, sizes[0], dtype), t, loss)
+
+
+def _shaped_case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...], dtype: str) -> CheckCall:
+    """The same of a layer that takes sequences or images: by itself, or behind an affine map of each place."""
+    shape, alone = shape_of(slip, sizes), rng.random() < 0.5
+    width = 2 * sizes[1] if slip.takes == "ids" else shape[-1]
+    x = rng.integers(width, size=(n, *shape)) if slip.takes == "ids" else rng.normal(size=(n, *shape)).astype(dtype)
+    layer = slip.make(width, width, int(rng.integers(2**31)))
+    if alone:
+        if isinstance(layer, Layer):
+            layer.build(rng, np.dtype(dtype))
+        return "check_layer", (layer, x)
+    loss, t, width = any_loss(rng, n, sizes[-1], dtype)
+    if slip.takes == "ids":  # three features of each
+        layers = [layer, Flatten(), Affine(3 * shape[0], width)]
+    else:
+        layers = [Affine(shape[-1], shape[-1]), layer, Flatten(), Affine(int(np.prod(shape)), width)]
+    return "check", (network(layers, rng, dtype), x, t, loss)
+
+
+def shape_of(slip: Slip, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one example of x, for a layer: (D,), (T,), (T, D) or (H, W, C); D and C of the last two are even."""
+    a, b, c = sizes[:3]
+    return {"rows": (sizes[-2],), "ids": (a,), "tokens": (a, 2 * b), "images": (a, b, 2 * c)}[slip.takes]
 
 
 def network(layers: list[Any], rng: np.random.Generator, dtype: str) -> Any:

@@ -32,14 +32,19 @@ class Slip:
     difficulty: int  # 1 to 3
     story: str  # what the learner sees of it
     cls: type
-    targets: str  # what a loss takes, see cases.targets: "labels", "one-hot", "values", "bits", ...
+    targets: str  # what a loss takes: "labels", "one-hot", "values", "vector" (one number a row) or "bits"
+    takes: str = "rows"  # what a layer takes: "rows" (N, D), "ids" (N, T), "tokens" (N, T, D), "images" (N, H, W, C)
 
     @property
     def source(self) -> str:
         """The code of the class."""
-        module = inspect.getsource(sys.modules[self.cls.__module__])
-        found = re.search(rf"^class {self.cls.__name__}\b.*\n(?:(?: .*)?\n)*", module, re.MULTILINE)
-        return found.group().rstrip() if found else ""
+        return _source(self.cls)
+
+    @property
+    def bases(self) -> str:
+        """The code of the right classes of the zoo that it derives from; empty where there are none."""
+        ours = [base for base in reversed(self.cls.__mro__[1:]) if base.__module__ == self.cls.__module__]
+        return "\n\n\n".join(map(_source, ours))
 
     def make(self, n_in: int = 5, n_out: int = 3, seed: int = 0, **others: Any) -> Any:
         """An instance; what its __init__ asks for, by name, is taken from here (W and b are drawn from `seed`)."""
@@ -67,12 +72,20 @@ class Slip:
         return cases.run(*self.case(seed, n, sizes))
 
 
-def slip(code: str, kind: str, difficulty: int, story: str, targets: str = "values") -> Callable[[type], type]:
+def _source(cls: type) -> str:
+    module = inspect.getsource(sys.modules[cls.__module__])
+    found = re.search(rf"^class {cls.__name__}\b.*\n(?:(?: .*)?\n)*", module, re.MULTILINE)
+    return found.group().rstrip() if found else ""
+
+
+def slip(
+    code: str, kind: str, difficulty: int, story: str, targets: str = "values", takes: str = "rows"
+) -> Callable[[type], type]:
     """The decorator that puts a class into the zoo."""
 
     def plant(cls: type) -> type:
         name = re.sub(r"(\d+)$", r"-\1", cls.__name__).lower()
-        slips.append(Slip(name, code, kind, difficulty, story, cls, targets))
+        slips.append(Slip(name, code, kind, difficulty, story, cls, targets, takes))
         return cls
 
     return plant

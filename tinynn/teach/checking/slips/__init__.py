@@ -4,6 +4,8 @@
     affine.py        x W + b
     convolution.py   images, window by window; geometry.py finds how the windows lie
     pooling.py       the largest or the mean of each window; flatten.py: numbers in another order
+    normalization.py batch, layer, group, instance and RMS norms
+    attention.py     attention; softmax.py: softmax as a layer; embedding.py: rows of a table
     vectors.py       biases and scales of any layer: sums over rows
     activations.py   element by element; known_functions.py: which function it is, with its numbers
     forks.py         values that go two ways
@@ -21,7 +23,19 @@ import numpy as np
 
 from ....checks import Array
 from ..measure import same
-from . import activations, affine, convolution, flatten, forks, pooling, vectors
+from . import (
+    activations,
+    affine,
+    attention,
+    convolution,
+    embedding,
+    flatten,
+    forks,
+    normalization,
+    pooling,
+    softmax,
+    vectors,
+)
 from .entry import Match, match
 
 if TYPE_CHECKING:
@@ -32,6 +46,10 @@ CHAPTERS: tuple[Any, ...] = (
     convolution,
     pooling,
     flatten,
+    normalization,
+    attention,
+    softmax,
+    embedding,
     vectors,
     activations,
 )  # in the order in which they are asked
