@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynn import Activation, Affine, Layer, Loss, Optimizer, ReLU, Tanh, flatten
+from tinynn import Activation, Affine, Flatten, Layer, Loss, Optimizer, ReLU, Tanh, flatten
 from tinynn.teach.zoo import cases
 
 # --- layers of tinynn ------------------------------------------------------------------------------------------------
@@ -121,6 +121,257 @@ class Block(Layer):
         dh = dy * (1 - self.h**2)
         self.dW = self.x.T @ dh
         return dy + dh @ self.W.T
+
+
+# --- norms, softmax, dropout of a learner's own -----------------------------------------------------------------------
+
+
+class BatchNorm(Layer):
+    """With running statistics, in the paper's convention."""
+
+    parameters, buffers = ("gamma", "beta"), ("mean", "var")
+
+    def __init__(self, n):
+        self.gamma, self.beta = np.linspace(0.5, 2, n), np.linspace(-1, 1, n)
+        self.mean, self.var = np.zeros(n), np.ones(n)
+
+    def forward(self, x):
+        if not self.training:
+            return self.gamma * (x - self.mean) / np.sqrt(self.var + 1e-3) + self.beta
+        axes = tuple(range(x.ndim - 1))
+        mean = x.mean(axis=axes)
+        var = ((x - mean) ** 2).mean(axis=axes)
+        self.mean = 0.8 * self.mean + 0.2 * mean.real
+        self.var = 0.8 * self.var + 0.2 * var.real
+        self.s = np.sqrt(var + 1e-3)
+        self.z = (x - mean) / self.s
+        return self.gamma * self.z + self.beta
+
+    def backward(self, dy):
+        axes = tuple(range(dy.ndim - 1))
+        self.dgamma, self.dbeta = (dy * self.z).sum(axis=axes), dy.sum(axis=axes)
+        mean, along = dy.mean(axis=axes), (dy * self.z).mean(axis=axes)
+        return self.gamma / self.s * (dy - mean - self.z * along)
+
+
+class LayerNorm(Layer):
+    """Over the last axis; the deviation has the divisor n - 1 and eps beside it, as in a well-known tutorial."""
+
+    parameters = ("a", "b")
+
+    def __init__(self, n):
+        self.a, self.b = np.linspace(0.5, 2, n), np.linspace(-1, 1, n)
+
+    def forward(self, x):
+        c = x - x.mean(axis=-1, keepdims=True)
+        self.std = np.sqrt((c**2).sum(axis=-1, keepdims=True) / max(x.shape[-1] - 1, 1)) + 1e-20
+        self.z = c / (self.std + 1e-6)
+        return self.a * self.z + self.b
+
+    def backward(self, dy):
+        rows = tuple(range(dy.ndim - 1))
+        self.da, self.db = (dy * self.z).sum(axis=rows), dy.sum(axis=rows)
+        q, s = dy * self.a, self.std + 1e-6
+        along = (q * self.z).sum(axis=-1, keepdims=True) / max(dy.shape[-1] - 1, 1)
+        dc = (q - self.z * along * s / self.std) / s
+        return dc - dc.mean(axis=-1, keepdims=True)
+
+
+class RMSNorm(Layer):
+    parameters = ("g",)
+
+    def __init__(self, n):
+        self.g = np.linspace(0.5, 2, n)
+
+    def forward(self, x):
+        self.r = np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-5)
+        return self.g * x / self.r
+
+    def backward(self, dy):
+        self.dg = (dy * self.x / self.r).sum(axis=tuple(range(dy.ndim - 1)))
+        q = dy * self.g
+        return (q - self.x * (q * self.x).mean(axis=-1, keepdims=True) / self.r**2) / self.r
+
+
+class LogShares(Layer):
+    """log softmax of each row."""
+
+    def __init__(self, n):
+        pass
+
+    def forward(self, x):
+        z = x - x.max(axis=-1, keepdims=True)
+        return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+    def backward(self, dy):
+        return dy - np.exp(self.y) * dy.sum(axis=-1, keepdims=True)
+
+
+class Dropout(Layer):
+    def __init__(self, n):
+        self.p = 0.3
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        self.mask = ((self.rng.random(x.shape) >= self.p) / (1 - self.p)).astype(x.real.dtype)
+        return x * self.mask
+
+    def backward(self, dy):
+        return dy * self.mask
+
+
+class OldDropout(Dropout):
+    """As in the first paper: what is kept stays as it is, and use is scaled."""
+
+    def forward(self, x):
+        if not self.training:
+            return x * (1 - self.p)
+        self.mask = (self.rng.random(x.shape) >= self.p).astype(x.real.dtype)
+        return x * self.mask
+
+
+# --- layers that take images (N, H, W, C) and sequences (N, T, D) ------------------------------------------------------
+
+
+class GroupNorm(Layer):
+    parameters = ("g", "b")
+
+    def __init__(self, n, groups=2):
+        self.g, self.b, self.groups = np.linspace(0.5, 2, n), np.linspace(-1, 1, n), groups
+
+    def parts(self, a):
+        return a.reshape(*a.shape[:3], self.groups, -1)
+
+    def forward(self, x):
+        z = self.parts(x)
+        c = z - z.mean(axis=(1, 2, 4), keepdims=True)
+        self.s = np.sqrt((c**2).mean(axis=(1, 2, 4), keepdims=True) + 1e-5)
+        self.z = c / self.s
+        return self.g * self.z.reshape(x.shape) + self.b
+
+    def backward(self, dy):
+        self.dg, self.db = (dy * self.z.reshape(dy.shape)).sum(axis=(0, 1, 2)), dy.sum(axis=(0, 1, 2))
+        q = self.parts(dy * self.g)
+        mean, along = q.mean(axis=(1, 2, 4), keepdims=True), (q * self.z).mean(axis=(1, 2, 4), keepdims=True)
+        return ((q - mean - self.z * along) / self.s).reshape(dy.shape)
+
+
+class InstanceNorm(GroupNorm):
+    """Each channel by itself."""
+
+    def __init__(self, n):
+        super().__init__(n, n)
+
+
+class ChannelsFirst(Layer):
+    """A batch norm of images (N, C, H, W)."""
+
+    parameters = ("g", "b")
+
+    def __init__(self, n):
+        self.g, self.b = np.linspace(0.5, 2, n).reshape(1, n, 1, 1), np.zeros((1, n, 1, 1))
+
+    def forward(self, x):
+        c = x - x.mean(axis=(0, 2, 3), keepdims=True)
+        self.s = np.sqrt((c**2).mean(axis=(0, 2, 3), keepdims=True) + 1e-5)
+        self.z = c / self.s
+        return self.g * self.z + self.b
+
+    def backward(self, dy):
+        axes = (0, 2, 3)
+        self.dg, self.db = (dy * self.z).sum(axis=axes, keepdims=True), dy.sum(axis=axes, keepdims=True)
+        mean, along = dy.mean(axis=axes, keepdims=True), (dy * self.z).mean(axis=axes, keepdims=True)
+        return self.g / self.s * (dy - mean - self.z * along)
+
+
+class MultiHeadAttention(Layer):
+    """Two heads, with or without a mask."""
+
+    parameters = ("Wq", "Wk", "Wv", "Wo", "bo")
+    mask = False
+
+    def __init__(self, n):
+        rng = np.random.default_rng(n)
+        self.Wq, self.Wk, self.Wv, self.Wo = rng.normal(0, n**-0.5, (4, n, n))
+        self.bo = rng.normal(size=n)
+
+    def split(self, a):
+        return a.reshape(*a.shape[:2], 2, -1).transpose(0, 2, 1, 3)
+
+    def merge(self, a):
+        return a.transpose(0, 2, 1, 3).reshape(self.x.shape)
+
+    def forward(self, x):
+        self.q, self.k, self.v = (self.split(x @ W) for W in (self.Wq, self.Wk, self.Wv))
+        self.c = (x.shape[-1] // 2) ** -0.5
+        S = self.c * self.q @ self.k.transpose(0, 1, 3, 2)
+        S = np.where(np.tri(x.shape[1], dtype=bool) if self.mask else True, S, -np.inf)
+        e = np.exp(S - S.max(axis=-1, keepdims=True))
+        self.p = e / e.sum(axis=-1, keepdims=True)
+        self.o = self.merge(self.p @ self.v)
+        return self.o @ self.Wo + self.bo
+
+    def backward(self, dy):
+        rows = lambda a: a.reshape(-1, a.shape[-1])  # noqa: E731
+        self.dWo, self.dbo = rows(self.o).T @ rows(dy), rows(dy).sum(axis=0)
+        do = self.split(dy @ self.Wo.T)
+        dp = do @ self.v.transpose(0, 1, 3, 2)
+        ds = self.c * self.p * (dp - (dp * self.p).sum(axis=-1, keepdims=True))
+        parts = ds @ self.k, ds.transpose(0, 1, 3, 2) @ self.q, self.p.transpose(0, 1, 3, 2) @ do
+        dq, dk, dv = map(self.merge, parts)
+        self.dWq, self.dWk, self.dWv = (rows(self.x).T @ rows(d) for d in (dq, dk, dv))
+        return dq @ self.Wq.T + dk @ self.Wk.T + dv @ self.Wv.T
+
+
+class CausalAttention(MultiHeadAttention):
+    mask = True
+
+
+class PreNorm(Layer):
+    """y = x + norm(x)."""
+
+    def __init__(self, n):
+        self.norm = RMSNorm(n)
+
+    def forward(self, x):
+        return x + self.norm.forward(x)
+
+    def backward(self, dy):
+        return dy + self.norm.backward(dy)
+
+
+class Positions(Layer):
+    """A table of learned positions."""
+
+    parameters = ("p",)
+
+    def __init__(self, n):
+        self.p = np.random.default_rng(n).normal(size=(20, n))
+
+    def forward(self, x):
+        return x + self.p[: x.shape[1]]
+
+    def backward(self, dy):
+        self.dp = np.zeros_like(self.p)
+        self.dp[: dy.shape[1]] = dy.sum(axis=0)
+        return dy
+
+
+class Embedding:
+    """Rows of a table; that of id 0 stays as it is."""
+
+    def __init__(self, n):
+        self.W, self.padding_idx = np.random.default_rng(n).normal(size=(n, 3)), 0
+
+    def forward(self, ids):
+        self.ids = ids
+        return self.W[ids]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.ids, dout)
+        self.dW[self.padding_idx] = 0
 
 
 # --- plain objects, as in courses ------------------------------------------------------------------------------------
@@ -451,7 +702,12 @@ class Shortcut:
         self.a.backward(self.relu.backward(dh))
 
 
-LAYERS = (Square, Scale, Softplus, LeakyReLU, Softsign, Swish, Centre, Shares, Block)  # of n
+LAYERS = (
+    Square, Scale, Softplus, LeakyReLU, Softsign, Swish, Centre, Shares, Block, BatchNorm, LayerNorm, RMSNorm,
+    LogShares, Dropout, OldDropout,
+)  # fmt: skip  # of n
+IMAGES = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm, ChannelsFirst)  # of n, an even number
+SEQUENCES = (BatchNorm, LayerNorm, RMSNorm, MultiHeadAttention, CausalAttention, PreNorm, Positions, Shares, LogShares)
 OBJECTS = (Dense, Loops, CourseReLU)  # of n_in, n_out, rng
 LOSSES = (
     (HalfSquares, "values"),
@@ -484,7 +740,9 @@ def right(seed):
     rng = np.random.default_rng(seed)
     n, dtype = int(rng.integers(1, 10)), str(rng.choice(["float32", "float64"]))
     sizes = tuple(int(size) for size in rng.integers(1, 13, rng.integers(2, 6)))
-    form = rng.choice(["sequential", "list", "class", "layer", "loss"], p=[0.6, 0.15, 0.1, 0.08, 0.07])
+    form = rng.choice(["sequential", "list", "class", "layer", "loss", "shaped"], p=[0.5, 0.15, 0.1, 0.08, 0.07, 0.1])
+    if form == "shaped":
+        return shaped(rng, n, dtype)
 
     loss, t, width = cases.any_loss(rng, n, sizes[-1], dtype)
     if form != "class" and rng.random() < 0.2:
@@ -511,3 +769,26 @@ def right(seed):
         k = int(rng.integers(len(sizes) - 1))
         layers[2 * k] = Dense(sizes[k], sizes[k + 1], rng)
     return "check", (cases.network(layers, rng, dtype), cases.normal(rng, n, sizes[0], dtype), t, loss)
+
+
+def shaped(rng, n, dtype):
+    """The same with images, sequences or ids."""
+    kind = rng.choice(["images", "sequences", "ids"], p=[0.4, 0.45, 0.15])
+    if kind == "ids":
+        layer, x = Embedding(7), rng.integers(7, size=(n, 5))
+        layers, features = [layer], 15
+    else:
+        cls = (IMAGES if kind == "images" else SEQUENCES)[rng.integers(len(IMAGES if kind == "images" else SEQUENCES))]
+        places = tuple(int(size) for size in rng.integers(1, 5, 2 if kind == "images" else 1))
+        layer, width = cls(2 * int(rng.integers(1, 4))), 0
+        width = len(layer.norm.g) if isinstance(layer, PreNorm) else max(np.shape(getattr(layer, "g", [0] * 4)))
+        width = 4 if not (layer.parameters or isinstance(layer, PreNorm)) else width
+        if cls in (BatchNorm, LayerNorm, MultiHeadAttention, CausalAttention, Positions):
+            width = getattr(layer, layer.parameters[0]).shape[-1]
+        shape = (width, *places) if cls is ChannelsFirst else (*places, width)
+        x, layers, features = rng.normal(size=(n, *shape)).astype(dtype), [layer], int(np.prod(shape))
+    if rng.random() < 0.5:
+        return "check_layer", (layer, x)
+    loss, t, width = cases.any_loss(rng, n, 3, "float64" if kind == "ids" else dtype)
+    layers += [Flatten(), Affine(features, width)]
+    return "check", (cases.network(layers, rng, dtype), x, t, loss)

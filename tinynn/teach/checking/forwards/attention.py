@@ -132,10 +132,9 @@ def attention_of(probed: Probed) -> Attention | None:
 
 def _heads(probed: Probed, D: int) -> Iterator[int]:
     """The numbers of heads that are possible: that which the layer says, first."""
-    layer = probed.tested.original
     said = [
         value
-        for name, value in vars(getattr(layer, "thing", layer)).items()
+        for name, value in probed.attributes.items()
         if isinstance(value, int) and ("head" in name.lower() or name.lower() in ("h", "nh"))
     ]
     fitting = [H for H in said if H > 0 and D % H == 0]

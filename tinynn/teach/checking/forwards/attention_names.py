@@ -15,8 +15,7 @@ CAUSAL = "causal", "masked", "decoder", "autoregressive"  # in a class's name: a
 
 def is_causal(probed: Probed) -> bool:
     """Whether the layer says that no position sees a later one: by its name, or an attribute."""
-    layer = probed.tested.original
-    flags = vars(getattr(layer, "thing", layer))
+    flags = probed.attributes
     return any(word in probed.name for word in CAUSAL) or any(
         "causal" in name.lower() and value is True for name, value in flags.items()
     )

@@ -199,7 +199,7 @@ def dropout_scale(probed: Probed) -> Finding | None:
 
 def _rate(probed: Probed, share: float) -> tuple[float, str]:
     """The share that is kept, to all digits where an attribute says it, and how it is called."""
-    for name, p in vars(probed.tested.original).items():
+    for name, p in probed.attributes.items():
         if isinstance(p, float) and 0 < p < 1:
             for keep, said in ((1 - p, f" (1 - {name} = {1 - p:.4g})"), (p, f" ({name} = {p:.4g})")):
                 if abs(keep - share) < 6 * np.sqrt(share * (1 - share) / MANY):

@@ -103,8 +103,7 @@ def _shown(probed: Probed, axis: int, moves: bool) -> str:
 
 def _groups(probed: Probed) -> Iterator[int]:
     """The number of groups that the layer says it has."""
-    layer = probed.tested.original
-    for name, value in vars(getattr(layer, "thing", layer)).items():
+    for name, value in probed.attributes.items():
         if isinstance(value, int) and (name == "G" or "group" in name.lower()):
             yield value
 

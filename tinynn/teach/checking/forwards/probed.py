@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,18 @@ class Probed:
     @property
     def name(self) -> str:
         """The name of the class, which says what is intended: "groupnorm" for GroupNorm2."""
+        return re.sub("[^a-z]", "", type(self.thing).__name__.lower())
+
+    @property
+    def thing(self) -> Any:
+        """The learner's own object."""
         layer = self.tested.original
-        thing = layer.thing if isinstance(layer, Adapted) else layer
-        return re.sub("[^a-z]", "", type(thing).__name__.lower())
+        return layer.thing if isinstance(layer, Adapted) else layer
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What it holds, by name."""
+        return dict(getattr(self.thing, "__dict__", {}))
 
     @property
     def rows_first(self) -> bool:

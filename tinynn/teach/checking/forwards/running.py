@@ -116,7 +116,7 @@ def _statistics(batches: list[Array], norm: Norm) -> dict[str, Array]:
 
 def _in_training(probed: Probed, updates: list[Kept]) -> Finding | None:
     """An average that is none: its shares do not add up to 1, or are exchanged in one of two, or leave out the old."""
-    momenta = [value for name, value in vars(probed.tested.original).items() if "mom" in name.lower()]
+    momenta = [value for name, value in probed.attributes.items() if "mom" in name.lower()]
     for kept in updates:
         fix = f"{kept.name} = momentum * {kept.name} + (1 - momentum) * {kept.of}"
         if kept.new and abs(kept.old + kept.new - 1) > 1e-6:
