@@ -614,7 +614,7 @@ def test_right_cases_vary():
     of_check = [arguments for check, arguments in drawn if check == "check"]
     assert {type(model).__name__ for model, *_ in of_check} == {"Sequential", "list", "Shortcut"}
     assert {len(x) for _, x, *_ in of_check} == set(range(1, 10))
-    assert {x.dtype.name for _, x, *_ in of_check} == {"float32", "float64"}
+    assert {x.dtype.name for _, x, *_ in of_check} == {"float32", "float64", "int64"}  # an embedding takes ids
     losses = {type(loss).__name__ for *_, loss in of_check}
     assert losses == {"MSE", "SoftmaxCrossEntropy", "GaussianNLL"} | {cls.__name__ for cls, _ in right_cases.LOSSES}
 
