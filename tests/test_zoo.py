@@ -83,7 +83,8 @@ OTHER_FORWARD = {  # every gradient is that of a forward which is not what it sh
     "bias-per-sample", "softmax-over-batch", "softmax-over-all", "dropout-unscaled", "dropout-scale", "dropout-at-use",
     "norm-wrong-axes", "var-for-std", "root-twice", "not-centred", "sum-for-mean", "not-mean-square",
     "softmax-wrong-axis", "heads-mixed", "mask-too-weak", "mask-shifted", "mask-after-softmax", "sees-the-future",
-    "scale-of-scores",
+    "scale-of-scores", "channels-mixed", "running-in-training", "running-shares", "running-last-batch",
+    "momentum-exchanged", "batch-at-use", "std-kept-as-var",
 }  # fmt: skip
 WRONG_TENSORS = {  # of layers; of activations it is dx
     "dW-transposed": "dW", "dW-from-y": "dW", "bias-not-summed": "db", "bias-mean": "db", "bias-total": "db",
@@ -227,11 +228,25 @@ def test_the_forward_is_not_what_it_should_be(slip, rng):
         dy = rng.normal(size=x.shape)
         assert np.array_equal(layer.backward(dy), dy * trained)
         return
+    if slip.code == "running-in-training":
+        assert np.allclose(y, x / np.sqrt(1 + 1e-5)) and np.array_equal(layer.backward(x), x / layer.s)
+        return
     assert all(error < 1e-7 for error in errors(layer, x).values())
     if family == "Linear":
         assert not np.allclose(layer.forward(x[::-1])[::-1], y)
         with pytest.raises(ValueError, match="broadcast"):
             layer.forward(x[1:])
+        return
+    if family == "RunningNorm":
+        right = zoo.running.RunningNorm(D)
+        for _ in range(3):  # the same in training; not in use, when the running means are not those of the start
+            x = 2 + 3 * draw(rng)
+            assert np.array_equal(layer.forward(x), right.forward(x))
+        assert relative_error(layer(x), right(x)) > 0.01
+        return
+    if slip.code == "channels-mixed":
+        c = x - x.mean(axis=(0, 2, 3), keepdims=True)
+        assert relative_error(y, c / c.std(axis=(0, 2, 3), keepdims=True)) > 1e-3
         return
     if family.endswith("Attention"):
         assert relative_error(y, two_heads(x, causal="Causal" in family)) > 1e-7

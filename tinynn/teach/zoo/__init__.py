@@ -6,9 +6,9 @@
     for slip in zoo.slips:                     # the gradient doctor must name each one
         assert slip.report(seed=0).code == slip.code
 
-The slips: affine.py, elementwise.py, curves.py, images.py, normalization.py, attention.py, tables.py; forwards.py, whose
-gradients are right and whose layers are not; losses.py, optimizers.py, networks.py. slip.py says what one is, cases.py
-puts it among right layers.
+The slips: affine.py, elementwise.py, curves.py, images.py, normalization.py, attention.py, tables.py; forwards.py and
+running.py, whose gradients are right, and whose layers are not; losses.py, optimizers.py, networks.py. slip.py says
+what one is, cases.py puts it among right layers.
 """
 
 from . import (
@@ -22,6 +22,7 @@ from . import (
     networks,
     normalization,
     optimizers,
+    running,
     tables,
 )  # the order in which they are listed
 from .causes import CAUSES
@@ -31,5 +32,5 @@ slips.sort(key=lambda slip: KINDS.index(slip.kind))
 
 __all__ = [
     "CAUSES", "KINDS", "Slip", "affine", "attention", "curves", "elementwise", "find", "forwards", "images", "losses",
-    "networks", "normalization", "optimizers", "slips", "tables",
+    "networks", "normalization", "optimizers", "running", "slips", "tables",
 ]  # fmt: skip

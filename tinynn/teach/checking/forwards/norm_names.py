@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..report import Finding, place_of
-from .norms import Norm, recognized, scale_and_shift
+from .norms import Norm, channels_mixed, recognized, scale_and_shift
 from .probed import Probed
 
 FAMILIES = {  # the end of a class's name -> the axes that its statistics may run over, by the number of axes of x
@@ -39,8 +39,21 @@ def of_a_norm(probed: Probed) -> Finding | None:
     family = family_of(probed)
     norm = recognized(probed) if family else None
     if norm is None:
-        return None
+        return _channels_mixed(probed)
     return _wrong_axes(probed, family, norm) or _wrong_divisor(probed, family, norm)
+
+
+def _channels_mixed(probed: Probed) -> Finding | None:
+    """reshape(-1, C) of images (N, C, H, W): a column then holds pixels of all channels. Nobody wants that mixture."""
+    norm = channels_mixed(probed)
+    if norm is None:
+        return None
+    C = probed.x.shape[1]
+    why = (
+        f"y is exactly {norm.formula} over the rows of x.reshape(-1, {C}). Axis 1 is of that length, not the last one: "
+        "a row of the table takes numbers from one channel and its neighbours in order of memory, so channels are mixed"
+    )
+    return Finding("channels-mixed", probed.where, why, "mean and var over all axes but 1, or a transpose first")
 
 
 def conventions(probed: Probed) -> Iterator[str]:

@@ -90,6 +90,19 @@ def recognized(probed: Probed) -> Norm | None:
     return None
 
 
+def channels_mixed(probed: Probed) -> Norm | None:
+    """A norm over the rows of x.reshape(-1, C), where C is the length of axis 1 and not of the last."""
+    shape = probed.x.shape
+    if len(shape) < 3 or shape[1] in (1, shape[-1]) or shape != probed.y.shape:
+        return None
+    xs = [_generic(probed.rng, shape) for _ in range(3)]
+    changed = plain(probed, xs[0])
+    if changed is None:
+        return None
+    rows = [(x.reshape(-1, shape[1]), probed.tested.forward(x, changed).reshape(-1, shape[1])) for x in xs]
+    return _fits(rows, rows[0][0].shape, (0,), 1, 1, True)
+
+
 def _generic(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Numbers of another size and another mean in each row and in each place of every axis."""
     x = rng.normal(size=shape)

@@ -22,6 +22,8 @@ from .norm_names import family_of
 from .norms import Norm, recognized, scale_and_shift
 from .probed import Probed
 
+WORDS = {"var": "variance", "std": "deviation", "var n / (n - 1)": "variance", "1 / std": "inverse of the deviation"}
+
 
 @dataclass
 class Kept:
@@ -33,7 +35,12 @@ class Kept:
     new: float
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.old:.6g} {self.name} + {self.new:.6g} ({self.of})"
+        return f"{self.name} = {self.old:.6g} {self.name} + {self.new:.6g} of the batch's {self.word}"
+
+    @property
+    def word(self) -> str:
+        """What is kept, in words."""
+        return WORDS.get(self.of, self.of)
 
 
 def running_statistics(probed: Probed) -> Finding | None:
@@ -123,7 +130,7 @@ def _in_training(probed: Probed, updates: list[Kept]) -> Finding | None:
             why = f"in training {kept}. The two shares must add up to 1, as those of an average do"
             return Finding("running-shares", probed.where, why, fix)
         if abs(kept.old) < 1e-9 and any(isinstance(m, float) and 0 < m < 1 for m in momenta):
-            why = f"in training {kept.name} becomes the {kept.of} of the last batch alone: the momentum is not used"
+            why = f"in training {kept.name} becomes the {kept.word} of the last batch alone: the momentum is not used"
             return Finding("running-last-batch", probed.where, why, fix)
     if len(updates) == 2 and abs(updates[0].old - updates[1].new) < 1e-6 < abs(updates[0].old - updates[1].old):
         why = f"in training {updates[0]}, and {updates[1]}: in one of them old and new are exchanged"
@@ -151,9 +158,8 @@ def _in_use(probed: Probed, norm: Norm, updates: list[Kept]) -> Finding | None:
     if read is None or READS[read] == keeps:
         return None
     divisor = read.replace("r", kept.name) if "sqrt" not in read else read.replace("(r", f"({kept.name}")
-    why = (
-        f"training keeps the {kept.of} in {kept.name}, and use divides by {divisor}, as is right for the {READS[read]}"
-    )
+    word = WORDS[READS[read]]
+    why = f"training keeps the {kept.word} in {kept.name}, and use divides by {divisor}, as is right for the {word}"
     fix = f"keep the variance in {kept.name}, and divide by sqrt({kept.name} + eps)"
     return Finding("std-kept-as-var" if keeps == "std" else "var-for-std", probed.where, why, fix)
 
