@@ -101,33 +101,41 @@ def with_one_slip(right: Attention, batch: int) -> Iterator[Attention]:
 def attention_of(probed: Probed) -> Attention | None:
     """The attention that the layer's forward is, to 1e-9; None for another layer."""
     x, tested = probed.x, probed.tested
-    if x.shape != probed.y.shape or x.ndim not in (2, 3) or not 2 < x.size <= 5000 or x.shape[-2] < 2:
+    if x.shape[:-1] != probed.y.shape[:-1] or x.ndim not in (2, 3) or not 2 < x.size <= 5000 or x.shape[-2] < 2:
         return None
-    plain: dict[str, Array] = {}
-    for name in tested.names:
-        value = tested.value(name)
-        if value.ndim > 1:
-            eyes = np.eye(x.shape[-1])
-            if value.size % eyes.size:
-                return None
-            many = value.size // eyes.size  # W of shape (D, 3 D) is three matrices side by side
-            plain[name] = (np.tile(eyes, many) if value.shape[0] == len(eyes) else np.tile(eyes, (many, 1))).reshape(
-                value.shape
-            )
-        else:
-            plain[name] = np.zeros(value.shape)
+    width = _width(probed, x.shape[-1])
     x = normal(probed.rng, x)
-    y = tested.forward(x, plain)
+    y = tested.forward(x, {name: _ones(tested.value(name), x.shape[-1], width) for name in tested.names})
     if x.ndim == 2:
         x, y = x[None], y[None]
-    if same(y[:, 0], x[:, 0]) and same(y[:, -1], x[:, -1]):
+    around = y - x if y.shape == x.shape else y  # y = x + attention(x), too
+    x = x @ np.eye(x.shape[-1], width)
+    out = np.eye(width, y.shape[-1])
+    if same(y[:, 0], x[:, 0] @ out) and same(y[:, -1], x[:, -1] @ out):
         return None
-    rights = list(right_ones(_heads(probed, x.shape[-1])))
+    rights = list(right_ones(_heads(probed, width)))
     for one in itertools.chain(rights, *(with_one_slip(right, len(x)) for right in rights)):
-        for core in (y, y - x):  # y = x + attention(x), too
-            if same(core, one.of(x)):
-                return one
+        o = one.of(x) @ out
+        if same(y, o) or same(around, o):
+            return one
     return None
+
+
+def _ones(value: Array, D: int, width: int) -> Array:
+    """A weight with 1 on its diagonal, or on that of each of several side by side; a bias of 0."""
+    if value.ndim < 2:
+        return np.zeros(value.shape)
+    if value.shape == (D, width) or value.size % (D * D):
+        return np.eye(*value.shape[:2])
+    many = value.size // (D * D)
+    return (np.tile(np.eye(D), many) if value.shape[0] == D else np.tile(np.eye(D), (many, 1))).reshape(value.shape)
+
+
+def _width(probed: Probed, D: int) -> int:
+    """The width of queries, keys and values: that of three weights (D, width), else D."""
+    shapes = [probed.tested.value(name).shape for name in probed.tested.names]
+    widths = [shape[1] for shape in shapes if len(shape) == 2 and shape[0] == D]
+    return next((width for width in widths if widths.count(width) >= 3), D)
 
 
 def _heads(probed: Probed, D: int) -> Iterator[int]:

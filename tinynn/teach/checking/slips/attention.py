@@ -93,7 +93,10 @@ class AttentionFacts(Facts):
 
 def recognise(layer: LayerGradients, name: str) -> AttentionFacts | None:
     """Attention of right heads, mask and softmax, whose weights' names say what they are."""
-    steps = steps_of(layer)
+    try:
+        steps = steps_of(layer)
+    except Exception:  # a layer that takes only certain numbers
+        return None
     return None if steps is None else AttentionFacts(layer, {name: "any"}, steps=steps, name=name)
 
 
@@ -110,7 +113,8 @@ def steps_of(layer: LayerGradients) -> Steps | None:
         except ValueError:  # shapes that do not fit, the other way round
             continue
         for around in (False, True):
-            if same(steps.y + around * steps.x, layer.y.reshape(steps.y.shape)):
+            fits = not around or steps.x.shape == steps.y.shape
+            if fits and same(steps.y + around * (steps.x if around else 0), layer.y.reshape(steps.y.shape)):
                 steps.around = around
                 return steps
     return None
@@ -153,7 +157,7 @@ class Steps:
         self.H, self.T = kind.heads, x.shape[-2]
         self.Q, self.K, self.V = map(self.split, (q, k, v))
         dh = self.Q.shape[-1]
-        self.c = SCALES[kind.scale](self.T, x.shape[-1], dh)
+        self.c = SCALES[kind.scale](self.T, self.H * dh, dh)
         self.S = self.c * self.Q @ turned(self.K)
         seen = np.tri(self.T, dtype=bool) if kind.causal else np.ones((self.T, self.T), bool)
         e = np.exp(np.where(seen, self.S, -np.inf) - np.where(seen, self.S, -np.inf).max(axis=-1, keepdims=True))
@@ -210,7 +214,7 @@ class Steps:
         lost = slip[0] if slip.endswith("lost") else ""
         alone = slip[0] if slip.endswith("alone") else "qkv"
         found["x"] = sum(self._back(role, a, slip) for role, a in zip("qkv", parts) if role != lost and role in alone)
-        found["x"] = found["x"] + self.around * self.d
+        found["x"] = found["x"] + self.d if self.around else found["x"]
         return found
 
     def _square(self) -> bool:

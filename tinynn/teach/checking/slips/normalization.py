@@ -67,8 +67,11 @@ class NormFacts(Facts):
 
 def recognise(layer: LayerGradients, name: str) -> NormFacts | None:
     """A norm by its forward, to 1e-9, over whatever axes."""
-    probed = Probed(layer.tested, layer.x, np.random.default_rng(5))
-    norm = recognized(probed)
+    try:
+        probed = Probed(layer.tested, layer.x, np.random.default_rng(5))
+        norm = recognized(probed)
+    except Exception:  # a layer that takes only certain numbers
+        return None
     if norm is None or norm.root != "sqrt(v + eps)":
         return None
     changed = plain(probed, layer.x) or {}
