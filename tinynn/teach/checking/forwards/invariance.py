@@ -11,6 +11,7 @@ norm over the batch, is a note in the report.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,12 +46,14 @@ def wrong_forward(tested: LayerUnderTest, x: Array, rng: np.random.Generator) ->
 
 def remarks(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> list[str]:
     """What the probes show that may well be intended."""
+    said: list[str] = []
     try:
         probed = Probed(tested, x, rng)
-        said = [] if probed.of_tinynn else [*_left_out(probed), *_remarks(probed)]
-        return [f"{tested.where}: {one}" for one in said]
-    except Exception:
-        return []
+        for one in itertools.chain(_left_out(probed), () if probed.of_tinynn else _remarks(probed)):
+            said.append(f"{tested.where}: {one}")
+    except Exception:  # the layer does not take the x of a probe, such as ids: no more is said
+        pass
+    return said
 
 
 def _left_out(probed: Probed) -> Iterator[str]:

@@ -184,7 +184,7 @@ def _fits(
         eps = float(np.median(UNDONE[root](s, v)))
         eps = 0.0 if abs(eps) < 1e-13 * float(v.max()) else eps
         if 0 <= eps < 0.2 and same(s, ROOTS[root](v, eps)):
-            axes_of_x = tuple(axis if axis <= split or groups == 1 else axis - 1 for axis in axes)
+            axes_of_x = tuple(sorted(axis if axis <= split or groups == 1 else axis - 1 for axis in axes))
             return Norm(axes_of_x, groups, split, centred, of, root, eps)
     return None
 
