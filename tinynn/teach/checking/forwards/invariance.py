@@ -23,7 +23,7 @@ from ..report import Finding, place_of
 from ..under_test import LayerUnderTest, gradient_name, quiet, same_start
 from .attention_names import of_attention, scale_of_scores
 from .norm_names import conventions, mean_over_the_batch, of_a_norm
-from .probed import Probed
+from .probed import Probed, of_tinynn
 from .running import running_statistics
 
 MANY = 4000  # rows that tell the share of kept entries to 1 %: six standard deviations are 5 %
@@ -31,9 +31,9 @@ MANY = 4000  # rows that tell the share of kept entries to 1 %: six standard dev
 
 def wrong_forward(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
     """What is wrong with a forward whose gradients are right, or None."""
-    probed = Probed(tested, x, rng)
-    if probed.of_tinynn:
+    if of_tinynn(tested):
         return None
+    probed = Probed(tested, x, rng)
     for probe in PROBES:
         try:
             found = probe(probed)
@@ -47,9 +47,11 @@ def wrong_forward(tested: LayerUnderTest, x: Array, rng: np.random.Generator) ->
 def remarks(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> list[str]:
     """What the probes show that may well be intended."""
     said: list[str] = []
+    if of_tinynn(tested):
+        return said
     try:
         probed = Probed(tested, x, rng)
-        for one in itertools.chain(_left_out(probed), () if probed.of_tinynn else _remarks(probed)):
+        for one in itertools.chain(_left_out(probed), _remarks(probed)):
             said.append(f"{tested.where}: {one}")
     except Exception:  # the layer does not take the x of a probe, such as ids: no more is said
         pass

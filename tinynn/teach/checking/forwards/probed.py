@@ -47,11 +47,6 @@ class Probed:
         """Whether axis 0 is surely the examples: in a tinynn Layer, and in a network whose loss has a row for each."""
         return not isinstance(self.tested.original, Adapted) or self.tested.where.startswith("layer ")
 
-    @property
-    def of_tinynn(self) -> bool:
-        """Whether the layer is one of tinynn's own: tests hold those to what they should be."""
-        return type(self.tested.original).__module__.startswith(("tinynn.layers.", "tinynn.model."))
-
     def use(self, x: Array, times: int = 1) -> list[Array] | None:
         """layer(x), several times; None for an object that knows no difference between training and use."""
         if isinstance(self.tested.original, Adapted):
@@ -67,3 +62,8 @@ class Probed:
             return ""
         at = np.unravel_index(int(change.argmax()), change.shape)
         return f"y{place_of(at)} changes by {change[at]:.3g} when row {self.n - 1} of x is changed"
+
+
+def of_tinynn(tested: LayerUnderTest) -> bool:
+    """Whether the layer is one of tinynn's own: tests hold those to what they should be."""
+    return type(tested.original).__module__.startswith(("tinynn.layers.", "tinynn.model."))
