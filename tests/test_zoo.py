@@ -808,12 +808,12 @@ def test_as_a_program():
 
 @pytest.mark.parametrize("slip", held_out_slips.HELD_OUT, ids=lambda slip: slip.name)
 def test_held_out_slips_get_the_answer_that_is_on_record(slip):
-    """Six of ten by name (or "unknown", where that is meant), two by names learned since, none by a wrong name."""
+    """Six of ten by name (or "unknown", where that is meant), others by names learned since, none by a wrong name."""
     wanted = (held_out_slips.MISSED | held_out_slips.NAMED_SINCE).get(slip.name, slip.code)
     for seed, sizes in ((0, (5, 4, 3)), (1, (4, 6, 3)), (2, (3, 3, 3))):
         assert slip.report(seed=seed, n=7, sizes=sizes).code == wanted
 
 
 def test_the_record_of_the_held_out_slips():
-    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) == 2
+    assert len(held_out_slips.HELD_OUT) == 10 and len(held_out_slips.MISSED) == 1
     assert set(held_out_slips.MISSED.values()) <= {"unknown", "not-judged"}  # never a wrong name

@@ -9,7 +9,9 @@
     patterns.py            what can be seen of a mistake that has no name; own_rows.py: where x shows too little
     side_effects.py        what no comparison of gradients shows; finite.py: which operation made NaN
     forwards/              wrong forwards whose backward is theirs, found by probes
-    loss_doctor.py         one loss: loss_values.py, what it computes; loss_slips.py, its gradient
+    loss_doctor.py         one loss. loss_styles.py and loss_intake.py take code of any style, loss_kinds.py finds out
+                           which loss it is; loss_values.py: what it computes; loss_gradient.py: its gradient, by
+                           loss_ratios.py and the table of loss_slips.py
     network_doctor.py      how a model puts its layers together
     optimizer_doctor.py    check_optimizer. optimizer_styles.py and optimizer_form.py say how it is called,
                            optimizer_under_test.py makes its steps in small_network.py, optimizer_family.py says which

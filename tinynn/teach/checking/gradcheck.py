@@ -203,6 +203,8 @@ def check(model: Any, x: Array, t: Array, loss: Any, *, seed: int = 0) -> Report
     if integers:
         report.finding = integers
         return report
+    loss, said = adapt_loss_of(model, loss, x, t)
+    report.notes += said
     if any(getattr(layer, "takes_ids", False) for _, layer in walk(model)):
         report.notes = [note for note in report.notes if "whole numbers" not in note]
     network = ModelUnderTest(model, loss, REAL)

@@ -7,8 +7,8 @@
         assert slip.report(seed=0).code == slip.code
 
 The slips: affine.py, elementwise.py, curves.py, images.py, normalization.py, attention.py, tables.py; forwards.py and
-running.py, whose gradients are right, and whose layers are not; losses.py, optimizers.py, networks.py. slip.py says
-what one is, cases.py puts it among right layers.
+running.py, whose gradients are right, and whose layers are not; losses.py, distances.py, optimizers.py, adaptive.py,
+networks.py. slip.py says what one is, cases.py puts it among right layers.
 """
 
 from . import (
@@ -25,12 +25,14 @@ from . import (
     running,
     tables,
 )  # the order in which they are listed
+
+from . import adaptive, distances  # isort: skip
 from .causes import CAUSES
 from .slip import KINDS, Slip, find, slips
 
 slips.sort(key=lambda slip: KINDS.index(slip.kind))
 
 __all__ = [
-    "CAUSES", "KINDS", "Slip", "affine", "attention", "curves", "elementwise", "find", "forwards", "images", "losses",
-    "networks", "normalization", "optimizers", "running", "slips", "tables",
+    "CAUSES", "KINDS", "Slip", "adaptive", "affine", "attention", "curves", "distances", "elementwise", "find",
+    "forwards", "images", "losses", "networks", "normalization", "optimizers", "running", "slips", "tables",
 ]  # fmt: skip

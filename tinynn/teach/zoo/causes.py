@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ..checking.slips import sentences
+from ..checking import loss_slips, optimizer_slips, slips
 
 CAUSES = {
-    **sentences(),  # wrong gradients of layers
+    **optimizer_slips.sentences(),
+    **loss_slips.sentences(),
+    **slips.sentences(),  # wrong gradients of layers
     # layers with weights
     "bias-not-summed": "db has a row for each example: the sum over rows is missing",
     "divided-by-n": "the layer divides its gradients by the number of rows, as the loss has done",

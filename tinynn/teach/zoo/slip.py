@@ -32,7 +32,7 @@ class Slip:
     difficulty: int  # 1 to 3
     story: str  # what the learner sees of it
     cls: type
-    targets: str  # what a loss takes: "labels", "one-hot", "values", "vector" (one number a row) or "bits"
+    targets: str  # what a loss takes, see cases.targets: "labels", "one-hot", "values", "bits", ...
     takes: str = "rows"  # what a layer takes: "rows" (N, D), "ids" (N, T), "tokens" (N, T, D), "images" (N, H, W, C)
 
     @property
