@@ -599,27 +599,6 @@ def test_b_is_0():
     assert not check_layer(Whole(2), X)
 
 
-def test_a_network_with_gradient_alone_is_not_judged(tmp_path, capsys):
-    """As in a well-known book: the network returns its gradients for x and t, and has no backward."""
-    source = """
-import numpy as np
-class TwoLayerNet:
-    def __init__(self, n=5, H=4): self.params = {"W1": np.ones((n, H)), "b1": np.zeros(H)}
-    def predict(self, x): return x @ self.params["W1"] + self.params["b1"]
-    def loss(self, x, t): return ((self.predict(x) - t) ** 2).sum()
-    def gradient(self, x, t):
-        d = 2 * (self.predict(x) - t)
-        return {"W1": x.T @ d, "b1": d.sum(axis=0)}
-"""
-    names = {}
-    exec(source, names)
-    report = check(names["TwoLayerNet"](), X, numbers(7, H), tinynn.MSE())
-    assert report.code == "not-judged" and "has gradient(x, t)" in report.why
-    (tmp_path / "net.py").write_text(source)
-    assert main(["check", f"{tmp_path}/net.py:TwoLayerNet"]) == 2
-    assert "has gradient(x, t)" in "".join(capsys.readouterr())
-
-
 def test_the_arrays_of_a_class_are_not_changed():
     thing = STYLES["OfTheClass"](1)
     before = thing.W.copy(), {**vars(type(thing))}, sorted(type(thing).held)

@@ -18,14 +18,17 @@
                            rule it should follow; optimizer_path.py compares the steps with optimizer_rules.py and the
                            table of optimizer_slips.py, optimizer_decay.py those with a decay
     training_loop.py       check_loop: the order of the lines of a training loop
-    adapted.py             objects in the style of other courses; pairing.py finds their parameters and gradients
+    styles/                code as other courses write it, seen as a layer: one reader for each family
+    intake.py              what is given, as layers and models; conventions.py: what is right in its course alone
+    adapted.py             code of other courses as a layer; pairing.py finds its parameters and gradients
+    files/                 what the command takes from a file
     report.py              what is found
 
 A slip is named only where the numbers are exactly those that it would give; anything else is "unknown".
 """
 
-from .adapted import adapt
 from .gradcheck import check, check_layer, check_loss
+from .intake import adapt
 from .optimizer_doctor import check_optimizer
 from .report import Report
 from .training_loop import check_loop

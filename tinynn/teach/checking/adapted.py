@@ -10,12 +10,11 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
-from ...model.sequential import Sequential
 from ...nesting import walk
 from ...process import same_chance
-from .ids import taking_ids
-from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, own_class_values, pair, usual
-from .under_test import REAL, precise, private, quiet
+from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, pair, usual
+from .styles import View, Whole
+from .under_test import precise, private, quiet
 
 HOW = (
     'name its gradient after it (W and dW, params["W"] and grads["W"]), or, where it is not learned, make the array '
@@ -36,11 +35,17 @@ class Adapted(Layer):
     @property
     def takes_ids(self) -> bool:
         """Whether x is ids, which have no gradient: see ids.py."""
-        return getattr(type(self.thing), "ids", None) is True
+        return getattr(type(self.own), "ids", None) is True
+
+    @property
+    def own(self) -> Any:
+        """The learner's own object."""
+        return self.thing.thing if isinstance(self.thing, View) else self.thing
 
     def __init__(self, thing: Any, x: Array | None = None) -> None:
         self.thing, self.constants, self.tried = thing, [], x is not None  # type: ignore[var-annotated]
         self.found = likely(thing) if x is None else self._try(x)
+        shorten(self.found)
         self.parameters = tuple(leaf.name for leaf in self.found)
         for leaf in self.found:
             self.arrays = {**self.arrays, leaf.name: np.array(leaf.read(self.thing))}
@@ -55,6 +60,8 @@ class Adapted(Layer):
         first = private("layer", self.thing)
         try:
             run(first, x)
+        except Unpaired:
+            raise
         except Exception:  # the examination says what is wrong with forward
             return likely(self.thing)
         if not np.array_equal(again(copy.deepcopy(first), x), again(copy.deepcopy(first), x), equal_nan=True):
@@ -66,8 +73,11 @@ class Adapted(Layer):
         with quiet(), same_chance():
             y, cache = outputs(after, after.forward(x.copy()))
             dy = np.random.default_rng(6).normal(size=np.shape(y)).astype(x.dtype)
+            dy = np.eye(len(x))[:, :1] if isinstance(after, Whole) else dy  # the loss, once
             try:
                 returned = after.backward(dy.copy(), *cache)
+            except Unpaired:
+                raise
             except Exception:
                 return likely(self.thing)
 
@@ -110,12 +120,20 @@ class Adapted(Layer):
             if now is not array and now.shape == array.shape:
                 array[...] = now  # a backward that assigns new parameters: seen, not lost
             value = at(self.thing, leaf.gradient or (), returned)
+            if isinstance(self.thing, Whole):
+                value = value * dy.sum()
+            elif isinstance(self.thing, View) and self.thing.averages:
+                value = value * len(dy)
+            if np.shape(value) != array.shape and fits(np.shape(value), array.shape):
+                value = np.reshape(value, array.shape)
             if np.shape(value) != array.shape:
                 message = f"{self.where}: d{leaf.name} must have shape {array.shape}, not {np.shape(value)}"
                 raise checks.ShapeError(message, "d" + leaf.name, value)
             self.arrays["d" + leaf.name][...] = value
         if not self.returns_dx:
             return np.zeros_like(self.x)
+        if isinstance(self.thing, Whole):
+            return None
         if isinstance(returned, tuple | list):
             return next((a for a in returned if np.shape(a) == self.x.shape), returned[0])
         return getattr(self.thing, "dinputs", returned) if returned is None else returned
@@ -133,7 +151,24 @@ class Adapted(Layer):
             leaf.gradient = gradients.get(leaf.name)
 
     def __repr__(self) -> str:
-        return f"{type(self.thing).__name__}()"
+        return self.thing.name if isinstance(self.thing, View) else f"{type(self.thing).__name__}()"
+
+
+def fits(shape: tuple[int, ...], of: tuple[int, ...]) -> bool:
+    """Whether an update b - db leaves b its shape, as of (1, H) with (H,), and each number has its own."""
+    try:
+        return np.broadcast_shapes(shape, of) == of and np.prod(shape) == np.prod(of) and shape != ()
+    except ValueError:
+        return False
+
+
+def shorten(found: list[Leaf]) -> None:
+    """W1 for params["W1"], where no other has that name."""
+    keys = {leaf.name: leaf.paths[0][-1][1] for leaf in found}
+    for leaf in found:
+        key = keys[leaf.name]
+        if isinstance(key, str) and key.isidentifier() and list(keys.values()).count(key) == 1:
+            leaf.name = key
 
 
 def declared(thing: Any) -> bool:
@@ -167,70 +202,6 @@ def again(thing: Any, x: Array) -> Array:
     """y, with the same random numbers each time."""
     with same_chance():
         return run(thing, x)
-
-
-def adapt(thing: Any, x: Array | None = None) -> Layer:
-    """`thing`, with forward(x) and backward(dout), as a layer: a Layer is itself.
-
-    x is a batch of rows that it takes. With it, one forward and one backward show which of its numbers move y, and
-    where their gradients are.
-
-    Raises TypeError where it has no forward and backward, and where a number moves y and has no gradient.
-    """
-    if isinstance(thing, Layer):
-        return thing
-    methods = [getattr(thing, name, None) for name in ("forward", "backward")]
-    if isinstance(thing, type) or not all(map(callable, methods)):
-        hint = " (a class: make one of it)" if isinstance(thing, type) else ""
-        raise TypeError(
-            f"layer must be one such as tinynn's, with forward and backward, not {checks.describe(thing)}{hint}"
-        )
-    thing = private("layer", thing)
-    own_class_values(thing)
-    if x is not None:
-        checks.float_array("x", x, np)
-        thing = taking_ids(thing, x)
-        for _, layer in walk(thing):
-            precise(layer, x.dtype)
-    return Adapted(thing, x)
-
-
-def as_model(model: Any, x: Array) -> Any:
-    """A model as it is; a layer or a list of layers as a Sequential for rows x. Raises TypeError."""
-    if isinstance(model, type):
-        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
-    if is_model(model):
-        return model
-    if hasattr(model, "gradient") and not hasattr(model, "backward"):
-        raise Unpaired(
-            f"{type(model).__name__}() has gradient(x, t), which the check cannot look into: give it forward(x), as "
-            "its predict, and backward(dy), which is its gradient without the loss"
-        )
-    rows: Array | None = x
-    layers = []
-    for thing in model if isinstance(model, list | tuple) else [model]:
-        layers.append(private("layer", adapt(thing, rows)))
-        rows = _behind(layers[-1], rows)
-    return Sequential(*layers, backend="numpy", dtype="float64", seed=0)
-
-
-def is_model(thing: Any) -> bool:
-    """Whether it is a Sequential, or of a class over `flatten`: layers of tinynn's, and params and grads as vectors.
-
-    (Objects of other courses have dicts or lists of these names.)
-    """
-    has_all = all(hasattr(thing, name) for name in ("params", "grads", "forward", "backward"))
-    return has_all and not isinstance(thing.params, dict | list | tuple) and next(walk(thing), None) is not None
-
-
-def _behind(layer: Layer, x: Array | None) -> Array | None:
-    """What comes out of a layer; None where that fails, which the check will say."""
-    try:
-        layer = private("layer", layer)
-        precise(layer, REAL)
-        return run(layer, x)  # type: ignore[arg-type]
-    except Exception:
-        return None
 
 
 def integers_in(thing: Any) -> list[str]:

@@ -13,8 +13,8 @@ from .under_test import REAL
 ROWS = 32  # of x and t that are looked at: more cost time and show nothing new
 
 
-def rows_of(name: str, a: Any) -> tuple[Array, list[str]]:
-    """At most ROWS rows of x or y, as float64."""
+def numbers(name: str, a: Any) -> tuple[Array, list[str]]:
+    """x or y as float64. Raises TypeError, ValueError."""
     if not isinstance(a, np.ndarray) or a.ndim < 2 or a.dtype.kind not in "fiu" or a.size == 0:
         expected = "a numpy array of numbers, (N, D) or (N, ..., D), and not empty"
         raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
@@ -23,9 +23,15 @@ def rows_of(name: str, a: Any) -> tuple[Array, list[str]]:
     notes = []
     if a.dtype.kind in "iu":
         notes.append(f"{name} is {a.dtype}: whole numbers lose small steps (3 + 1e-5 is 3); it is checked as float64")
+    return a.astype(REAL), notes
+
+
+def rows_of(name: str, a: Any) -> tuple[Array, list[str]]:
+    """At most ROWS rows of x or y, as float64."""
+    a, notes = numbers(name, a)
     if len(a) > ROWS:
         notes.append(f"the first {ROWS} of {len(a):,} rows are looked at")
-    return a[:ROWS].astype(REAL), notes
+    return a[:ROWS], notes
 
 
 def pair_of(name: str, a: Any, t: Any) -> tuple[Array, Array, list[str]]:
@@ -42,6 +48,16 @@ def pair_of(name: str, a: Any, t: Any) -> tuple[Array, Array, list[str]]:
         if t.ndim == 2 and np.allclose(t.sum(axis=1), 1, rtol=0, atol=1e-3) and (t >= 0).all():
             t /= t.sum(axis=1, keepdims=True)  # probabilities from float32 sum to 1 again
     return a, t, notes
+
+
+def targets_of(x: Array, rows: Array, t: Any) -> Any:
+    """The targets of x for the same numbers as rows: x may have had samples as columns, and one may be left."""
+    if not isinstance(t, np.ndarray) or t.ndim == 0 or rows is x:
+        return t
+    transposed = not np.array_equal(rows, x[: len(rows)])
+    if transposed and t.ndim == 2:
+        t = t.T
+    return t[:1] if len(rows) == 1 else t
 
 
 def generator(seed: Any) -> np.random.Generator:

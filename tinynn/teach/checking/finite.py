@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...checks import Array
-from .report import Finding, place_of
+from .report import Finding, learners_frames, place_of
 from .under_test import gradient_name
 
 CAUSES = (  # what NumPy says, what that means, and what helps
@@ -54,7 +53,7 @@ def _operation(again: Callable[[], Any], given: dict[str, Any]) -> tuple[str, st
             again()
     except FloatingPointError as error:
         said = str(error)
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.line]
+        frames = [f for f in learners_frames(error) if f.line]
         line = f", at `{frames[-1].line}`" if frames else ""
         meaning, fix = next(((m, f) for key, m, f in CAUSES if key in said), (said, ""))
         return meaning + line, fix

@@ -45,7 +45,7 @@ def _raises_index_error(thing: Any, x: Array) -> bool:
 
 def padding_row(thing: Any, a: Array) -> int | None:
     """The row of a gradient that is 0 by intention: that of the id which an attribute, such as padding_idx, names."""
-    for name, value in getattr(getattr(thing, "thing", thing), "__dict__", {}).items():
+    for name, value in getattr(getattr(thing, "own", thing), "__dict__", {}).items():
         if "pad" in name.lower() and type(value) is int and a.ndim == 2 and -len(a) <= value < len(a):
             return None if a[value].any() else value % len(a)
     return None

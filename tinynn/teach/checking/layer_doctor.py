@@ -23,13 +23,14 @@ from .layer_slips import name_it, wrong_shape
 from .report import Finding, raised
 from .side_effects import impure
 from .slips import affine
+from .styles import View, Whole
 from .under_test import LayerUnderTest, gradient_name
 
 
 def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
     """What is wrong with a layer at input x, or None: at x itself, and where x shows too little, at other rows."""
     found = examine_at(tested, x, rng)
-    for rows in () if found else own_rows.others(x, rng):
+    for rows in () if found or is_network(tested) else own_rows.others(x, rng):
         try:
             found = examine_at(tested, rows, rng)
         except Exception:  # a layer that takes only certain rows
@@ -51,7 +52,7 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
         y = tested.forward(x)
     except Exception as error:
         return raised(tested.where, "forward", error)
-    dy = measure.normal(rng, y)
+    dy = upstream(tested, y, rng)
     found = of_a_layer(tested, x, y, dy)
     if found:
         return found
@@ -67,10 +68,37 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
     gradients = LayerGradients(tested, x, y, dy, {**analytic, "x": dx}, rng)
     for name in tested.tensors:
         if gradients.is_wrong(name) and not gradients.right_nearby(name):
-            found = name_it(gradients, name)
+            found = too_early(gradients, name) or name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
+    if is_network(tested):  # its y is one loss, not a row for each sample: no probe of rows fits it
+        return None
     return own_rows.beyond(tested, gradients, rng) or wrong_forward(tested, x, rng)
+
+
+def is_network(tested: LayerUnderTest) -> bool:
+    """Whether it is a whole network with its loss, which is its y, once in each row."""
+    return isinstance(getattr(tested.original, "thing", None), Whole)
+
+
+def upstream(tested: LayerUnderTest, y: Array, rng: np.random.Generator) -> Array:
+    """A random dy; where y is a network's loss, the loss itself is meant."""
+    return np.full(y.shape, 1 / len(y)) if is_network(tested) else measure.normal(rng, y)
+
+
+def too_early(gradients: LayerGradients, name: str) -> Finding | None:
+    """dx of a backward that updates on the way, from the parameters as they are after it."""
+    tested = gradients.tested
+    view = getattr(tested.original, "thing", None)
+    facts = affine.recognise(gradients, "x") if name == "x" and isinstance(view, View) and view.updates else None
+    if facts is None:
+        return None
+    W = facts.words["W"]
+    new = facts.W - facts.own("dW", gradients.analytic[W])
+    if not measure.same(gradients.analytic["x"], facts.own("dx", facts.dy @ new.T)):
+        return None
+    why = f"dx = dy @ {W}.T is computed with {W} already updated: it must be that of forward. {gradients.worked(name)}"
+    return Finding("updated-too-early", tested.where, why, f"compute dx before the update of {W}")
 
 
 def whole_numbers(layer: Any) -> Finding | None:

@@ -46,6 +46,9 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
         parameter = layer.tested.value(name)
         rest = (a - n)[known]
         rate = float(np.vdot(parameter[known], rest) / (np.vdot(parameter[known], parameter[known]) or 1))
+        if rate < 0 and same(rest, rate * parameter[known]):
+            why = f"the loss grows with the square of {name}, and {-rate:.6g} {name} is missing in {label}"
+            return Finding("decay-in-loss", layer.tested.where, why, f"{label} += {-rate:.6g} * {name}")
         if rate and same(rest, rate * parameter[known]):
             why = f"{label} has {rate:.6g} {name} added to it, a weight decay that the loss does not have"
             fix = "leave it to the optimizer's weight_decay, or add its square to the loss"
@@ -102,13 +105,16 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
         if value.ndim == 2 and value.shape[0] == layer.n and same(value.sum(axis=0), n.ravel()):
             why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
             return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
+        if value.ndim == 2 and value.shape[1] == layer.n and same(value.sum(axis=1), n.ravel()):
+            why = f"{name} still has a column for each sample, shape {value.shape}: the sum over samples is missing"
+            return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=1, keepdims=True)")
         if value.ndim > n.ndim and value.size > n.size and any(same(total, n.ravel()) for total in sums(value)):
             why = f"{name} is not summed over everything but its own axis: it has shape {value.shape}, not {n.shape}"
             return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=(0, ...))")
         if value.size == layer.n and same(value.ravel(), layer.dy.sum(axis=1)):
             why = f"{name} is summed over the units (axis=1), not over the rows: shape {value.shape}"
             return Finding("bias-wrong-axis", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
-        if value.ndim == 0 and same(value, layer.dy.sum()):
+        if value.ndim == 0 and same(value, n.sum()):
             why = f"{name} is one number, the sum over everything; each unit needs the sum over its rows"
             return Finding("bias-total", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
         if value.size == n.size and same(value.ravel(), n.ravel()):

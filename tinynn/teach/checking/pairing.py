@@ -20,6 +20,7 @@ from ...checks import Array
 
 Path = tuple[tuple[str, Any], ...]  # steps such as ("attribute", "W"), ("item", "W1") or ("item", 0)
 RETURNED = ("returned", None)  # the first step to what backward has returned
+HELD = ("attribute", "thing")  # the first step to what a View holds
 BEFORE = ("d", "g", "grad", "grads", "gradient", "delta", "dl", "dld", "dj", "djd", "de", "ded", "nabla", "deriv")
 BEHIND = ("grad", "grads", "gradient", "gradients", "delta", "deriv")
 OF_ALL = ("grads", "grad", "gradients", "gradient", "dparams", "deltas")  # a container of gradients, or a .grad
@@ -65,7 +66,7 @@ class Leaf:
 def written(path: Path) -> str:
     """A path as in Python: layers[0].W."""
     text = ""
-    for kind, key in path:
+    for kind, key in path[1:] if path[:1] == (HELD,) else path:
         text += f".{key}" if kind == "attribute" else f"[{key!r}]" if kind == "item" else "what backward returns"
     return text.removeprefix(".")
 
@@ -160,7 +161,11 @@ def own_class_values(thing: Any) -> None:
 
 def movers(thing: Any, run: Callable[[Any], Array], known: Callable[[Leaf], bool] = lambda leaf: False) -> list[Leaf]:
     """The leaves that y depends on: y = run(a copy) is another one when they are nudged. Those `known` are left out."""
-    waiting = [leaf for leaf in leaves(thing) if not known(leaf)]
+    return moving(thing, [leaf for leaf in leaves(thing) if not known(leaf)], run)
+
+
+def moving(thing: Any, waiting: list[Leaf], run: Callable[[Any], Array]) -> list[Leaf]:
+    """Those of some leaves that y depends on."""
     y = run(copy.deepcopy(thing)) if waiting else np.zeros(0)
     return [leaf for leaf in waiting if any(_moves(thing, leaf, run, y, seed) for seed in (1, 2))]
 
@@ -209,14 +214,20 @@ def pair(
     """
     own = {path for leaf in parameters for path in leaf.paths}
     candidates = [leaf for leaf in leaves(after) if leaf.paths[0] not in own]
+    taken_back = getattr(after, "taken_back", {})
     if returned is not None:
         candidates += leaves(returned, (RETURNED,))
     missing = []
     for leaf in parameters:
+        if written(leaf.paths[0]) in taken_back:
+            leaf.gradient = (("attribute", "taken_back"), ("item", written(leaf.paths[0])))
+            continue
         shape = np.shape(leaf.value)
         named = [c for c in candidates if names_gradient(leaf, c)]
+        if hasattr(after, "taken_back"):  # a View: what backward returns is what the learner goes on with
+            named = [c for c in named if any(path[0] == ("attribute", "grads") for path in c.paths)] or named
         named.sort(key=lambda c: np.shape(c.value) != shape)
-        if not named and isinstance(returned, tuple):
+        if not named and isinstance(returned, tuple | list):
             alike = [c for c in candidates if c.paths[0][0] == RETURNED and np.shape(c.value) == shape]
             named = alike if len(alike) == sum(np.shape(other.value) == shape for other in parameters) == 1 else []
         proved = [c for c in named or candidates if slope and np.shape(c.value) == shape and _proved(leaf, c, slope)]
@@ -248,7 +259,7 @@ def names_gradient(parameter: Leaf, gradient: Leaf) -> bool:
 
 def _named(parameter: Path, gradient: Path) -> bool:
     """Whether the second path is the name of the gradient of what stands at the first."""
-    p, g = [key for _, key in parameter], [key for _, key in gradient]
+    p, g = ([key for _, key in path[path[0] == HELD :]] for path in (parameter, gradient))
     if gradient[0] == RETURNED:
         g = ["grads", *(key for kind, key in gradient[1:] if isinstance(key, str))]  # a place in a tuple is no name
     if len(g) == len(p) + 1 and _plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import math
+import os
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from ...checks import Array
 
 WIDTH = 100
+PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 
 @dataclass
@@ -51,10 +54,19 @@ class Finding:
 
 def raised(where: str, method: str, error: Exception) -> Finding:
     """A learner's code has raised: the line where it did."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == method]
+    frames = learners_frames(error)
+    if not frames and isinstance(error, TypeError) and "argument" in str(error):
+        why = f"this style is not known: {method} cannot be called as forward(x) or backward(dy) is: {error}"
+        return Finding("not-judged", where, why)
     line = f", at `{frames[-1].line}`" if frames and frames[-1].line else ""
     why = f"{method} raises {type(error).__name__}{line}: {error}"
     return Finding("raises", where, why)
+
+
+def learners_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The lines of a traceback that are the learner's, not of tinynn or of an installed package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if not f.filename.startswith((PACKAGE, "<frozen")) and "site-packages" not in f.filename]
 
 
 def place_of(index: Any) -> str:
@@ -128,10 +140,11 @@ class Report:
         verdict = self.verdict if cause or self.code == "not-judged" else self.verdict.split(" in ")[0]
         lines = [*_wrapped("", f"{self.title}: {verdict}"), ""]
         if self.rows:
-            lines += [_line("place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
+            name = min(max([9, *(len(row.tensor) + 1 for row in self.rows)]), 24)
+            lines += [_line(name, "place", "tensor", "worst entry", *self.columns, "rel. error", ""), "-" * 98]
             for row in self.rows:
                 numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.0e}"
-                lines.append(_line(row.where, row.tensor, row.entry, *numbers, row.verdict))
+                lines.append(_line(name, row.where, row.tensor, row.entry, *numbers, row.verdict))
             lines.append("")
         if self.method:
             lines += _wrapped("", f"measured by {self.method}")
@@ -225,8 +238,9 @@ class StepSizeSweep:
         return plots.check_sweep({"this gradient": (self.h, self.error)}, axes=axes)
 
 
-def _line(*cells: str) -> str:
-    widths = 32, 9, 13, 13, 13, 11
+def _line(name: int, *cells: str) -> str:
+    """A line of the table; `name` is the width for a tensor's name."""
+    widths = 41 - name, name, 13, 13, 13, 11
     cut = [cell if len(cell) <= width else cell[: width - 3] + "..." for cell, width in zip(cells, widths)]
     left = [f"{cell:<{width}}" for cell, width in zip(cut[:3], widths)]
     right = [f" {cell:>{width - 1}}" for cell, width in zip(cut[3:], widths[3:])]

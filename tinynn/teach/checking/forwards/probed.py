@@ -35,7 +35,7 @@ class Probed:
     def thing(self) -> Any:
         """The learner's own object."""
         layer = self.tested.original
-        return layer.thing if isinstance(layer, Adapted) else layer
+        return layer.own if isinstance(layer, Adapted) else layer
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""Arguments of functions and classes that a file does not define: drawn, by their names."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ....process import same_chance
+from ..styles import roles
+from ..styles.view import Unknown
+
+SIZES = (5, 4, 3)
+SETTINGS = {
+    "stride": 2, "pad": 1, "f": 2, "pool_height": 2, "pool_width": 2, "pool_size": 2, "mode": "train", "eps": 1e-2,
+    "epsilon": 1e-2, "momentum": 0.9, "p": 0.6, "seed": 3,
+}  # fmt: skip
+WAYS = ("rows", "rows, b (1, H)", "rows, W (out, in)", "columns", "channels first", "channels last")
+IMAGES = {"channels first": (4, 3, 6, 8), "channels last": (4, 6, 8, 3)}
+ARRAYS = ("w", "w1", "w2", "wx", "wh", "b", "b1", "b2", "bias", "weights", "gamma", "beta")
+OF_IMAGES = {
+    "shape": (3, 6, 8), "kernel|filtersize|poolsize|poolh|poolw": 2, "depth|numfilters|nfilters|outchannels": 2,
+    "inchannels": 3, "stride": 2, "pad": 1, "hidden(sizes|layers|dims|units)|layersizes": [4],
+}  # fmt: skip
+TEXTS = ("relu", "sigmoid", "tanh", "softmax")
+
+
+def shape_of(name: str, way: str) -> tuple[int, ...] | None:
+    """The shape of an argument of a layer with 5 inputs and 4 outputs, or 2 channels; None where its name says none."""
+    p, k = roles.plain(name).rstrip("0123456789"), int((re.findall(r"\d$", name) or "1")[0])
+    if k >= len(SIZES):
+        return None
+    n_in, n_out = SIZES[k - 1], SIZES[k]
+    columns = way == "columns"
+    if roles.role_of(name) == "x" and not p.endswith("prev"):
+        return IMAGES.get(way) or ((5, 7) if columns else (7, 5))
+    if p in ("gamma", "beta", "g", "scale", "shift"):
+        return (3,) if way in IMAGES else (n_in, 1) if columns else (n_in,)
+    if p.endswith("prev") or p.startswith("prev") or p in ("h", "h0", "state"):
+        return (4, 7) if columns else (7, 4)
+    if re.match("w|theta|kernel|filter|u$", p):
+        if way in IMAGES:
+            return (2, 3, 2, 2) if way == "channels first" else (2, 2, 3, 2)
+        if p in ("wh", "whh", "waa", "u"):
+            n_in = n_out
+        return (n_in, n_out) if way.startswith("rows") and "out" not in way else (n_out, n_in)
+    if p.startswith("b"):
+        if way in IMAGES:
+            return (2,) if way == "channels first" else (1, 1, 1, 2)
+        return (n_out, 1) if columns else (1, n_out) if "1" in way else (n_out,)
+    return None
+
+
+def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.Generator) -> Iterator[tuple[Any, ...]]:
+    """The arguments of a function beside x: those of the file by their names, else drawn; a text may be one of four."""
+    choices = []
+    for name, role in roles.roles(function, "x").items():
+        if role in ("x", "training", "t", "decay") or name not in roles.required(function):
+            continue
+        shape = shape_of(name, way)
+        if name in defined and not callable(defined[name]):
+            choices.append([defined[name]])
+        elif roles.plain(name).endswith(("param", "params", "parameters", "parameter")) and role != "parameters":
+            choices.append([dict(SETTINGS)])
+        elif name in SETTINGS:
+            choices.append([SETTINGS[name]])
+        elif role == "parameters":
+            choices.append(parameters(defined))
+        elif "activation" in name or "nonlinearity" in name:
+            choices.append(list(TEXTS))
+        elif shape is not None:
+            choices.append([rng.normal(size=shape)])
+        else:
+            raise Unknown(f"{function.__name__} takes {name!r}", f"define {name} = ... in the file, and x")
+    return itertools.product(*choices)
+
+
+def sizes_for(names: list[str]) -> list[Any] | None:
+    """The arguments of a class, by their names: 5, 4, 3; a list of them for sizes; a learning rate. None for others."""
+    if len(names) == 1 and re.search("sizes|layers|dims|structure|architecture", roles.plain(names[0])):
+        return [list(SIZES)]
+    rest = list(SIZES)
+    given: list[Any] = []
+    for name in names:
+        known = next((value for key, value in OF_IMAGES.items() if re.search(key, roles.plain(name))), None)
+        if roles.role_of(name) == "rate":
+            given.append(0.1)
+        elif known is not None:
+            given.append(known)
+        elif not rest:
+            return None
+        else:
+            given.append(rest.pop(0))
+    return given
+
+
+def objects_of(cls: type, rng: np.random.Generator) -> Iterator[Any]:
+    """Objects of a class, made with arrays where it asks for W and b, then with sizes. Raises Unknown."""
+    takes = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    names = [p.name for p in takes if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    arrays = {name for name in names if name.lower() in ARRAYS}
+    failed: Exception | None = None
+    made = False
+    for way in [*(WAYS if arrays else ()), ""]:
+        sizes = sizes_for([name for name in names if not (way and name in arrays)])
+        if sizes is None:
+            continue
+        rest = iter(sizes)
+        given = [rng.normal(size=shape_of(name, way)) if way and name in arrays else next(rest) for name in names]
+        try:
+            one = cls(*given)
+        except Exception as error:
+            failed = error
+            continue
+        made = True
+        yield one
+    if not made:
+        ends = f" and with {', '.join(map(str, given))} ends in {type(failed).__name__}: {failed}" if failed else ""
+        write = f"define one in the file, such as layer = {cls.__name__}(...)"
+        raise Unknown(f"{cls.__name__} takes {', '.join(names)}{ends}", write)
+
+
+def parameters(defined: dict[str, Any]) -> list[Any]:
+    """The dict of parameters of a file, or what its function to initialise gives for sizes 5, 4 and 1, or others."""
+    for name in ("parameters", "params"):
+        if isinstance(defined.get(name), dict):
+            return [defined[name]]
+    found = []
+    functions = [f for name, f in defined.items() if inspect.isfunction(f) and "init" in name.lower()]
+    for function, deep, last in itertools.product(functions, (SIZES[:2], SIZES), (1, 3)):
+        sizes = (*deep, last)
+        n = len(roles.required(function))
+        for given in ((list(sizes),), sizes[: n - 1] + (last,)):
+            try:
+                with same_chance():
+                    made = function(*given)
+            except Exception:
+                continue
+            if isinstance(made, dict) and made:
+                found.append({name: distinct(a) for name, a in made.items()})
+    if not found:
+        raise Unknown("its functions take a dict of parameters", "define parameters = {...} in the file, and x and t")
+    return found
+
+
+def distinct(a: Any) -> Any:
+    """Parameters that hide no slip: biases of 0 or weights of 0.01 become normal numbers."""
+    if not isinstance(a, np.ndarray) or a.dtype.kind != "f":
+        return a
+    return np.random.default_rng(a.shape).normal(size=a.shape) / max(1.0, np.sqrt(a.shape[-1]))

@@ -1,0 +1,110 @@
+"""What a Python file defines, and what of it can be checked."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+from ....layers.layer import Layer
+from ....losses import Loss
+from ....model import Model
+from ....optimizers import Optimizer
+from .. import adapted, intake, styles
+from ..kinds import other_kind
+from ..pairing import leaves
+from .together import groups
+
+
+class Slip(Exception):
+    """What is wrong with the file or the name, as a sentence."""
+
+
+def load(target: str) -> tuple[dict[str, Any], list[str]]:
+    """What FILE.py[:NAME] defines, and the names to check. Raises Slip."""
+    path, colon, name = target.rpartition(":")
+    if target.endswith(".py") or not colon:
+        path, name = target, ""
+    if not path.endswith(".py"):
+        raise Slip(f"target must be FILE.py or FILE.py:NAME, not {target!r}")
+    names = run(path)
+    own = [n for n, value in names.items() if not n.startswith("_") and kind_of(value)]
+    known = [n for n in own if is_own(names[n]) and not is_base(names[n], names)] + list(groups(names))
+    if not name and not known:
+        raise Slip(f"{path}: this style is not known. What can be checked: {styles.KNOWN}")
+    if not name:
+        return names, known
+    groups_of = {part.__name__: key for key, group in groups(names).items() for part in group[::-1]}
+    name = groups_of.get(name, name)
+    if name not in names:
+        raise Slip(f"{path} defines no {name!r}" + (f"; it has {', '.join(dict.fromkeys(own))}" if own else ""))
+    return names, [name]
+
+
+def is_own(value: Any) -> bool:
+    """Whether a file defines it, and does not import it."""
+    return not isinstance(value, type) or value.__module__.split(".")[-1] == "checked"
+
+
+def is_base(value: Any, names: dict[str, Any]) -> bool:
+    """Whether it is a class of which the file has objects or other classes, or a function: they come in groups."""
+    others = [*names.values(), *(one for held in names.values() if isinstance(held, list | tuple) for one in held)]
+    classes = [other if isinstance(other, type) else type(other) for other in others if other is not value]
+    return inspect.isfunction(value) or (isinstance(value, type) and any(issubclass(c, value) for c in classes))
+
+
+def run(path: str) -> dict[str, Any]:
+    """What a Python file defines. Raises Slip where it does not run."""
+    if not os.path.isfile(path):
+        raise Slip(f"{path} must be a Python file, and there is none of that name")
+    folder = os.path.dirname(os.path.abspath(path))
+    name, root = "checked", folder
+    while os.path.isfile(os.path.join(root, "__init__.py")):  # a file of a package may import from its neighbours
+        name, root = f"{os.path.basename(root)}.{name}", os.path.dirname(root)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path[:0] = [folder, root]
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise Slip(f"{path} is not Python at line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == os.path.abspath(path)]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise Slip(f"{path} stops{where}: {type(error).__name__}: {error}") from error
+    finally:
+        del sys.path[:2]
+    return vars(module)
+
+
+def kind_of(thing: Any) -> str | None:
+    """ "layer", "loss", "model", "network" (with its loss) or "optimizer", by the methods that it has.
+
+    Of a class whose kind only an object of it shows, "layer".
+    """
+    cls = thing if isinstance(thing, type) else type(thing)
+    known = ((Optimizer, "optimizer"), (Loss, "loss"), (Model, "model"), (Layer, "layer"))
+    kind = next((kind for base, kind in known if issubclass(cls, base)), None)
+    if kind is not None:
+        return kind if isinstance(thing, type) or kind != "optimizer" else None
+    if inspect.isfunction(thing):
+        return other_kind(thing) or "loss"
+    if isinstance(thing, type):
+        goes_back = styles.goes_back(cls)
+        return "layer" if goes_back else other_kind(thing) or ("optimizer" if hasattr(cls, "update") else None)
+    if isinstance(thing, list | tuple):
+        return "model" if thing and all(kind_of(layer) == "layer" for layer in thing) else None
+    if intake.is_model(thing):
+        return "model"
+    seen = styles.recognised(thing)
+    matrices = any(np.ndim(leaf.value) == 2 for leaf in leaves(thing))
+    if seen is None or (isinstance(seen, styles.Whole) and not (adapted.likely(thing) or seen.has_output * matrices)):
+        return "loss" if styles.is_loss(thing) else None
+    return "network" if isinstance(seen, styles.Whole) else "layer"

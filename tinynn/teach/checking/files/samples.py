@@ -1,0 +1,205 @@
+"""Rows x and targets that a file does not define: drawn, and tried until forward and backward run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ....checks import Array
+from ....losses import MSE
+from ....model.sequential import Sequential
+from ....nesting import with_inner
+from ....process import same_chance
+from .. import intake
+from ..pairing import Unpaired, leaves
+from ..styles import Whole, layout, recognised
+from ..styles.view import Unknown
+from ..under_test import REAL, ModelUnderTest, private, quiet
+from .arguments import IMAGES, WAYS, arguments
+
+
+def functions_with_arguments(
+    functions: tuple[Any, ...], defined: dict[str, Any], rng: np.random.Generator
+) -> tuple[tuple[Any, ...], Array, Array | None]:
+    """Functions with arguments with which they run, x, and t where they take targets. Raises Unknown."""
+    first: tuple[tuple[Any, ...], Array, Array | None] | None = None
+    why, last = None, None
+    for way in WAYS:
+        try:
+            drawn = list(arguments(functions[0], defined, way, rng))
+        except Unknown as error:
+            why = error
+            continue
+        for values in drawn:
+            given = (*functions, *values)
+            view = recognised(given)
+            x = own(defined, "x", rng.normal(size=IMAGES.get(way) or ((5, 7) if way == "columns" else (7, 5))))
+            if isinstance(view, Whole):
+                x = x.T if way == "columns" and own(defined, "x") is None else x  # a row for each target
+                ran = targets_for(view, x, defined, rng)
+                if ran is not None and ran[2]:
+                    return given, *ran[:2]
+                first = first or (None if ran is None else (given, *ran[:2]))
+                continue
+            if view is None:
+                continue
+            ahead, failed = view_runs(view, x)
+            if failed is None:
+                return given, x, None
+            last = last if ahead else failed
+            first = first or ((given, x, None) if ahead else None)
+    if first is not None:
+        return first
+    name = functions[0].__name__
+    ends = f", and ends in {type(last).__name__}: {last}" if last else ""
+    raise why or Unknown(f"{name} runs with nothing that was drawn{ends}", "define its arguments, and x, in the file")
+
+
+def view_runs(view: Any, x: Array) -> tuple[bool, Exception | None]:
+    """Whether forward runs with x as it is, and how it or backward ends."""
+    tried = private("functions", view)
+    try:
+        with quiet(), same_chance():
+            y = tried.forward(x.copy())
+    except Unknown:
+        raise
+    except Exception as error:
+        return False, error
+    try:
+        with quiet(), same_chance():
+            tried.backward(np.ones_like(y))
+    except Exception as error:
+        return True, error
+    return True, None
+
+
+def own(defined: dict[str, Any], role: str, otherwise: Any = None) -> Any:
+    """What a file calls x, X, X_train, or t, y, Y, y_train; else `otherwise`."""
+    names = ("x", "X", "x_train", "X_train") if role == "x" else ("t", "y", "Y", "T", "t_train", "y_train")
+    return next((defined[name] for name in names if isinstance(defined.get(name), np.ndarray)), otherwise)
+
+
+def targets_for(
+    whole: Whole, x: Array, defined: dict[str, Any], rng: np.random.Generator
+) -> tuple[Array, Array, bool] | None:
+    """x and targets with which a network with its loss runs, one-hot, labels or numbers, and whether backward does.
+
+    None where forward runs with none.
+    """
+    widths = dict.fromkeys(
+        [*widths_of_output(whole, x), *(np.shape(leaf.value)[-1:] or (1,) for leaf in leaves(whole))]
+    )
+    half: tuple[Array, Array, bool] | None = None
+    for width in widths:
+        for t in [own(defined, "t")] if own(defined, "t") is not None else likely_targets(len(x), width[0], rng):
+            ahead, back = runs_with(whole, x, t)
+            if back:
+                return x, t, True
+            half = half or ((x, t, False) if ahead else None)
+    return half
+
+
+def widths_of_output(whole: Whole, x: Array) -> list[tuple[int, ...]]:
+    """The number of outputs, where a network gives them."""
+    if whole.forward_alone is None:
+        return []
+    tried = private("network", whole)
+    tried.shows_output = True
+    try:
+        with quiet():
+            tried.aim(np.zeros((len(x), 1)))
+            rows, _ = layout.settle_network(tried, x, tried.memory.t)
+            return [np.shape(tried.forward(rows))[1:]]
+    except Exception:
+        return []
+
+
+def likely_targets(n: int, width: int, rng: np.random.Generator) -> list[Array]:
+    """Targets of n rows that a network with so many outputs may take."""
+    if width == 1:
+        ones = (np.arange(n) % 2).astype(float)
+        return [ones[:, None], ones, ones.astype(int)]
+    labels = rng.permutation(np.arange(n) % width)  # each class is there
+    return [np.eye(width)[labels], labels]
+
+
+def runs_with(whole: Whole, x: Array, t: Array) -> tuple[bool, bool]:
+    """Whether a network with its loss runs forward and back with these targets, to one finite loss."""
+    tried = private("network", whole)
+    try:
+        with quiet(), same_chance():
+            rows, t = layout.settle_network(tried, x, t)
+            tried.aim(t)
+            y = tried.forward(rows)
+    except Unknown:
+        raise
+    except Exception:
+        return False, False
+    if not np.isfinite(y).all() or (tried.has_loss and y.shape != (len(rows), 1)) or not np.any(y):
+        return False, False
+    try:
+        with quiet(), same_chance():
+            tried.backward(np.ones_like(y))
+    except Exception:
+        return True, False
+    return True, True
+
+
+def widths_of(thing: Any, rng: np.random.Generator) -> Iterator[Any]:
+    """Seven rows of each width that its matrices have, and images."""
+    widths = [n for leaf in leaves(thing) for n in np.shape(leaf.value)]
+    for width in sorted(dict.fromkeys([*widths, 5]), key=lambda width: width == 1):  # one column fits by accident
+        yield rng.normal(size=(7, width))
+    for shape in (*IMAGES.values(), (4, 6, 8)):  # and images without channels
+        yield rng.normal(size=shape)
+
+
+def rows_for(thing: Any, names: dict[str, Any], rng: np.random.Generator, any_x: bool) -> Any:
+    """x of the file, or seven rows of the first width with which forward and backward run, or forward does.
+
+    Where `any_x`, x of the file may not be meant for it. None where nothing runs.
+    """
+    given = own(names, "x")
+    if given is not None and not any_x:
+        return given
+    first = next(iter(thing)) if isinstance(thing, Sequential | list | tuple) else thing
+    widths: list[Any] = [layer.n_in for layer in [first, *with_inner(thing)] if getattr(layer, "n_in", None)][:1]
+    known = [given] * (given is not None) + [rng.normal(size=(7, width)) for width in widths]
+    half = None
+    for x in [*known, *widths_of(first, rng)]:
+        ahead, back = runs(thing, x)
+        if back:
+            return x
+        half = x if ahead and half is None else half
+    return half
+
+
+def runs(thing: Any, x: Any) -> tuple[bool, bool]:
+    """Whether forward runs with x, and backward after it."""
+    try:
+        y, network = outputs(thing, x, network=True)
+    except Unpaired:  # the check says what is not known
+        return True, True
+    except Exception:
+        return False, False
+    try:
+        network.model.backward(np.ones_like(y))
+    except Exception:
+        return True, False
+    return True, True
+
+
+def outputs(model: Any, x: Any, network: bool = False) -> Any:
+    """y for x, from a copy; with the copy where `network`."""
+    x = np.array(x, float)
+    model, rows = intake.as_model(model, x)
+    tested = ModelUnderTest(model, MSE(), REAL)
+    y = tested.model.forward(rows)
+    return (y, tested) if network else y
+
+
+def targets(y: Any, classifies: bool, rng: np.random.Generator) -> Any:
+    """Targets for predictions y: labels, or numbers."""
+    return rng.integers(0, y.shape[1], len(y)) if classifies else rng.normal(size=y.shape)

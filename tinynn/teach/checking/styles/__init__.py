@@ -1,0 +1,24 @@
+"""Code in the styles of courses and books, seen as a layer: forward(x), backward(dy), numbers and their gradients.
+
+    roles.py       what an argument is, by its name: x, targets, dy, a cache, a learning rate
+    view.py        View: forward and backward of whatever there is, called by these roles
+    objects.py     reader: objects, by the names of their methods
+    slopes.py      reader: activations with their slope, f(x) and f'(x)
+    functions.py   reader: functions in pairs, with what they take beside x
+    networks.py    reader: networks that are their loss, too, as objects or as functions over parameters
+    losses.py      which loss that is, where it has none of its own
+    layout.py      whether samples are rows or columns, or one at a time
+    readers.py     the readers, in the order in which they are tried: a new style is one more
+
+What none of them knows is `Unknown`, which says what to write instead.
+"""
+
+from .losses import find_rule, leave_out_eps
+from .networks import Whole, is_loss
+from .objects import goes_back
+from .readers import read, recognised
+from .view import KNOWN, Unknown, View
+
+__all__ = [
+    "KNOWN", "Unknown", "View", "Whole", "find_rule", "goes_back", "is_loss", "leave_out_eps", "read", "recognised",
+]  # fmt: skip

@@ -1,0 +1,34 @@
+"""Reader of functions: (forward, backward, arguments...), and (forward, cost, backward, parameters)."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from . import roles
+from .view import Unknown, View
+
+
+def read_functions(thing: Any) -> View | None:
+    """Functions in a tuple, forward first, with the arguments that follow x; None where it is no such tuple."""
+    if not isinstance(thing, tuple) or len(thing) < 2 or not all(map(inspect.isfunction, thing[:2])):
+        return None
+    functions = [f for f in thing if inspect.isfunction(f)]
+    forward, backward = functions[0], functions[-1]
+    held = arguments_of(forward, thing[len(functions) :])
+    if "dy" not in roles.roles(backward, "dy").values() or "t" in roles.roles(backward, "dy").values():
+        return None  # a network with its loss
+    return View(held, forward, backward)
+
+
+def arguments_of(forward: Any, values: tuple[Any, ...]) -> dict[str, Any]:
+    """The arguments of a forward function beside x, by name. Raises Unknown where they are not as many."""
+    asked = roles.roles(forward, "x")
+    names = [name for name, role in asked.items() if role not in ("x", "training")]
+    needed = [name for name in names if name in roles.required(forward)]
+    if not len(needed) <= len(values) <= len(names):
+        write = f"({forward.__name__}, its backward, {', '.join(needed) or 'nothing else'}), with arrays for them"
+        raise Unknown(f"{forward.__name__} takes {len(needed)} arguments beside x, and {len(values)} are there", write)
+    return {name: np.array(v) if isinstance(v, np.ndarray) else v for name, v in zip(names, values)}

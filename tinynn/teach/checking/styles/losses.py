@@ -1,0 +1,201 @@
+"""Which loss the gradients of a network are those of, where it does not compute one: found by measuring."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ....checks import Array
+from ....process import same_chance
+from ..pairing import RETURNED, Leaf, at, leaves, movers, pair
+from ..under_test import private, quiet
+from .networks import Whole
+from .view import Unknown
+
+Rule = Callable[[Array, Array], Any]
+
+
+def squares(y: Array, t: Array) -> Array:
+    """A row's squares, (N, K)."""
+    return (y - t) ** 2
+
+
+def cross_entropy(p: Array, t: Array) -> Array:
+    """-t log p."""
+    return -t * np.log(p)
+
+
+def softmax_cross_entropy(z: Array, t: Array) -> Array:
+    """-t log softmax(z)."""
+    z = z - z.real.max(axis=1, keepdims=True)
+    return -t * (z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+
+
+def binary_cross_entropy(p: Array, t: Array) -> Array:
+    """-t log p - (1 - t) log(1 - p)."""
+    return -t * np.log(p) - (1 - t) * np.log(1 - p)
+
+
+def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
+    """The same of p = sigmoid(z)."""
+    return np.log(1 + np.exp(z)) - t * z
+
+
+OF_ENTRIES: dict[str, Rule] = {
+    "cross-entropy": cross_entropy,
+    "cross-entropy of softmax(output)": softmax_cross_entropy,
+    "binary cross-entropy": binary_cross_entropy,
+    "binary cross-entropy of sigmoid(output)": sigmoid_cross_entropy,
+    "the squared error": squares,
+    "half of the squared error": lambda y, t: squares(y, t) / 2,
+}
+OVER: dict[str, Callable[[Array], Any]] = {
+    "summed over a row, mean over the rows": lambda a: a.sum() / len(a),
+    "mean over all entries": lambda a: a.mean(),
+    "summed over everything": lambda a: a.sum(),
+}
+
+
+def _rule(of_entries: Rule, over: Callable[[Array], Any]) -> Rule:
+    return lambda y, t: over(of_entries(y, t))
+
+
+RULES = {f"{name}, {how}": _rule(f, over) for name, f in OF_ENTRIES.items() for how, over in OVER.items()}
+
+
+def targets_like(y: Array, t: Array) -> Array:
+    """Targets in the shape of the outputs y: labels one-hot, (N,) as (N, 1)."""
+    if t.ndim == 1 and y.ndim == 2 and y.shape[1] > 1 and t.dtype.kind in "iu":
+        return np.eye(y.shape[1])[t]
+    return np.reshape(t, y.shape)
+
+
+def find_rule(whole: Whole, x: Array) -> None:
+    """Give a network the loss that its gradients are those of. Raises Unknown where there is none.
+
+    Each loss that is known here is measured along a random direction of each parameter. The one that agrees with most
+    gradients is the network's: a wrong gradient is one that does not fit the others.
+    """
+    try:
+        measured = _Measured(whole, x)
+    except Unknown:
+        raise
+    except Exception:  # the examination says where backward fails
+        return
+    ratios = {name: [measured.ratio(name, leaf) for leaf in measured.moving] for name in RULES}
+    best = max(RULES, key=lambda name: share(ratios[name], 1.0))
+    if not share(ratios[best], 1.0):
+        tried = [(name, _round(c)) for name, found in ratios.items() for c in found if c is not None]
+        best, c = max(tried, key=lambda pair: _rank(ratios[pair[0]], pair[1]), default=(best, 1.0))
+        fitting = share(ratios[best], c)
+        if fitting < 2 or not measured.updates or c != _round(c, 2):
+            raise Unknown(why_not(best, c, fitting), "a network with loss(x, t); or give check its loss")
+        whole.scale = 1.0 if measured.rate_is_known else abs(c)  # where c < 0, it climbs: that is what is found then
+    rule = RULES[best]
+    said = best if whole.scale == 1 else f"{best}, times {whole.scale:.6g}, which may be the learning rate"
+    whole.rule = said, lambda y, t: rule(y, targets_like(y, t))
+
+
+def _round(c: float, digits: int = 6) -> float:
+    return float(f"{c:.{digits}g}")
+
+
+def _rank(ratios: list[float | None], c: float) -> tuple[int, bool, bool]:
+    """Most gradients first, then a factor such as -1, then one that a learning rate may be: 0.01, 0.5."""
+    return share(ratios, c), abs(c) == 1, c == _round(c, 2) and abs(c) < 1
+
+
+def why_not(best: str, c: float, fitting: int) -> str:
+    """What can be said of gradients that are those of no known loss."""
+    if fitting >= 2 and abs(c + 1) < 1e-5:
+        return (
+            f"its gradients are -1 times those of the {best}: right where they are added to the parameters, "
+            "W += lr * dW, wrong where they are subtracted"
+        )
+    but = f"; {fitting} of them are {c:.6g} times those of the {best}" if fitting >= 2 else ""
+    return f"its gradients are those of none of {len(RULES)} losses, squared error, cross-entropy and their kin{but}"
+
+
+def leave_out_eps(whole: Whole, x: Array) -> str:
+    """Where a network's loss is a known one but for log(p + 1e-7), measure by log p; what is said of it.
+
+    Its gradient, p - t, leaves the 1e-7 out, in all books that have it in the loss.
+    """
+    if not (whole.has_loss and whole.has_output):
+        return ""
+    tried, t = private("network", whole), whole.memory.t[: len(x)]
+    try:
+        with quiet(), same_chance():
+            value = float(tried.forward(x)[0, 0])
+            tried.shows_output = True
+            y = tried.forward(x)
+            values = {name: abs(float(rule(y, targets_like(y, t))) - value) for name, rule in RULES.items()}
+    except Exception:
+        return ""
+    name = min(values, key=lambda name: np.nan_to_num(values[name], nan=np.inf))
+    if not 1e-12 < values[name] / abs(value) <= 1e-5:
+        return ""
+    rule = RULES[name]
+    whole.rule = name, lambda y, t: rule(y, targets_like(y, t))
+    return (
+        f"its loss is {values[name] / abs(value):.0e} beside the {name.split(',')[0]}, as with log(p + 1e-7), which "
+        "its gradient leaves out; measured is the loss without it"
+    )
+
+
+def share(ratios: list[float | None], scale: float) -> int:
+    """How many gradients are `scale` times those of a loss."""
+    return sum(c is not None and abs(c - scale) <= 1e-5 * abs(scale) for c in ratios)
+
+
+class _Measured:
+    """One step of a network, and its outputs a little to the sides along a direction of each parameter."""
+
+    def __init__(self, whole: Whole, x: Array) -> None:
+        self.t = whole.memory.t[: len(x)]
+        whole = private("network", whole)
+        whole.shows_output = True
+
+        def run(network: Any) -> Array:
+            with quiet(), same_chance():
+                return np.array(network.forward(x.copy()))
+
+        self.moving = movers(whole, run)
+        after = copy.deepcopy(whole)
+        with quiet(), same_chance():
+            y = after.forward(x.copy())
+            returned = after.backward(np.ones((1, 1)))
+        self.t = targets_like(y, self.t)
+        pair(self.moving, after, returned)
+        self.updates, self.rate_is_known = bool(after.taken_back), after.rate_is_known
+        anything = [np.asarray(leaf.value) for leaf in [*leaves(after), *leaves(returned, (RETURNED,))]]
+        self.gradients = {
+            leaf.name: [np.asarray(at(after, leaf.gradient, returned))] if leaf.gradient else anything
+            for leaf in self.moving
+        }
+        self.directions: dict[str, Array] = {}
+        self.sides: dict[str, list[Array]] = {}
+        rng = np.random.default_rng(8)
+        for leaf in self.moving:
+            value = np.asarray(leaf.value, float)
+            u = self.directions[leaf.name] = rng.normal(size=value.shape)
+            self.sides[leaf.name] = []
+            for h in (1e-6, -1e-6):
+                nudged = copy.deepcopy(whole)
+                leaf.write(nudged, value + h * u)
+                self.sides[leaf.name].append(run(nudged))
+
+    def slope(self, rule: str, leaf: Leaf) -> float:
+        with np.errstate(all="ignore"):
+            above, below = (RULES[rule](y, self.t) for y in self.sides[leaf.name])
+        return float(above - below) / 2e-6
+
+    def ratio(self, rule: str, leaf: Leaf) -> float | None:
+        """What the gradient is in proportion to that of this loss, along one direction; None where it is not known."""
+        slope, u = self.slope(rule, leaf), self.directions[leaf.name]
+        like = [a for a in self.gradients[leaf.name] if a.shape == u.shape and np.any(a)]
+        found = [float((u * a).sum() / slope) for a in like if slope]
+        return min(found, key=lambda c: abs(c - 1), default=None)

@@ -1,0 +1,204 @@
+"""A learner's code as a layer: forward(x) and backward(dy), with rows x and dy, whatever it is called and takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ....checks import Array
+from ....process import same_chance
+from ..pairing import Leaf, Unpaired, leaves, moving
+from ..under_test import quiet
+from . import roles
+
+KNOWN = (
+    "layers with forward(x) and backward(dy); a network with forward(x) and backward(x, t), or with loss(x, t) that "
+    "returns the loss and the gradients; functions in pairs, layer_forward(x, w, b) and layer_backward(dy, cache)"
+)
+RATES = ("lr", "learningrate", "learnrate")  # as attributes; alpha may be a slope, and rate that of a dropout
+DX = ("dx", "daprev", "da0", "dinput", "dinputs")
+ZEROING = ("zero_grad", "zero_grads", "zero_gradients", "flush_gradients", "clear_gradients", "reset_gradients")
+
+
+class Unknown(Unpaired):
+    """Code in a style that no reader knows."""
+
+    def __init__(self, what: str, write: str = "") -> None:
+        super().__init__(f"this style is not known: {what}. What can be checked: {write or KNOWN}")
+
+
+class Memory:
+    """What goes from forward to backward; it is no place for parameters."""
+
+    paired = True  # pairing.py does not look into it
+
+    def __init__(self) -> None:
+        self.moving: dict[str, bool] = {}
+
+    values: dict[str, Any]
+    x: Array
+    t: Array  # of a network that is its loss, too
+
+
+class Plain:
+    """Gradient descent with a learning rate of 1, in the place of an optimizer that a layer holds."""
+
+    def update(self, w: Array, gradient: Array) -> Array:
+        """w - gradient."""
+        return w - gradient
+
+
+class View:
+    """forward and backward, called by the roles of their arguments.
+
+    `thing` holds the numbers: the learner's object, or a dict of the arguments of functions. After backward, `grads`
+    are gradients that it returned, by the names of their parameters, and `taken_back` what it took from parameters, at
+    a learning rate of 1, and they got back.
+    """
+
+    always_updates = False  # whether its backward may do so with no learning rate in sight
+    averages = False  # whether its gradients are means over the samples, where those of a layer are sums
+    scale = 1.0  # of what is taken back
+    shapes = "rows"  # how it takes samples: "rows", "columns", or one: "row", "column", "one" (of any shape)
+
+    def __init__(self, thing: Any, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+        self.thing, self._forward, self._backward = thing, forward, backward
+        self.functions = isinstance(thing, dict)
+        self.grads: dict[str, Any] = {}
+        self.taken_back: dict[str, Array] = {}
+        self.notes: list[str] = []
+        self.memory = Memory()
+        self.name = f"{type(thing).__name__}()" if not self.functions else getattr(backward, "__name__", "backward")
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def parameters(self) -> Any:
+        """What the learner says that is learned."""
+        return getattr(self.thing, "parameters", None)
+
+    def forward(self, x: Array) -> Any:
+        """y for rows x."""
+        self.zero()
+        self.memory.x = x
+        values = {"x": self.given(x), "training": True, **(self.thing if self.functions else {})}
+        result = self.called(self._forward, "x", values)
+        y, *cache = result if isinstance(result, tuple) else (result,)
+        y = getattr(self.thing, "output", y) if y is None else y
+        self.memory.values = {**values, "output": y, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
+        return self.taken(y)
+
+    def backward(self, dy: Array) -> Any:
+        """dx for rows dy, or None."""
+        returned = self.read(self.step({"dy": self.given(dy), **self.memory.values}))
+        if isinstance(returned, tuple):
+            return (self.taken(returned[0]), *returned[1:])
+        return None if returned is None else self.taken(returned)
+
+    def zero(self) -> None:
+        """What adds up starts from 0, as before each step of training."""
+        for name in ZEROING:
+            if callable(getattr(self.thing, name, None)):
+                getattr(self.thing, name)()
+                return
+
+    def rate(self) -> str | None:
+        """The attribute that is a learning rate."""
+        return next((n for n, v in self._held().items() if roles.plain(n) in RATES and isinstance(v, float)), None)
+
+    def rules(self) -> dict[str, Any]:
+        """The attributes that are optimizers, with update(w, gradient)."""
+        return {n: v for n, v in self._held().items() if len(roles.arguments(getattr(v, "update", len))) == 2}
+
+    def _held(self) -> dict[str, Any]:
+        return {} if self.functions else getattr(self.thing, "__dict__", {})
+
+    @property
+    def updates(self) -> bool:
+        """Whether backward may update parameters on the way."""
+        return not self.functions and bool(self.always_updates or self.rate_is_known)
+
+    @property
+    def rate_is_known(self) -> bool:
+        """Whether the learning rate of such an update can be set: an argument, an attribute, or an optimizer's."""
+        asks = "rate" in roles.roles(self._backward, "dy").values()
+        return bool(asks or self.rate() or self.rules())
+
+    def step(self, values: dict[str, Any]) -> Any:
+        """Call backward; what it has changed in the parameters on the way is noted and taken back."""
+        self.taken_back = {}
+        if not self.updates:
+            return self.called(self._backward, "dy", values)
+        rate, rules = self.rate(), self.rules()
+        before = [(leaf, np.array(leaf.value, float)) for leaf in leaves(self) if leaf.paths[0][-1][1] != rate]
+        for name in [rate] if rate else []:
+            setattr(self.thing, name, 1.0)
+        for name in rules:
+            setattr(self.thing, name, Plain())
+        returned = self.called(self._backward, "dy", {**values, "rate": 1.0})
+        for name, rule in rules.items():
+            setattr(self.thing, name, rule)
+        for leaf, old in before:
+            new = np.array(leaf.read(self), float)
+            changed = new.shape == old.shape and not np.array_equal(new, old, equal_nan=True)
+            if changed and self.moves_y(leaf):
+                self.taken_back[leaf.name] = (old - new) / self.scale
+                leaf.write(self, old)
+        return returned
+
+    def moves_y(self, leaf: Leaf) -> bool:
+        """Whether a number is a parameter, not something that is kept: y is another one when it is nudged."""
+        if leaf.name not in self.memory.moving:
+
+            def run(view: View) -> Array:
+                with quiet(), same_chance():
+                    return np.array(view.forward(self.memory.x))
+
+            self.memory.moving[leaf.name] = bool(moving(self, [leaf], run))
+        return self.memory.moving[leaf.name]
+
+    def read(self, returned: Any) -> Any:
+        """dx of what backward has returned, or a tuple that begins with it; gradients with names go to `grads`."""
+        if isinstance(returned, dict):
+            self.grads = returned
+            return next((a for key, a in returned.items() if roles.plain(key) in DX), None)
+        if not isinstance(returned, tuple | list):
+            return getattr(self.thing, "dinputs", returned) if returned is None else returned
+        like_x = [k for k, a in enumerate(returned) if np.shape(a) == np.shape(self.memory.values["x"])]
+        first = like_x[0] if len(like_x) == 1 else 0
+        dx, others = returned[first], [a for k, a in enumerate(returned) if k != first]
+        if not self.functions:
+            return (dx, *others)
+        names = [name for name, value in self.thing.items() if np.ndim(value) or isinstance(value, float)]
+        if len(others) == 1 and isinstance(others[0], dict):
+            self.grads = others[0]
+        elif len(others) == len(names):  # gradients come in the order of the arguments
+            self.grads = dict(zip(names, others))
+        else:
+            return (dx, *others)
+        return dx
+
+    def called(self, function: Callable[..., Any], first: str, values: dict[str, Any]) -> Any:
+        """function(...) by roles. Raises Unknown where nothing is known for an argument."""
+        try:
+            return roles.call(function, first, values)
+        except LookupError as error:
+            if not (error.args and isinstance(error.args[0], str) and type(error) is LookupError):
+                raise
+            name = getattr(function, "__name__", "it")
+            raise Unknown(f"{name} takes {error.args[0]!r}, and what that is cannot be told from its name") from None
+
+    def given(self, a: Array) -> Array:
+        """Rows, as the code takes samples."""
+        if self.shapes == "one":
+            return a[0].copy()
+        return a.T.copy() if self.shapes.startswith("column") and a.ndim == 2 else a
+
+    def taken(self, a: Any) -> Any:
+        """What the code gives, as rows."""
+        if self.shapes == "one":
+            return np.asarray(a)[None]
+        return np.asarray(a).T if self.shapes.startswith("column") and np.ndim(a) == 2 else a
