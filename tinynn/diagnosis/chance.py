@@ -23,6 +23,7 @@ FEW_LEFT = 0.2  # of the loss at the start or of chance: 0.13 (a bottleneck of 8
 NEW_ROWS = 400  # from so many on (twice, for a variance to learn), chance is measured on rows not trained with
 BETTER = 0.05  # fall of the loss below that of the best constant y, over the greatest possible: 0.1 | 0.044
 MANY_STEPS = 800  # of tables, at each rate: 450 (a narrow autoencoder) | never
+SHARES = (1.0, 0.1, 0.01)  # of scores: those of a large x are too sure, and tell of t all the same
 LOOK = 10  # steps from one look at the loss to the next
 ORDERS = 100  # of t, at random, beside its own
 OWN_ORDER = 5.0  # by so many standard deviations t fits x better in its own order: 7 | 3.6, of 60 rows or more
@@ -80,7 +81,7 @@ def order_of_rows(evidence: Evidence) -> Result | None:
         return None
     if tell(evidence.x, evidence.t):
         return Result("rows that are alike in x are alike in t", 1)
-    if learned(evidence, half, -math.inf)[2]:
+    if learned(evidence, half, -math.inf)[3]:
         return Result(f"what the model learns of {half} rows holds for others", 1)
     evidence.belong = False
     text = f"neither rows that are alike in x nor what the model learns of {half} of them tell of t: "
@@ -102,11 +103,12 @@ def chance(evidence: Evidence) -> Result | None:
     if not scale > 0:
         return None
     goal = constant - BETTER * scale
-    best, known, _ = learned(evidence, half, goal)
+    best, share, known, _ = learned(evidence, half, goal)
     rows = f"{half} new rows" if half else f"{len(evidence.x)} rows that it is trained with"
     alone = "the class frequencies alone give" if evidence.loss.classifies else "the mean of t alone gives"
     if best <= goal:
-        return Result(f"Adam brings the loss of {rows} to {best:.3g}; {alone} {constant:.3g}", best)
+        shrunk = "" if share == 1 else f", with its scores divided by {1 / share:g}"
+        return Result(f"Adam brings the loss of {rows} to {best:.3g}{shrunk}; {alone} {constant:.3g}", best)
     text = f"no learning rate brings the loss of {rows} clearly below chance: {alone} {constant:.3g}, "
     text += f"the best is {best:.3g}"
     fix = "has the model a hidden layer with a non-linearity, as ReLU(), and enough units?"
@@ -115,12 +117,14 @@ def chance(evidence: Evidence) -> Result | None:
     return Result(text, best, "no-better-than-chance", f"{fix} Do the rows of x tell anything of t?")
 
 
-def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, bool]:
-    """The least loss of the first half, training with the second until the goal is reached; that of the rows trained
-    with; and whether what was learned fits the first half in its own order alone. Half 0: all rows are both."""
+def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, float, bool]:
+    """The least loss of the first half, training with the second until the goal is reached, and of which share of the
+    scores; that of the rows trained with; and whether what was learned fits the first half in its own order alone.
+    Half 0: all rows are both."""
     x, t = evidence.x[: half or None], evidence.t[: half or None]
     known_x, known_t = evidence.x[half:], evidence.t[half:]
     best = known = float(evidence.loss(evidence.y[: half or None], t))
+    share = 1.0
     rng, tells, most = np.random.default_rng(2), False, MANY_STEPS if x.ndim == 2 else FEW_STEPS
     for lr in FEW_RATES:
         model, loss = copies(evidence.model, evidence.loss)
@@ -130,15 +134,20 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, b
                 batch = rng.permutation(len(known_x))[:SWEEP_BATCH]
                 step(model, loss, optimizer, known_x[batch], known_t[batch])
             steps += LOOK
-            value = float(loss(used(model, x), t))
-            if evidence.differs_in_use and not value <= goal:  # running means may not have come so far
-                value = min(value, float(loss(model.forward(x), t)))
-            best = value if not value >= best else best
+            y = used(model, x)
+            for c in SHARES if evidence.loss.classifies else SHARES[:1]:
+                value = float(loss(y * y.dtype.type(c), t))
+                best, share = (value, c) if not value >= best else (best, share)
+                if best <= goal:
+                    break
+            if evidence.differs_in_use and not best <= goal:  # running means may not have come so far
+                value = float(loss(model.forward(x), t))
+                best, share = (value, 1.0) if not value >= best else (best, share)
         if half and not best <= goal:
             y = used(model, x[:MOST])
             known = min(known, float(loss(used(model, known_x), known_t)))
             tells = tells or in_own_order(fit_of(loss, y, t), len(y))
-    return best, known if half else best, tells
+    return best, share, known if half else best, tells
 
 
 def tell(x: Array, t: Array) -> bool:
