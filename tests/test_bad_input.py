@@ -215,7 +215,7 @@ EXEMPT = {  # of the public names; and why
     r"callbacks\.OneCycle(\..*)?": "test_callbacks.py",
     r"\w+\.(compute|check|check_values|follow|prepare|decay)": "inner works: forward, step or fit call it",
     r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint|Watch)\.(start|step|end|__call__)": "inner works: fit calls it",
-    r"Watch\.(forward|backward|fault|describe)": "inner works: step calls it",
+    r"Watch\.(forward|backward|fault|describe|findings)": "inner works, or without arguments",
     r"callbacks\.Run": "inner works: fit makes it",
     r"metrics\.ClassReport": "inner works: class_report makes it",
     r"backends\.(ByName|float_array|float_type|name_of|of)": "inner works: models, layers and losses use it",

@@ -384,7 +384,10 @@ def value_and_error(loss, y, t):
 
 @of("loss", without=OTHER_LOSS | LATER)
 def test_the_gradient_is_not_that_of_the_loss(slip, rng):
-    _, error = value_and_error(slip.make(), *loss_data(slip, rng))
+    y, t = loss_data(slip, rng)
+    if slip.code == "near-not-divided":
+        y.flat[0] = t.flat[0] + 0.25  # one that is near
+    _, error = value_and_error(slip.make(), y, t)
     assert error > (WRONG if slip.code != "eps-in-log" else 1e-9)  # 1e-7 against the smallest p
 
 
