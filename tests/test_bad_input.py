@@ -213,6 +213,7 @@ EXEMPT = {  # of the public names; and why
     r"RMSProp(\.step)?": "the checks of SGD and Adam; test_optimizers.py",
     r"SoftmaxCrossEntropy\.smoothed": "inner works: compute calls it",
     r"callbacks\.OneCycle(\..*)?": "test_callbacks.py",
+    r"Parallel(\..*)?": "test_mpi.py",
     r"\w+\.(compute|check|check_values|follow|prepare|decay)": "inner works: forward, step or fit call it",
     r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint|Watch)\.(start|step|end|__call__)": "inner works: fit calls it",
     r"Watch\.(forward|backward|fault|describe|findings)": "inner works, or without arguments",

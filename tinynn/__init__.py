@@ -38,24 +38,25 @@ sys.modules[f"{__name__}.callbacks"] = callbacks  # from tinynn.callbacks import
 
 if TYPE_CHECKING:
     from . import plots, teach
-    from .bridges import from_onnx, to_onnx
+    from .bridges import Parallel, from_onnx, to_onnx
     from .diagnosis import Watch, diagnose
     from .saving import Checkpoint, CheckpointError, load, load_into, load_weights, save, save_weights
     from .teach import check, check_layer, check_loss, check_optimizer, explain
 
 __all__ = [
     "MAE", "MSE", "SGD", "Adam", "BinaryCrossEntropy", "Checkpoint", "CheckpointError", "EarlyStopping", "GaussianNLL",
-    "History", "Huber", "LearningRate", "Loss", "Model", "Optimizer", "RMSProp", "Sequential", "SoftmaxCrossEntropy",
-    "Watch", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss", "check_optimizer", "constant",
-    "datasets", "diagnose", "evaluate", "explain", "fit", "flatten", "from_onnx", "initializers", "kaiming_normal",
-    "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches", "normal", "plots", "save",
-    "save_weights", "teach", "to_onnx", "uniform", "xavier_normal", "xavier_uniform", "zeros",
+    "History", "Huber", "LearningRate", "Loss", "Model", "Optimizer", "Parallel", "RMSProp", "Sequential",
+    "SoftmaxCrossEntropy", "Watch", "accuracy", "backends", "callbacks", "check", "check_layer", "check_loss",
+    "check_optimizer", "constant", "datasets", "diagnose", "evaluate", "explain", "fit", "flatten", "from_onnx",
+    "initializers", "kaiming_normal", "kaiming_uniform", "load", "load_into", "load_weights", "metrics", "minibatches",
+    "normal", "plots", "save", "save_weights", "teach", "to_onnx", "uniform", "xavier_normal", "xavier_uniform",
+    "zeros",
 ]  # fmt: skip
 __all__ += layers.__all__
 
 
 LATER = {  # room -> the public names in it that are loaded when they are first asked for
-    "bridges": ("from_onnx", "to_onnx"),
+    "bridges": ("Parallel", "from_onnx", "to_onnx"),
     "diagnosis": ("Watch", "diagnose"),
     "saving": ("Checkpoint", "CheckpointError", "load", "load_into", "load_weights", "save", "save_weights"),
     "teach": ("check", "check_layer", "check_loss", "check_optimizer", "explain"),

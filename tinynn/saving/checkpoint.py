@@ -169,10 +169,11 @@ class Checkpoint:
 
     def start(self, run: Run) -> None:
         """See whether there can be such a file: not only after the first epochs."""
-        place(self.path)
+        if run.rank == 0:
+            place(self.path)
 
     def __call__(self, run: Run) -> None:
-        if run.epoch % self.every == 0:
+        if run.epoch % self.every == 0 and run.rank == 0:
             save(self.path, run.model, run.optimizer, run.history)
 
 

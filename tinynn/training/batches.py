@@ -41,8 +41,23 @@ def minibatches(
 
 def in_batches(arrays: Sequence[Array], size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
     """The same rows of each of the arrays, `size` at a time."""
+    for rows in batches_of_rows(len(arrays[0]), size, order, ops):
+        yield tuple(a[rows] for a in arrays)
+
+
+def batches_of_rows(N: int, size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
+    """The numbers of the rows of each batch, as arrays can be indexed by them."""
     if order is not None:
         order = ops.asarray(order)  # the host draws it; to the GPU it goes once an epoch
-    for start in range(0, len(arrays[0]), size):
-        rows = slice(start, start + size) if order is None else order[start : start + size]
-        yield tuple(a[rows] for a in arrays)
+    for start in range(0, N, size):
+        yield slice(start, start + size) if order is None else order[start : start + size]
+
+
+def shared_out(
+    arrays: Sequence[Array], size: int, order: Array, ops: ModuleType, processes: Any
+) -> Iterator[tuple[tuple[Array, ...], Any]]:
+    """This process's rows of each batch, perhaps none, and the weight of the whole batch: x and t (and weights)."""
+    for rows in batches_of_rows(len(arrays[0]), size, order, ops):
+        whole = arrays[2][rows].sum(dtype="float64") if len(arrays) > 2 else len(rows)
+        own = rows[processes.rank :: processes.size]
+        yield tuple(a[own] for a in arrays), whole

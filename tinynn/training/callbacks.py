@@ -36,6 +36,7 @@ class Run:
         self.model, self.loss, self.optimizer, self.history = model, loss, optimizer, history
         self.columns, self.last = columns, last
         self.steps, self.value = 0, math.nan
+        self.rank = 0  # of this process among those that train together (Parallel): files and lines are for 0 to write
 
     @property
     def epoch(self) -> int:

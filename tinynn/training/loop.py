@@ -25,7 +25,8 @@ from .. import backends, checks
 from ..checks import Array
 from ..nesting import walk
 from . import demands
-from .batches import in_batches, minibatches
+from . import processes as many
+from .batches import minibatches, shared_out
 from .callbacks import Run
 from .demands import Metrics
 from .history import History, heading, line, text
@@ -67,7 +68,7 @@ def fit(
 
     Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
     says why. A `fit` of the epochs that are left is then, to the last bit, as if nothing had been. Where an error ends
-    it, the epoch is undone, too.
+    it, the epoch is undone, too. With Parallel(optimizer), all processes of an MPI job train one model together.
 
     Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
     """
@@ -76,6 +77,7 @@ def fit(
     progress = checks.flag("progress", progress)
     demands.parts(model=model, loss=loss, optimizer=optimizer)
     demands.callbacks(callbacks)
+    processes, optimizer = many.behind(optimizer)
     ops = backends.of(model)
     loss.follow(ops)
     backends.prepare(loss, model.params.dtype, ops)
@@ -98,14 +100,20 @@ def fit(
     if seed is None:
         seed = getattr(optimizer, "seed", None)
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else checks.integer("seed", seed, 0)
+    seed = processes.from_first(seed)
     first, optimizer.seed = checks.integer("optimizer.epochs", getattr(optimizer, "epochs", 0), 0), seed
+    some = x[:: max(1, rows // 1000)]  # to compare all x of a large set would take long
+    processes.demand_same(epochs=epochs, batch_size=batch_size, x=some, t=t, sample_weight=weight)
     last = first + epochs
     history = History(first)
     columns = ["loss", *metrics, "seconds"]
     columns += [f"val_{name}" for name in ("loss", *metrics)] if validation else []
     run = Run(model, loss, optimizer, history, columns, last)
+    run.rank = processes.rank
+    progress = progress and run.rank == 0
     before: tuple[int, Snapshot] | None = None  # so many epochs, and what they left
     with contextlib.ExitStack() as ends:
+        ends.enter_context(processes)
         try:
             for callback in callbacks:
                 getattr(callback, "start", _nothing)(run)
@@ -115,27 +123,34 @@ def fit(
                     break
                 before = epoch, Snapshot(model, optimizer)
                 if isinstance(getattr(model, "rng", None), np.random.Generator):
-                    model.share_rng(np.random.default_rng([seed, epoch, 1]))
+                    stream = [seed, epoch, 1] + [run.rank] * (run.rank > 0)  # each process draws masks of its own
+                    model.share_rng(np.random.default_rng(stream))
                 # One generator an epoch: the order depends on seed and epoch alone, not on what was drawn before.
                 order = np.random.default_rng([seed, epoch]).permutation(rows)
-                batches = in_batches(arrays, batch_size, order, ops)
+                batches = shared_out(arrays, batch_size, order, ops, processes)
                 bar = _bar(batches, rows, batch_size, epoch + 1, last) if progress else batches
-                row = _train(run, metrics, prepare, bar, [c.step for c in callbacks if hasattr(c, "step")])
+                after_step = [c.step for c in callbacks if hasattr(c, "step")]
+                row = _train(run, metrics, prepare, bar, after_step, processes)
                 if history.stopped is not None:  # in the midst of the epoch
                     break
+                processes.end_epoch(model)
                 if validation is not None:
-                    scores = _evaluate(model, *validation, loss, metrics, prepare)
+                    scores = _evaluate(model, *validation, loss, metrics, prepare, processes=processes)
                     row |= {f"val_{name}": value for name, value in scores.items()}
+                row = processes.from_first(row)
                 history.append(row)  # with this line the epoch is done
                 optimizer.epochs = epoch + 1
-                _warn_of_nan(history, optimizer, x, weight, validation)
+                if run.rank == 0:
+                    _warn_of_nan(history, optimizer, x, weight, validation)
                 if progress:
                     if epoch == first:
                         _print(heading(row))
                     _print(line(epoch + 1, row))
                 for callback in callbacks:
                     callback(run)
+                    history.stopped = processes.agree(history.stopped)
         except BaseException as error:
+            processes.failed(error)
             if before is not None:
                 if run.epoch == before[0]:
                     before[1].restore()
@@ -162,8 +177,9 @@ def _train(
     run: Run,
     metrics: Metrics,
     prepare: Callable[[Array], Array],
-    batches: Iterable[tuple[Array, ...]],
+    batches: Iterable[tuple[tuple[Array, ...], Any]],
     after_step: Sequence[Callable[[Run], None]],
+    processes: many.Alone,
 ) -> dict[str, float]:
     """One epoch, a step for each batch: the row of the history."""
     model, loss, optimizer = run.model, run.loss, run.optimizer
@@ -171,22 +187,28 @@ def _train(
     sums = dict.fromkeys(metrics, 0.0)
     shown = start
     with demands.quiet():
-        for x_batch, t_batch, *weight in batches:
-            y = model.forward(prepare(x_batch))
-            value = loss.forward(y, t_batch, *weight)
-            model.backward(loss.backward())
+        for (x_batch, t_batch, *weight), whole in batches:
+            part, value, figures = 0.0, 0.0, dict.fromkeys(metrics, 0.0)
+            if len(x_batch):  # of a small batch, one of many processes may have no row
+                y = model.forward(prepare(x_batch))
+                value = demands.figure("what loss gives", loss.forward(y, t_batch, *weight))
+                model.backward(loss.backward())
+                part = (weight[0].sum(dtype="float64") if weight else len(x_batch)) / whole
+            processes.sum_grads(model, part)
             optimizer.step()
-            share = weight[0].sum(dtype="float64") if weight else len(x_batch)
-            rows += len(x_batch)
-            shares += share
-            total += demands.figure("what loss gives", value) * share
-            if metrics:
-                for name, figure in demands.measured(metrics, y, t_batch).items():
-                    sums[name] += figure * len(x_batch)
+            if metrics and len(x_batch):
+                figures = demands.measured(metrics, y, t_batch)
+            own = [value * part, len(x_batch), *(figures[name] * len(x_batch) for name in metrics)]
+            run.value, N, *of_metrics = processes.sum(own)
+            total += run.value * whole
+            shares += whole
+            rows += N
+            for name, figure in zip(sums, of_metrics):
+                sums[name] += figure
             run.steps += 1
-            run.value = value
             for look in after_step:
                 look(run)
+                run.history.stopped = processes.agree(run.history.stopped)
             if run.history.stopped is not None:
                 break
             if isinstance(batches, tqdm) and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
@@ -253,17 +275,19 @@ def _evaluate(
     metrics: Metrics,
     prepare: Callable[[Array], Array],
     batch_size: int = 1000,
+    processes: many.Alone = many.ALONE,
 ) -> dict[str, float]:
     """`evaluate` of what has been checked before: `fit` does so once, not in every epoch."""
     ops = backends.of(model)
-    total, ys = 0.0, []
+    own = []
     with demands.quiet():
-        for x_batch, t_batch in minibatches(x, t, batch_size, shuffle=False):
-            y = demands.call(model, prepare(ops.asarray(x_batch)))
-            total += float(loss(y, ops.asarray(t_batch))) * len(x_batch)
-            ys.append(y)
+        for number, (x_batch, t_batch) in enumerate(minibatches(x, t, batch_size, shuffle=False)):
+            if number % processes.size == processes.rank:
+                y = demands.call(model, prepare(ops.asarray(x_batch)))
+                own.append((float(loss(y, ops.asarray(t_batch))) * len(x_batch), y))
+        values, ys = zip(*processes.collect(own))
         figures = demands.measured(metrics, ops.xp.concatenate(ys), ops.asarray(t))
-    return {"loss": total / len(x)} | {name: float(figure) for name, figure in figures.items()}
+    return {"loss": sum(values) / len(x)} | {name: float(figure) for name, figure in figures.items()}
 
 
 def _bar(batches: Iterator[Any], N: int, batch_size: int, epoch: int, last: int) -> Iterable[Any]:
