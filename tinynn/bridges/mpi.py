@@ -15,6 +15,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 import traceback
 import zlib
 from collections.abc import Sequence
@@ -205,6 +206,7 @@ class Processes(Alone):
             stream.flush()
         code = error.code if isinstance(error, SystemExit) else 1
         code = code if isinstance(code, int) and code else 1
+        time.sleep(1)  # mpirun drops what it has not yet printed for us when it hears of the abort
         self.comm.Abort(code)
         os._exit(code)  # MPICH's Abort comes back: this process would go on until it is killed
 
