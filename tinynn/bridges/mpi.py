@@ -190,7 +190,7 @@ class Processes(Alone):
     def __exit__(self, *error: Any) -> None:
         if callable(self.usual):
             signal.signal(signal.SIGINT, self.usual)
-        if self.interrupted and error == (None, None, None):  # too late for all to hear of it
+        if self.interrupted and not self.agreed and error == (None, None, None):  # too late for all to hear of it
             raise KeyboardInterrupt
 
     def _interrupt(self, *_: Any) -> None:
