@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -18,7 +20,8 @@ from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-NAMES = ["mnist_mlp", "mnist_resnet", "linear_regression", "xor", "own_model", "sklearn_digits"]
+NAMES = ["mnist_mlp", "mnist_resnet", "mnist_mpi", "linear_regression", "xor", "own_model", "sklearn_digits"]
+MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 # A graphical backend without a display: pictures must not need one.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "TINYNN_BACKEND")} | {
     "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "MPLBACKEND": "TkAgg",
@@ -161,6 +164,25 @@ def test_sklearn_digits(tmp_path):
     (mean,) = (float(line.split()[4]) for line in lines if line.startswith("cross_val_score"))
     (best,) = (float(line.split()[-1]) for line in lines if line.startswith("GridSearchCV"))
     assert mean > 0.9 and best > 0.9 and lines[-1].startswith("CalibratedClassifierCV")
+
+
+@pytest.mark.skipif(MPIRUN is None or importlib.util.find_spec("mpi4py") is None, reason="no mpi4py with mpirun here")
+def test_mnist_mpi(tmp_path, letters):
+    """Two processes learn what one does; each line is printed once."""
+    every = []
+    for run_by in ([], [MPIRUN, "-n", "2"]):
+        command = [*run_by, sys.executable, *STRICT, "-m", "mpi4py", EXAMPLES / "mnist_mpi.py", "--data", letters]
+        command += ["--hidden", 24, "--epochs", 12, "--batch-size", 21, "--lr", 0.01]
+        done = subprocess.run(
+            list(map(str, command)), cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        every.append(done.stdout.splitlines())
+    for processes, lines in enumerate(every, 1):
+        assert f"processes  {processes}, for {21 / processes:g} images each of a batch" in lines
+        assert len(lines) == 4 + 13 + 3 and all(len(line) <= 80 for line in lines)
+    (one,), (two,) = map(accuracies, every)
+    assert one > 90 and abs(one - two) < 3  # of 130 images, after many steps in float32
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ A callback is a function of the Run: it looks at `run.history`, may change `run.
 
 A class may also have `start(run)`, called before the first epoch, `step(run)`, called after each step, and `end(run)`,
 called once at the end, whatever has ended the training: the last epoch, a callback, Ctrl-C or an error.
+
+Where many processes train one model (Parallel), each calls its callbacks: `if run.rank == 0` comes before what only one
+of them should print or write.
 """
 
 from __future__ import annotations
