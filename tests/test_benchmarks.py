@@ -17,6 +17,7 @@ from conftest import LIMIT, posing_as_cupy
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "train_step.py"
+needs_mpi = pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None, reason="no mpi4py here")
 OURS = ["floor", "tinynn-numba", "tinynn-numpy"]
 
 
@@ -154,6 +155,7 @@ def test_the_residual_network_in_pytorch(tmp_path):
         ("conv_layer.py", ["7, 16 -> 16", "tinynn", "floor"]),
         ("matmul.py", ["Python", "tile", "BLAS", "peak"]),
         ("scaling.py", ["batch size", "width of the hidden layer", "upper half"]),
+        pytest.param("mpi.py", ["gain", "Allreduce of 2 processes", "latency"], marks=needs_mpi),
     ],
 )
 def test_the_other_benchmarks_run(script, shown, tmp_path):
