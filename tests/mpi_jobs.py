@@ -112,8 +112,9 @@ def few_rows(wrap, rank):
     """Fewer rows in a batch than processes."""
     (x, t), model = table(6), network(rank)
     history = model.fit(
-        x, t, loss=SoftmaxCrossEntropy(), optimizer=wrap(SGD(model, 0.1)), epochs=2, batch_size=2, seed=5
-    )
+        x, t, loss=SoftmaxCrossEntropy(), optimizer=wrap(SGD(model, 0.1)), epochs=2, batch_size=2, seed=5,
+        callbacks=[tinynn.Watch()],
+    )  # fmt: skip
     return state(model, history)
 
 

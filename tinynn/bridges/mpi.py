@@ -148,7 +148,7 @@ class Processes(Alone):
         if part:
             grads *= grads.dtype.type(part)
         else:
-            grads[...] = 0  # no row, so what is there is of the batch before
+            grads[...] = 0  # of a row that another process has: were it NaN, 0 times it would be NaN
         self.comm.Allreduce(self.MPI.IN_PLACE, grads)
 
     def sum(self, numbers: list[Any]) -> list[Any]:

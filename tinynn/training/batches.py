@@ -55,9 +55,17 @@ def batches_of_rows(N: int, size: int, order: Array | None, ops: ModuleType) -> 
 
 def shared_out(
     arrays: Sequence[Array], size: int, order: Array, ops: ModuleType, processes: Any
-) -> Iterator[tuple[tuple[Array, ...], Any]]:
-    """This process's rows of each batch, perhaps none, and the weight of the whole batch: x and t (and weights)."""
+) -> Iterator[tuple[tuple[Array, ...], int, Any, Any]]:
+    """Of each batch this process's rows of all arrays, their number, their weight, and the weight of the whole batch.
+
+    The arrays are x and t, and perhaps weights. Of a batch of fewer rows than there are processes some have none: they
+    get the first one to go through with, and 0 for its number and weight.
+    """
     for rows in batches_of_rows(len(arrays[0]), size, order, ops):
-        whole = arrays[2][rows].sum(dtype="float64") if len(arrays) > 2 else len(rows)
         own = rows[processes.rank :: processes.size]
-        yield tuple(a[own] for a in arrays), whole
+        N = len(own)
+        batch = tuple(a[own if N else rows[:1]] for a in arrays)
+        if len(arrays) == 2:
+            yield batch, N, N, len(rows)
+        else:
+            yield batch, N, batch[2].sum(dtype="float64") if N else 0.0, arrays[2][rows].sum(dtype="float64")

@@ -103,7 +103,8 @@ def fit(
     seed = processes.from_first(seed)
     first, optimizer.seed = checks.integer("optimizer.epochs", getattr(optimizer, "epochs", 0), 0), seed
     some = x[:: max(1, rows // 1000)]  # to compare all x of a large set would take long
-    processes.demand_same(epochs=epochs, batch_size=batch_size, x=some, t=t, sample_weight=weight)
+    checked = {"x": some, "t": t, "sample_weight": weight, "validation t": validation and validation[1]}
+    processes.demand_same(epochs=epochs, batch_size=batch_size, **checked)
     last = first + epochs
     history = History(first)
     columns = ["loss", *metrics, "seconds"]
@@ -177,7 +178,7 @@ def _train(
     run: Run,
     metrics: Metrics,
     prepare: Callable[[Array], Array],
-    batches: Iterable[tuple[tuple[Array, ...], Any]],
+    batches: Iterable[tuple[tuple[Array, ...], int, Any, Any]],
     after_step: Sequence[Callable[[Run], None]],
     processes: many.Alone,
 ) -> dict[str, float]:
@@ -187,18 +188,15 @@ def _train(
     sums = dict.fromkeys(metrics, 0.0)
     shown = start
     with demands.quiet():
-        for (x_batch, t_batch, *weight), whole in batches:
-            part, value, figures = 0.0, 0.0, dict.fromkeys(metrics, 0.0)
-            if len(x_batch):  # of a small batch, one of many processes may have no row
-                y = model.forward(prepare(x_batch))
-                value = demands.figure("what loss gives", loss.forward(y, t_batch, *weight))
-                model.backward(loss.backward())
-                part = (weight[0].sum(dtype="float64") if weight else len(x_batch)) / whole
-            processes.sum_grads(model, part)
+        for (x_batch, t_batch, *weight), N, share, whole in batches:
+            y = model.forward(prepare(x_batch))
+            value = loss.forward(y, t_batch, *weight)
+            model.backward(loss.backward())
+            processes.sum_grads(model, share / whole)  # of one process, all
             optimizer.step()
-            if metrics and len(x_batch):
-                figures = demands.measured(metrics, y, t_batch)
-            own = [value * part, len(x_batch), *(figures[name] * len(x_batch) for name in metrics)]
+            own = [demands.figure("what loss gives", value) * (share / whole), N]
+            if metrics:
+                own += [figure * N for figure in demands.measured(metrics, y, t_batch).values()]
             run.value, N, *of_metrics = processes.sum(own)
             total += run.value * whole
             shares += whole
