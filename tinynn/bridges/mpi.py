@@ -124,6 +124,10 @@ class Processes(Alone):
         for vector in (model.params, _buffers(model), *(getattr(optimizer, name) for name in optimizer.state)):
             self.comm.Bcast(vector, 0)
         numbers = {n: v for n, v in vars(optimizer).items() if v is None or isinstance(v, bool | int | float)}
+        numbers |= {
+            "epochs": optimizer.epochs,
+            "seed": optimizer.seed,
+        }  # the class has them at first
         for name, value in self.comm.bcast(numbers, 0).items():
             setattr(optimizer, name, value)
 
