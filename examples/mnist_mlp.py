@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--batch-size", type=whole(1), default=256, metavar="N", help="images in a step (256)")
     add("--lr", type=positive, default=1e-3, metavar="X", help="Adam's learning rate (0.001)")
     add("--hidden", type=whole(1), nargs="+", default=[256], metavar="N", help="units in each hidden layer (256)")
-    add("--backend", choices=tinynn.backends.NAMES, help=f"what does the arithmetic ({tinynn.backends.default()})")
+    add("--backend", choices=tinynn.backends.NAMES, help="what does the arithmetic (numba, if it is installed)")
     add("--data", metavar="DIR", help="a directory of four files like MNIST's, to be used in its place")
     add("--seed", type=whole(0), default=0, metavar="N", help="fixes the first weights and the order of images (0)")
     args = options.parse_args(argv)

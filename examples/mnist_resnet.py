@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--lr", type=positive, default=3e-3, metavar="X", help="Adam's learning rate at its peak (0.003)")
     add("--shift", type=whole(0), default=2, metavar="N", help="pixels that images are shifted by, at most (2)")
     add("--rows", type=whole(2), metavar="N", help="train with the first N images only")
-    add("--backend", choices=tinynn.backends.NAMES, help=f"what does the arithmetic ({tinynn.backends.default()})")
+    add("--backend", choices=tinynn.backends.NAMES, help="what does the arithmetic (numba, if it is installed)")
     add("--data", metavar="DIR", help="a directory of four files like MNIST's, to be used in its place")
     add("--seed", type=whole(0), default=0, metavar="N", help="fixes weights, order and shifts of images (0)")
     args = options.parse_args(argv)

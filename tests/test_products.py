@@ -158,12 +158,15 @@ def test_eight_rows_stand_for_all(layout, monkeypatch):
 def test_threads_of_a_blas_that_does_not_say(monkeypatch):
     """Apple's Accelerate is no library that threadpoolctl knows: all cores are assumed."""
     pools = [{"user_api": "openmp", "num_threads": 64}]
-    monkeypatch.setattr(numba_product, "threadpool_info", lambda: pools)
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: pools)
     for cores, expected in ((8, 8), (None, 1)):
         monkeypatch.setattr(numba_product.os, "cpu_count", lambda cores=cores: cores)
         assert numba_product.blas_threads() == expected
     pools += [{"user_api": "blas", "num_threads": n} for n in (2, 3, 1)]
     assert numba_product.blas_threads() == 3
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)  # makes its import fail
+    monkeypatch.setattr(numba_product.os, "cpu_count", lambda: 8)
+    assert numba_product.blas_threads() == 8
 
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="zeros are not skipped here")

@@ -34,6 +34,8 @@ from .model import Model, Sequential, flatten
 from .optimizers import SGD, Adam, Optimizer, RMSProp
 from .training import EarlyStopping, History, LearningRate, callbacks, evaluate, fit, minibatches
 
+__version__ = "0.1.0"  # of the installed package as well: setup.cfg reads this line
+
 sys.modules[f"{__name__}.callbacks"] = callbacks  # from tinynn.callbacks import cosine, as its public name says
 
 if TYPE_CHECKING:

@@ -8,14 +8,17 @@ The files in them have the same names, those of the chapters: affine.py, activat
 
 A model picks its backend once, `Sequential(..., backend="numba")`, and its layers then call `self.ops.relu(x)`. There
 is no class to derive from, no registry and no global switch. A backend is imported when it is first asked for, so that
-`import tinynn` compiles nothing and needs no GPU.
+`import tinynn` compiles nothing and needs no GPU. Where numba is missing, as in a browser or on a new Python, the
+textbook is the default, and a warning says so once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -28,8 +31,20 @@ NAMES = ("numpy", "numba", "cupy")
 
 
 def default() -> str:
-    """The backend of a model that names none: what the environment variable TINYNN_BACKEND says, else "numba"."""
-    return os.environ.get("TINYNN_BACKEND") or "numba"
+    """The backend of a model that names none: what the environment variable TINYNN_BACKEND says, else the fastest."""
+    return os.environ.get("TINYNN_BACKEND") or _fastest()
+
+
+@functools.cache
+def _fastest() -> str:
+    """ "numba"; or the textbook where numba is not installed, or does not work with this Python or NumPy."""
+    try:
+        importlib.import_module("numba")
+    except ImportError as error:
+        text = "so models compute with the textbook, backend 'numpy': the same results, more slowly"
+        warnings.warn(f"numba cannot be loaded here ({error}), {text}", stacklevel=6)  # where Sequential is called
+        return "numpy"
+    return "numba"
 
 
 def load(name: str | None = None) -> ModuleType:
@@ -41,7 +56,12 @@ def load(name: str | None = None) -> ModuleType:
     name = default() if name is None else name
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {checks.describe(name)}")
-    return importlib.import_module(f".{name}", __name__)
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        raise ImportError("the numba backend needs the package numba: pip install numba") from error
 
 
 def of(model: Any) -> ModuleType:

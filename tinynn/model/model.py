@@ -47,8 +47,9 @@ class Model(Layer):
     ) -> None:
         """Build the layers: draw their weights from `seed`, and lay all arrays into the three vectors.
 
-        backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba"); dtype "float32" to train,
-        "float64" to check gradients. Raises ValueError for a layer that belongs to another model.
+        backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba", or "numpy" where numba is
+        missing); dtype "float32" to train, "float64" to check gradients. Raises ValueError for a layer that belongs to
+        another model.
         """
         ops = backends.load(backend)
         float_type = backends.float_type("dtype", dtype, ops)

@@ -17,11 +17,11 @@ from .model import Model
 class Sequential(Model):
     """Layers one after the other: y = f_k(... f_2(f_1(x))).
 
-    backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba"); dtype "float32" to train,
-    "float64" to check gradients; `seed` fixes the weights that are drawn. `shape` is that of one example, such as
-    (28, 28, 1) for images: with it every layer's shapes are checked now, and not only at the first batch. Messages
-    count the layers from 1: layer 1 is model[0]. A Sequential is a layer as well, and can stand in another model;
-    weights that it has drawn without a seed are then drawn anew, by the other's seed.
+    backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba", or "numpy" where numba is
+    missing); dtype "float32" to train, "float64" to check gradients; `seed` fixes the weights that are drawn. `shape`
+    is that of one example, such as (28, 28, 1) for images: with it every layer's shapes are checked now, and not only
+    at the first batch. Messages count the layers from 1: layer 1 is model[0]. A Sequential is a layer as well, and can
+    stand in another model; weights that it has drawn without a seed are then drawn anew, by the other's seed.
 
     Raises ValueError where a layer does not fit the one before it.
     """

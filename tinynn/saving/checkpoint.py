@@ -13,7 +13,6 @@ for writing that never leaves half a file, weights.py for the parameters alone.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -54,6 +53,8 @@ def save(path: Any, model: Model, optimizer: Optimizer | None = None, history: H
 
     Raises TypeError or ValueError for what cannot be saved, OSError where the file cannot be written.
     """
+    from .. import __version__  # later, as the package takes from this room
+
     demand_parts(model, optimizer)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History, not {checks.describe(history)}")
@@ -64,7 +65,7 @@ def save(path: Any, model: Model, optimizer: Optimizer | None = None, history: H
     header = {
         "format": "tinynn checkpoint",
         "version": VERSION,
-        "written by": {"tinynn": _version(), "numpy": np.__version__, "python": platform.python_version()},
+        "written by": {"tinynn": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "dtype": str(model.dtype),
         "model": type(model).__name__,
         "shape": plain("shape", getattr(model, "shape", None)),
@@ -175,14 +176,6 @@ class Checkpoint:
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0 and run.rank == 0:
             save(self.path, run.model, run.optimizer, run.history)
-
-
-def _version() -> str:
-    """tinynn's version, where it is installed."""
-    try:
-        return importlib.metadata.version("tinynn")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _history(header: dict[str, Any]) -> History | None:

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import backends, checks
 from ..checks import Array
@@ -209,7 +208,9 @@ def _train(
                 run.history.stopped = processes.agree(run.history.stopped)
             if run.history.stopped is not None:
                 break
-            if isinstance(batches, tqdm) and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
+            if (
+                hasattr(batches, "set_postfix_str") and time.perf_counter() > shown + 0.2
+            ):  # on the GPU, reading a value waits
                 shown = time.perf_counter()
                 means = {"loss": total / shares} | {name: sums[name] / rows for name in sums}
                 batches.set_postfix_str(", ".join(f"{name} {text(name, float(v))}" for name, v in means.items()))
@@ -289,8 +290,12 @@ def _evaluate(
 
 
 def _bar(batches: Iterator[Any], N: int, batch_size: int, epoch: int, last: int) -> Iterable[Any]:
-    """The batches, behind a progress bar where standard error is a terminal."""
+    """The batches, behind a progress bar where standard error is a terminal and tqdm is installed."""
     if sys.stderr is None or not sys.stderr.isatty():
+        return batches
+    try:
+        from tqdm import tqdm
+    except ImportError:  # the lines, one for each epoch, need no more than Python
         return batches
     form = "{desc} |{bar:10}| step {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # fits 80 columns
     title = f"epoch {epoch}/{last}"
@@ -299,5 +304,7 @@ def _bar(batches: Iterator[Any], N: int, batch_size: int, epoch: int, last: int)
 
 def _print(text: str) -> None:
     """A line on standard output, above the bar. Programs without a console have no standard output."""
-    if sys.stdout is not None:
-        tqdm.write(text, file=sys.stdout)
+    if sys.stdout is None:
+        return
+    bars = sys.modules.get("tqdm")  # not loaded: there is no bar, the caller's own included
+    (bars.tqdm.write if bars else print)(text, file=sys.stdout)

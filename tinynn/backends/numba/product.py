@@ -31,7 +31,6 @@ import numpy as np
 from llvmlite import ir
 from numba import float32, int32, int64, types
 from numba.extending import intrinsic, models, register_model
-from threadpoolctl import threadpool_info
 
 from ...checks import Array
 from .compile import OPTIONS, kernel, read, write
@@ -60,9 +59,13 @@ def product(x: Array, W: Array, y: Array) -> None:
 def blas_threads() -> int:
     """How many threads the matrix products of NumPy have.
 
-    Where threadpoolctl knows no BLAS, as on a Mac, whose own (Accelerate) does not say, one for each core is assumed:
-    so dense products are left to it from four cores on.
+    Where threadpoolctl knows no BLAS, as on a Mac, whose own (Accelerate) does not say, or is not installed, one for
+    each core is assumed: so dense products are left to it from four cores on.
     """
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return os.cpu_count() or 1
     known = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(known, default=os.cpu_count() or 1)
 
