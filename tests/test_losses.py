@@ -140,7 +140,7 @@ def bad_targets():
     y, labels = np.zeros((3, 2)), np.array([0, 1, 0])
     ce, mse = SoftmaxCrossEntropy, MSE
     return {
-        "never broadcast": (mse, np.zeros((5, 1)), np.zeros(5), ValueError, r"t must have 2 dimensions .* shape \(5,\)"),
+        "never broadcast": (mse, np.zeros((5, 1)), np.zeros(5), ValueError, r"t must have y's shape \(5, 1\), not \(5,\): t.reshape\(-1, 1\) has"),
         "mse: other width": (mse, y, np.zeros((3, 1)), ValueError, r"t must have y's shape \(3, 2\), not \(3, 1\)"),
         "mse: other dtype": (mse, y, np.zeros((3, 2), "f4"), TypeError, "t must be float64 like y, not float32"),
         "mse: whole numbers": (mse, y, np.zeros((3, 2), int), TypeError, "t must be of dtype float32 or float64, not int64"),

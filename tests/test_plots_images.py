@@ -303,7 +303,10 @@ def test_feature_maps_refuse():
         TypeError, match=r"^image must be float32 like the model, not float64: image\.astype\('float32'"
     ):
         plots.feature_maps(model, image.astype("float64"))
-    with pytest.raises(TypeError, match=r"^image must be a numpy array, not \[1.0\] \(list\)$"):
+    with pytest.raises(
+        TypeError,
+        match=r"^image must be a numpy array, not \[1.0\] \(list\): np.asarray\(image, 'float32'\) makes one$",
+    ):
         plots.feature_maps(model, [1.0])
     with pytest.raises(ValueError, match=r"^image must hold numbers below 1e\+30 in size, not nan$"):
         plots.feature_maps(model, image * np.float32("nan"))

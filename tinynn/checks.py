@@ -39,6 +39,27 @@ def describe(a: Any) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(a).__name__})"
 
 
+def as_array(name: str, a: Any, dtype: Any = None) -> str:
+    """The end of a message where a NumPy array is wanted: what to write, ": x.to_numpy('float32') makes one".
+
+    Empty where a conversion would lose something, as a mask, or cannot be: from a GPU, from what is no table.
+    """
+    if isinstance(a, np.ma.MaskedArray) or hasattr(a, "__cuda_array_interface__"):
+        return ""
+    if type(a) is np.ndarray or not (isinstance(a, list | tuple) or hasattr(a, "__array__")):
+        return ""
+    wanted = "" if dtype is None or str(getattr(a, "dtype", "")) == str(dtype) else repr(str(dtype))
+    if type(a).__module__.partition(".")[0] == "pandas":
+        return f": {name}.to_numpy({wanted}) makes one"
+    return f": np.asarray({name}{wanted and ', '}{wanted}) makes one"
+
+
+def numbered(name: str, labels: Any) -> str:
+    """The same for labels that are texts: how numbers are made of them, where that is what the caller has."""
+    texts = labels.dtype.kind in "OSUT"
+    return f": np.unique({name}, return_inverse=True)[1] numbers them from 0" if texts else ""
+
+
 def integer(thing: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`. Raises TypeError, ValueError."""
     expected = f"{thing} must be a whole number, {least} or more"
@@ -131,7 +152,9 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     Subclasses are refused: a masked array would lose its mask. Raises TypeError, ValueError.
     """
     if type(a) is not xp.ndarray:
-        hint = f": np.asarray({thing.split()[-1]})" if isinstance(a, np.memmap) and xp is np else ""
+        dtype = REALS[str(getattr(a, "dtype", "")) == str(REALS[1])]  # double precision stays that
+        known = xp is np and not thing.startswith("what ")  # what a function gives has no name
+        hint = as_array(thing.split()[-1], a, dtype) if known else ""
         raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}{hint}")
     if a.dtype not in FLOATS:
         hint = f": convert it with .astype('{FLOATS[0]}')" if a.dtype.kind in "iubf" else ""

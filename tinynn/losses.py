@@ -44,6 +44,8 @@ class Loss(backends.ByName):
     def check(self, y: Array, t: Array) -> None:
         """Raise TypeError or ValueError where t cannot be the targets of y. Looks at shapes and types alone."""
         if type(t) is not type(y) or t.shape != y.shape or t.dtype != y.dtype:
+            if type(t) is type(y) and t.shape == y.shape[:1] and y.shape[1:] == (1,):
+                raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}: t.reshape(-1, 1) has")
             checks.float_array(f"{self!r}: t", t, self.ops.xp)
             if t.shape != y.shape:
                 raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")
@@ -165,14 +167,17 @@ class SoftmaxCrossEntropy(Loss):
         if type(t) is type(y) and t.ndim == y.ndim - 1:
             if t.dtype.kind not in "iu":
                 which = "labels t (N,)" if y.ndim == 2 else f"labels t of y {y.shape}"
-                raise TypeError(f"{self!r}: {which} must be whole numbers, not of dtype {t.dtype}")
+                raise TypeError(
+                    f"{self!r}: {which} must be whole numbers, not of dtype {t.dtype}{checks.numbered('t', t)}"
+                )
             if t.shape != rows:
                 expected = f"a label for each of the {' x '.join(map(str, rows))} rows of y"
                 raise ValueError(f"{self!r}: t must have {expected}, not shape {t.shape}")
             return
         expected = f"labels {rows} or rows of probabilities {y.shape} for such y"
         if type(t) is not self.ops.xp.ndarray:
-            raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
+            hint = checks.as_array("t", t) if self.ops.xp is np else ""
+            raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}{hint}")
         if t.shape != y.shape:
             raise ValueError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
         self._check_dtype(y, t)

@@ -175,10 +175,11 @@ def mean_absolute_error(y: Array, t: Array) -> float:
 def _check_kinds(y: Any, t: Any) -> None:
     """Raise where the two are not both NumPy's arrays or both CuPy's. A subclass would lose what it adds, as a mask."""
     if type(y).__name__ != "ndarray":
-        raise TypeError(f"y must be a numpy array, not {checks.describe(y)}")
+        raise TypeError(f"y must be a numpy array, not {checks.describe(y)}{checks.as_array('y', y)}")
     if type(t) is not type(y):
         kind = type(y).__module__.partition(".")[0]
-        raise TypeError(f"t must be a {kind} array like y, not {checks.describe(t)}")
+        hint = checks.as_array("t", t) if kind == "numpy" else ""
+        raise TypeError(f"t must be a {kind} array like y, not {checks.describe(t)}{hint}")
 
 
 def _check_arrays(y: Any, t: Any) -> None:
@@ -200,7 +201,9 @@ def _check_classes(y: Any, t: Any) -> None:
         raise ValueError(f"t must be labels or rows of probabilities for {which}, not of shape {t.shape}")
     for thing, a in (("y", y), ("t", t)):
         if a.ndim == 1 and a.dtype.kind not in "iu":
-            raise TypeError(f"labels {thing} (N,) must be whole numbers, not of dtype {a.dtype}")
+            raise TypeError(
+                f"labels {thing} (N,) must be whole numbers, not of dtype {a.dtype}{checks.numbered(thing, a)}"
+            )
         if a.dtype.kind not in "fiub":
             raise TypeError(f"{thing} must hold real numbers, not {a.dtype}")
 

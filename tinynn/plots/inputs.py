@@ -18,7 +18,9 @@ LARGEST = 1e30  # matplotlib's own arithmetic overflows far above
 def real_array(thing: str, a: Any, *ndim: int) -> Array:
     """Demand a NumPy array of real numbers, not empty, with one of these numbers of dimensions."""
     if type(a) is not np.ndarray or a.dtype.kind not in "fiub":
-        raise TypeError(f"{thing} must be a numpy array of real numbers, not {checks.describe(a)}")
+        raise TypeError(
+            f"{thing} must be a numpy array of real numbers, not {checks.describe(a)}{checks.as_array(thing, a)}"
+        )
     if a.ndim not in ndim or a.size == 0:
         dimensions = " or ".join(map(str, ndim))
         raise ValueError(f"{thing} must have {dimensions} dimensions and at least one number, not shape {a.shape}")
@@ -37,7 +39,9 @@ def points(x: Any, t: Any) -> Array:
     """The labels (N,) of the points x (N, 2), from t (N,) or (N, 1): whole numbers from 0."""
     for thing, a in (("x", x), ("t", t)):
         if type(a) is not np.ndarray:
-            raise TypeError(f"{thing} must be a numpy array of real numbers, not {checks.describe(a)}")
+            raise TypeError(
+                f"{thing} must be a numpy array of real numbers, not {checks.describe(a)}{checks.as_array(thing, a)}"
+            )
     if x.ndim != 2 or x.shape[1] != 2 or t.shape not in ((len(x),), (len(x), 1)):
         raise ValueError(f"x and t must be N points in the plane and their classes, not {x.shape} and {t.shape}")
     numbers("x", x, 2)

@@ -32,7 +32,8 @@ def minibatches(
     for thing, a in (("x", x), ("t", t)):
         if not isinstance(a, ops.xp.ndarray) or a.ndim == 0:
             expected = f"a {ops.xp.__name__} array with a row for each example"
-            raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}")
+            hint = checks.as_array(thing, a) if ops.xp is np else ""
+            raise TypeError(f"{thing} must be {expected}, not {checks.describe(a)}{hint}")
     if len(x) != len(t):
         raise ValueError(f"t must have as many rows as x, {len(x)}, not {len(t)}")
     order = checks.generator("seed", seed).permutation(len(x)) if checks.flag("shuffle", shuffle) else None

@@ -87,8 +87,7 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
     x_name, t_name, dtype = f"{prefix}x", f"{prefix}t", model.params.dtype
     for name, a, as_model in ((x_name, x, prepare is as_it_is), (t_name, t, not loss.classifies)):
         if type(a) is not np.ndarray:
-            how = f": np.asarray({name[-1]}{f', {str(dtype)!r}' if as_model else ''}) makes one"
-            hint = how if _can_be_array(a) else ""
+            hint = checks.as_array(name[-1], a, dtype if as_model else None)
             raise TypeError(f"{name} must be a numpy array, not {checks.describe(a)}{hint}")
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(f"{x_name} must have at least one row, not shape {x.shape}")
@@ -127,13 +126,6 @@ def _as_given(row: tuple[int, ...], N: int, prefix: str) -> Iterator[None]:
         if text == str(error):
             raise
         raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from error
-
-
-def _can_be_array(a: Any) -> bool:
-    """Whether np.asarray makes of it what is meant: not of masks, which it drops, and of what is on a GPU."""
-    return isinstance(a, list | tuple) or (
-        hasattr(a, "__array__") and not isinstance(a, np.ma.MaskedArray) and not hasattr(a, "__cuda_array_interface__")
-    )
 
 
 def _like_all(row: Any, N: int, xp: Any) -> Any:
@@ -183,7 +175,8 @@ def weights(t: Array, sample_weight: Any, class_weight: Any) -> Array | None:
         right = type(sample_weight) is np.ndarray and sample_weight.dtype.kind in "fiu"
         if not right or sample_weight.shape != (len(t),):
             expected = f"a numpy array with a number for each of the {len(t)} rows"
-            raise TypeError(f"sample_weight must be {expected}, not {checks.describe(sample_weight)}")
+            hint = checks.as_array("sample_weight", sample_weight)
+            raise TypeError(f"sample_weight must be {expected}, not {checks.describe(sample_weight)}{hint}")
         weight = sample_weight.astype(np.float64)
         if not (weight.min() >= 0 and weight.max() < math.inf):
             raise ValueError("sample_weight must hold numbers of 0 or more, and no NaN or infinity")

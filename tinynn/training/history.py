@@ -46,7 +46,7 @@ class History:
         return list(self.rows[0]) if self.rows else []
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Name -> list with a number for each epoch."""
+        """Name -> list with a number for each epoch; `pandas.DataFrame(history.to_dict())` is a table of them."""
         return {name: self[name] for name in self.keys()}
 
     def plot(self, axes: Any = None) -> Any:

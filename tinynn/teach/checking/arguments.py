@@ -17,7 +17,7 @@ def numbers(name: str, a: Any) -> tuple[Array, list[str]]:
     """x or y as float64. Raises TypeError, ValueError."""
     if not isinstance(a, np.ndarray) or a.ndim < 2 or a.dtype.kind not in "fiu" or a.size == 0:
         expected = "a numpy array of numbers, (N, D) or (N, ..., D), and not empty"
-        raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}")
+        raise TypeError(f"{name} must be {expected}, not {checks.describe(a)}{checks.as_array(name, a, REAL)}")
     if not np.isfinite(a).all():
         raise ValueError(f"{name} must hold numbers, not NaN or infinity")
     notes = []
@@ -39,7 +39,8 @@ def pair_of(name: str, a: Any, t: Any) -> tuple[Array, Array, list[str]]:
     N = len(a) if isinstance(a, np.ndarray) and a.ndim else 0
     a, notes = rows_of(name, a)
     if not isinstance(t, np.ndarray) or t.ndim == 0 or t.dtype.kind not in "fiub":
-        raise TypeError(f"t must be a numpy array with a row for each of {name}, not {checks.describe(t)}")
+        hint = checks.as_array("t", t)
+        raise TypeError(f"t must be a numpy array with a row for each of {name}, not {checks.describe(t)}{hint}")
     if len(t) != N:
         raise ValueError(f"t must have as many rows as {name}, {N}, not {len(t)}")
     t = t[:ROWS]

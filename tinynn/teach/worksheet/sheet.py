@@ -46,9 +46,8 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         raise ValueError(f"optimizer must be one of this model, not of another: {checks.describe(optimizer)}")
     checks.float_array("x", x, np)
     if type(t) is not np.ndarray or t.ndim == 0 or len(t) != len(x):
-        raise TypeError(
-            f"t must be a numpy array with a row for each of the {len(x)} rows of x, not {checks.describe(t)}"
-        )
+        expected = f"a numpy array with a row for each of the {len(x)} rows of x"
+        raise TypeError(f"t must be {expected}, not {checks.describe(t)}{checks.as_array('t', t)}")
     for path, layer in by_place(model).items():
         if layer.ops is None:
             hint = "use Sequential, or tinynn.flatten in a class of your own"
