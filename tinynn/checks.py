@@ -1,4 +1,4 @@
-"""What an argument must be, said in one form: "<thing> must be <expected>, not <got>"."""
+"""What an argument must be, said in one form: "`<thing> must be <expected>, not <got>`"."""
 
 from __future__ import annotations
 
@@ -48,10 +48,18 @@ def as_array(name: str, a: Any, dtype: Any = None) -> str:
         return ""
     if type(a) is np.ndarray or not (isinstance(a, list | tuple) or hasattr(a, "__array__")):
         return ""
-    wanted = "" if dtype is None or str(getattr(a, "dtype", "")) == str(dtype) else repr(str(dtype))
+    wanted = "" if dtype is None or dtype_name(a) == str(dtype) else repr(str(dtype))
     if type(a).__module__.partition(".")[0] == "pandas":
         return f": {name}.to_numpy({wanted}) makes one"
     return f": np.asarray({name}{wanted and ', '}{wanted}) makes one"
+
+
+def dtype_name(a: Any) -> str:
+    """The name of an array's dtype; empty for what has none, or fails to say it."""
+    try:
+        return str(a.dtype)
+    except Exception:
+        return ""
 
 
 def numbered(name: str, labels: Any) -> str:
@@ -152,7 +160,7 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
     Subclasses are refused: a masked array would lose its mask. Raises TypeError, ValueError.
     """
     if type(a) is not xp.ndarray:
-        dtype = REALS[str(getattr(a, "dtype", "")) == str(REALS[1])]  # double precision stays that
+        dtype = REALS[dtype_name(a) == "float64"]  # double precision stays that
         known = xp is np and not thing.startswith("what ")  # what a function gives has no name
         hint = as_array(thing.split()[-1], a, dtype) if known else ""
         raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}{hint}")
