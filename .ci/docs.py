@@ -23,7 +23,8 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output/api")
     # pdoc shows what __all__ names, and asks no __getattr__
     vars(tinynn).update({name: getattr(tinynn, name) for name in tinynn.__all__})
-    tinynn.__all__ += {info.name for info in pkgutil.iter_modules(tinynn.__path__)} - INSIDE - {*tinynn.__all__}
+    rooms = {info.name for info in pkgutil.iter_modules(tinynn.__path__)} - INSIDE
+    tinynn.__all__ += sorted(rooms - {*tinynn.__all__})
     tinynn.training.__all__ += ["callbacks"]
     # CuPy may be missing; types that only a type checker imports are shown as they are written
     warnings.filterwarnings("ignore", message="(Couldn't import|Error loading) tinynn.backends.cupy|Error parsing type")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import os
 import re
 import sys
@@ -63,7 +63,7 @@ def _forget_cupy():
     return {key: sys.modules.pop(key) for key in list(sys.modules) if re.match(r"(tinynn\.backends\.)?cupy\b", key)}
 
 
-CPU = ["numpy", "numba"]
+CPU = ["numpy", "numba"] if importlib.util.find_spec("numba") else ["numpy"]
 GPU = pytest.param(
     "cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(not real_gpu(), reason="no CuPy with a GPU here")]
 )
