@@ -63,11 +63,23 @@ def _forget_cupy():
     return {key: sys.modules.pop(key) for key in list(sys.modules) if re.match(r"(tinynn\.backends\.)?cupy\b", key)}
 
 
-CPU = ["numpy", "numba"] if importlib.util.find_spec("numba") else ["numpy"]
+NO_NUMBA = importlib.util.find_spec("numba") is None  # as on a new Python
+CPU = ["numpy"] if NO_NUMBA else ["numpy", "numba"]
 GPU = pytest.param(
     "cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(not real_gpu(), reason="no CuPy with a GPU here")]
 )
 ALL = [*CPU, "stand-in", GPU]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Without numba, a test that asks for its backend is skipped."""
+    try:
+        return (yield)
+    except ImportError as error:
+        if NO_NUMBA and "the numba backend needs the package numba" in str(error):
+            pytest.skip("no numba here")
+        raise
 
 
 @pytest.fixture(params=CPU, scope="session")
