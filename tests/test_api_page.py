@@ -33,7 +33,7 @@ class Text(HTMLParser):
 
 def plain(text):
     """Without spaces and the signs of Markdown, which a page does not show."""
-    return re.sub(r"-{3,}|[\s`*]", "", text)
+    return re.sub(r"^ *- |-{3,}|[\s`*]", "", text, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
