@@ -826,7 +826,7 @@ def test_the_command_line(tmp_path):
         (SOURCE, "Mine", 1, "ascent"),
         (SOURCE, "number", 2, "number must be a layer, loss, model or optimizer, not 3"),
         (SOURCE, "other", 2, "defines no 'other'; it has Leaky, Wrong, Mine, model, loss, squares"),
-        ("x = (1,", "model", 2, "is not Python at line 1"),
+        ("x = (1,", "model", 2, "is not a Python program in line 1"),
         ("import tinynn\n1 / 0\n", "model", 2, "stops in line 2: ZeroDivisionError"),
         ("raise SystemExit(3)", "model", 2, "stops in line 1: SystemExit: 3"),
         ("import nosuchpackage", "model", 2, "stops in line 1: ModuleNotFoundError"),

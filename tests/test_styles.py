@@ -1696,5 +1696,51 @@ def test_a_slip_is_found(name, k, tmp_path, capsys):
 def test_what_is_not_known_is_neither_right_nor_wrong(name, tmp_path, capsys):
     status, said = check(NOT_KNOWN[name], "", tmp_path / "code.py", capsys)
     words = " ".join(said.split())
-    assert status == 2 and "this style is not known" in words and "What can be checked" in words, said
+    assert status == 2 and "this style is not known" in words, said
+    assert "What can be checked: " in words or "To have it checked, " in words, said
     assert ": right" not in words and "wrong in" not in words
+
+
+NOTHING_TO_JUDGE = [  # a file, its name, and what is said of it
+    ("", "code.py", "the file defines no class and no function. What can be checked: layers with"),
+    ("x = np.ones(3)", "code.py", "the file defines no class and no function. What can be checked"),
+    ("\0", "code.py", "is not a Python program"),
+    ("def f(:", "code.py", "is not a Python program in line 2: invalid syntax"),
+    (None, "code.py", "must be a Python file, but there is no file of that name"),
+    (None, "folder.py", "must be a Python file, but that is a folder"),
+    (
+        "class Same:\n    def forward(self, x): return x\n    def backward(self, dy): pass",
+        "code.py",
+        "backward returns no dx. A network, or its first layer, needs none; any other layer does fix return dx",
+    ),
+    (
+        "class Raises:\n    def forward(self, x): raise ValueError('no')\n    def backward(self, dy): return dy",
+        "code.py",
+        "Raises is not judged: its forward does not run with any x that was drawn for it "
+        "(with x of shape (7, 5) it raises ValueError: no); define one",
+    ),
+    (
+        "class Opens:\n    def __init__(self, path): open(path + 'x')\n"
+        "    def forward(self, x): return x\n    def backward(self, dy): return dy",
+        "code.py",
+        "Opens takes path, and Opens(5) raises TypeError: unsupported operand type(s) for +: 'int' and 'str'. "
+        "To have it checked, make an object of it in the file, such as layer = Opens(...)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "words"), NOTHING_TO_JUDGE)
+def test_a_file_with_nothing_to_judge_says_why(source, name, words, tmp_path, capsys):
+    (tmp_path / "folder.py").mkdir()
+    if source is not None:
+        (tmp_path / name).write_text("import numpy as np\n" + source if source else "")
+    assert main(["check", str(tmp_path / name)]) == 2
+    out, err = capsys.readouterr()
+    assert words in " ".join((out + err).split()), out + err
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "a"])
+def test_a_seed_is_a_whole_number(seed, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "code.py", f"--seed={seed}"])
+    assert f"seed must be a whole number, 0 or more, not '{seed}'" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("check", help="check the gradients of what a file defines", epilog=USAGE)
     command.add_argument("target", metavar="FILE.py[:NAME]")
-    command.add_argument("--seed", type=int, default=0, help="for what is drawn (0)")
+    command.add_argument("--seed", type=seed_of, default=0, help="of the numbers that are drawn, 0 or more (0)")
     options = parser.parse_args(argv)
     statuses = []
     try:
@@ -53,6 +53,13 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has had enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if 1 in statuses else max(statuses, default=0)
+
+
+def seed_of(text: str) -> int:
+    """A seed, from its text. Raises ArgumentTypeError."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"seed must be a whole number, 0 or more, not {text!r}")
+    return int(text)
 
 
 def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -> teach.Report:
@@ -81,8 +88,9 @@ def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -
         raise Slip(f"{name} cannot be checked: {error}") from error
     if first is not None:
         return with_what_was_drawn(first)
+    ends = "" if kind_of(one) == "network" else samples.error_with_rows(one, rng)
     write = f"define one, such as layer = {name}(...), and x in the file" if drawn_too else "define x in the file"
-    raise Slip(f"{name} is not judged: its forward runs with nothing that was drawn for it; {write}")
+    raise Slip(f"{name} is not judged: its forward does not run with any x that was drawn for it{ends}; {write}")
 
 
 def fails(report: teach.Report) -> bool:

@@ -108,6 +108,10 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
         analytic, dx = tested.gradients(x, dy)
     except Exception:  # the finding says so
         return report
+    if not tested.tensors:
+        why = "it has no parameters, and backward returns no dx: there is no gradient to look at"
+        report.finding = report.finding or Finding("not-judged", layer.where, why, "return dx")
+        return report
     gradients = LayerGradients(tested, x, y, dy, {**analytic, "x": dx}, rng)
     report.method = _method(gradients.exact)
     for name in tested.tensors:

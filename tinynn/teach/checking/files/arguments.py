@@ -75,7 +75,8 @@ def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.G
         elif shape is not None:
             choices.append([rng.normal(size=shape)])
         else:
-            raise Unknown(f"{function.__name__} takes {name!r}", f"define {name} = ... in the file, and x")
+            what = f"{function.__name__} takes {name!r}, for which no value could be drawn"
+            raise Unknown(what, f"define {name} = ... and x in the file")
     return itertools.product(*choices)
 
 
@@ -119,8 +120,9 @@ def objects_of(cls: type, rng: np.random.Generator) -> Iterator[Any]:
         made = True
         yield one
     if not made:
-        ends = f" and with {', '.join(map(str, given))} ends in {type(failed).__name__}: {failed}" if failed else ""
-        write = f"define one in the file, such as layer = {cls.__name__}(...)"
+        call = f"{cls.__name__}({', '.join(map(str, given))})" if failed else ""
+        ends = f", and {call} raises {type(failed).__name__}: {failed}" if failed else ""
+        write = f"make an object of it in the file, such as layer = {cls.__name__}(...)"
         raise Unknown(f"{cls.__name__} takes {', '.join(names)}{ends}", write)
 
 

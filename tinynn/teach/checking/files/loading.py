@@ -36,7 +36,9 @@ def load(target: str) -> tuple[dict[str, Any], list[str]]:
     own = [n for n, value in names.items() if not n.startswith("_") and kind_of(value)]
     known = [n for n in own if is_own(names[n]) and not is_base(names[n], names)] + list(groups(names))
     if not name and not known:
-        raise Slip(f"{path}: this style is not known. What can be checked: {styles.KNOWN}")
+        nothing = not any(inspect.isfunction(value) or isinstance(value, type) for value in names.values())
+        what = "the file defines no class and no function" if nothing else "this style is not known"
+        raise Slip(f"{path}: {what}. What can be checked: {styles.KNOWN}")
     if not name:
         return names, known
     groups_of = {part.__name__: key for key, group in groups(names).items() for part in group[::-1]}
@@ -61,7 +63,8 @@ def is_base(value: Any, names: dict[str, Any]) -> bool:
 def run(path: str) -> dict[str, Any]:
     """What a Python file defines. Raises Slip where it does not run."""
     if not os.path.isfile(path):
-        raise Slip(f"{path} must be a Python file, and there is none of that name")
+        what = "that is a folder" if os.path.isdir(path) else "there is no file of that name"
+        raise Slip(f"{path} must be a Python file, but {what}")
     folder = os.path.dirname(os.path.abspath(path))
     name, root = "checked", folder
     while os.path.isfile(os.path.join(root, "__init__.py")):  # a file of a package may import from its neighbours
@@ -73,7 +76,8 @@ def run(path: str) -> dict[str, Any]:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise Slip(f"{path} is not Python at line {error.lineno}: {error.msg}") from error
+        where = f" in line {error.lineno}" if error.lineno else ""
+        raise Slip(f"{path} is not a Python program{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == os.path.abspath(path)]

@@ -53,8 +53,9 @@ def functions_with_arguments(
     if first is not None:
         return first
     name = functions[0].__name__
-    ends = f", and ends in {type(last).__name__}: {last}" if last else ""
-    raise why or Unknown(f"{name} runs with nothing that was drawn{ends}", "define its arguments, and x, in the file")
+    ends = f" (the last try raised {type(last).__name__}: {last})" if last else ""
+    what = f"{name} does not run with any arguments that were drawn for it{ends}"
+    raise why or Unknown(what, "define its arguments, and x, in the file")
 
 
 def view_runs(view: Any, x: Array) -> tuple[bool, Exception | None]:
@@ -189,6 +190,16 @@ def runs(thing: Any, x: Any) -> tuple[bool, bool]:
     except Exception:
         return True, False
     return True, True
+
+
+def error_with_rows(thing: Any, rng: np.random.Generator) -> str:
+    """The error that forward raises with the first x that is drawn, for a message; "" where it raises none."""
+    x = next(widths_of(thing, rng))
+    try:
+        outputs(thing, x)
+    except Exception as error:
+        return f" (with x of shape {x.shape} it raises {type(error).__name__}: {error})"
+    return ""
 
 
 def outputs(model: Any, x: Any, network: bool = False) -> Any:

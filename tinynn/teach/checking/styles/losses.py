@@ -92,7 +92,7 @@ def find_rule(whole: Whole, x: Array) -> None:
         best, c = max(tried, key=lambda pair: _rank(ratios[pair[0]], pair[1]), default=(best, 1.0))
         fitting = share(ratios[best], c)
         if fitting < 2 or not measured.updates or c != _round(c, 2):
-            raise Unknown(why_not(best, c, fitting), "a network with loss(x, t); or give check its loss")
+            raise Unknown(why_not(best, c, fitting), "give check its loss, or write a network with loss(x, t)")
         whole.scale = 1.0 if measured.rate_is_known else abs(c)  # where c < 0, it climbs: that is what is found then
     rule = RULES[best]
     said = best if whole.scale == 1 else f"{best}, times {whole.scale:.6g}, which may be the learning rate"

@@ -26,7 +26,8 @@ class Unknown(Unpaired):
     """Code in a style that no reader knows."""
 
     def __init__(self, what: str, write: str = "") -> None:
-        super().__init__(f"this style is not known: {what}. What can be checked: {write or KNOWN}")
+        advice = f"To have it checked, {write}" if write else f"What can be checked: {KNOWN}"
+        super().__init__(f"this style is not known: {what}. {advice}")
 
 
 class Memory:
