@@ -663,7 +663,7 @@ def edited(**changes):
 
 
 HEADERS = [
-    (lambda header: b"", "must be whole and of its format, not JSONDecodeError"),
+    (lambda header: b"", "the file must be whole and of its format, but reading it raises JSONDecodeError"),
     (lambda header: b"{", "JSONDecodeError"),
     (lambda header: b"\xff\xfe", "UnicodeDecodeError"),
     (lambda header: b"[" * 10**6, "RecursionError"),
@@ -827,7 +827,7 @@ def test_header_and_directory_agree_on_4_tib(file, content):
 @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x05\x06", bytes(1000), b"PK\x05\x06" + b"\xff" * 18, b"\x93NUMPY"])
 def test_not_a_zip(data, file):
     file.write_bytes(data)
-    refused(file, "must be whole and of its format, not BadZipFile")
+    refused(file, "the file must be whole and of its format, but (it is empty|reading it raises BadZipFile)")
 
 
 def test_a_callers_mistake_is_not_the_files(file):
@@ -1058,7 +1058,7 @@ def test_weights_all_or_nothing(tmp_path):
     huge = struct.pack("<Q", 2**40) + b"{}"
     for content in [b"", data[:-1], data + b"x", data[:40], huge, b"\xff" * 100]:
         (tmp_path / "bad").write_bytes(content)
-        with pytest.raises(CheckpointError, match="bad: must be whole and of its format"):
+        with pytest.raises(CheckpointError, match="bad: the file must be whole and of its format"):
             load_weights(tmp_path / "bad", target)
     assert state(target) == before
     save_weights(tmp_path / "none", Sequential(ReLU(), backend="numpy"))

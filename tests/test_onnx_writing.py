@@ -251,7 +251,7 @@ def test_an_op_that_onnx_does_not_have(tmp_path):
         def to_onnx(self, graph, x):
             return graph.add("Multiply", x, 2)
 
-    with pytest.raises(ValueError, match="model must be of ops as ONNX defines them .*Multiply"):
+    with pytest.raises(ValueError, match="model must consist of ops that ONNX defines, .* onnx says: .*Multiply"):
         tinynn.to_onnx(Sequential(Affine(4, 3), Wrong(3), seed=0), tmp_path / "a.onnx")
 
 

@@ -157,7 +157,7 @@ def test_a_mismatch_names_both_sides(tmp_path):
         (renamed, r"arrays must have one named '0.weight' for 1.W of layer 1, Conv2D\(2, 3, \(2, 3\), bias=False\), but the file has 'conv1.weight' \(names=list\(net.state_dict\(\)\) says other names\)"),
         ({**arrays, "9.weight": arrays["9.weight"].T}, r"9.weight must be float32 of shape \(2, 5\) for 10.W of layer 10, Affine\(5, 2\), not an array of shape \(5, 2\)"),
         ({**arrays, "9.bias": arrays["9.bias"].astype("f8")}, r"9.bias must be float32 of shape \(2,\) for 10.b .* dtype float64"),
-        ({**arrays, "10.weight": arrays["9.bias"]}, "arrays must be those of the model, but it has none for '10.weight'"),
+        ({**arrays, "10.weight": arrays["9.bias"]}, "arrays must be those of the model, but the model has none for '10.weight'"),
         ({name: array for name, array in arrays.items() if name != "9.bias"}, r"one named '9.bias' for 10.b of .*, but the file has no other"),
     ]  # fmt: skip
     for content, says in cases:
@@ -173,16 +173,19 @@ def test_a_mismatch_names_both_sides(tmp_path):
     [
         (
             NAMES[:-1],
-            r"the first difference: here 10.b of layer 10, Affine\(5, 2\), 'bias' in PyTorch, there nothing more",
+            r"the name of 10.b of layer 10, Affine\(5, 2\) must be one that ends in 'bias', not missing",
         ),
-        ([*NAMES, "fc.weight"], "here nothing more there 'fc.weight'"),
+        ([*NAMES, "fc.weight"], "one for each, but there is no array for 'fc.weight'"),
         (
             [NAMES[1], *NAMES],
-            "here 2.b of layer 2, .* 'bias' in PyTorch, there '1.weight'",
+            "the name of 2.b of layer 2, .* must be one that ends in 'bias', not '1.weight'",
         ),
-        ([NAMES[0], "0.bias", *NAMES[1:]], r"here 2.g of layer 2, BatchNorm\(3\), 'weight' in PyTorch, there '0.bias'"),
-        (["0.weight", *NAMES[:0:-1]][: len(NAMES)], "here 2.g of layer 2"),
-        (["a.weight", "a.weight", *NAMES[2:]], "names must each be there once"),
+        (
+            [NAMES[0], "0.bias", *NAMES[1:]],
+            r"2.g of layer 2, BatchNorm\(3\) must be one that ends in 'weight', not '0.bias'",
+        ),
+        (["0.weight", *NAMES[:0:-1]][: len(NAMES)], "the name of 2.g of layer 2"),
+        (["a.weight", "a.weight", *NAMES[2:]], "names must all be different, but 'a.weight' is there 2 times"),
     ],
 )
 def test_names_that_do_not_fit(names, says, tmp_path):

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from .. import checks
 
+WHOLE = "the file must be whole and of its format"
 ABANDONED = 600  # seconds without a write, after which a temporary file belongs to nobody
 
 
@@ -85,13 +86,15 @@ def reading(path: Any) -> Iterator[IO[bytes]]:
     """
     name = _name(path)
     with _open(name) as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise CheckpointError(f"{name}: {WHOLE}, but it is empty")
         try:
             yield file
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error.__cause__
         except Exception as error:  # of a damaged file, zipfile and NumPy raise nearly anything
             reason = short(f"{type(error).__name__}: {error}")
-            raise CheckpointError(f"{name}: must be whole and of its format, not {reason}") from error
+            raise CheckpointError(f"{name}: {WHOLE}, but reading it raises {reason}") from error
 
 
 def short(a: Any) -> str:

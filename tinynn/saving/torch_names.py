@@ -104,11 +104,14 @@ def given_names(found: Sequence[NamedArray], names: Any) -> list[str]:
         one = found[index] if index < len(found) else None
         name = names[index] if index < len(names) else None
         if one is None or name is None or name.rpartition(".")[2] != one.torch:
-            here = "nothing more" if one is None else f"{one.here} of {one.layer.where}, {one.torch!r} in PyTorch,"
-            there = "nothing more" if name is None else repr(name)
-            raise ValueError(f"names must go as the model's arrays do; the first difference: here {here} there {there}")
+            order = "names must be in the order of the model's arrays, one for each"
+            if one is None:
+                raise ValueError(f"{order}, but there is no array for {name!r}")
+            here = f"{one.here} of {one.layer.where} must be one that ends in {one.torch!r}"
+            raise ValueError(f"{order}: the name of {here}, not {'missing' if name is None else repr(name)}")
     if len(set(names)) < len(names):
-        raise ValueError("names must each be there once, not twice")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"names must all be different, but {twice!r} is there {names.count(twice)} times")
     return names
 
 

@@ -108,7 +108,7 @@ def _from_torch(arrays: dict[str, Array], model: Model, names: Any) -> dict[str,
             raise CheckpointError(f"{name} must be {right}, not {checks.describe(arrays[name])}")
     others = sorted(arrays.keys() - set(chosen))
     if others:
-        raise CheckpointError(f"arrays must be those of the model, but it has none for {listed(others)}")
+        raise CheckpointError(f"arrays must be those of the model, but the model has none for {listed(others)}")
     return {one.here: one.from_torch(arrays[name]) for one, name in zip(found, chosen)}
 
 

@@ -71,7 +71,7 @@ class Graph:
             if defined not in self.ops:
                 expected = "one of tinynn's or have a method to_onnx(self, graph, x) that says what it is in ONNX's ops"
                 hint = 'return graph.add("Mul", x, x)'
-                raise TypeError(f"{layer.where} must be {expected}, such as: {hint}, not have none")
+                raise TypeError(f"{layer.where} must be {expected}, such as: {hint}")
             write = functools.partial(self.ops[defined], layer)
         else:
             x = self.channels_last(x)
@@ -129,6 +129,7 @@ class Graph:
         try:
             self.onnx.checker.check_model(model, full_check=True)
         except Exception as error:  # ONNX has several kinds of its own
-            expected = "model must be of ops as ONNX defines them (to_onnx of layers of one's own)"
-            raise ValueError(f"{expected}, not {short(' '.join(str(error).split()))}") from error
+            expected = "model must consist of ops that ONNX defines, with the inputs and attributes that it defines"
+            found = short(" ".join(str(error).split()))
+            raise ValueError(f"{expected} (look at to_onnx of your own layers); onnx says: {found}") from error
         return model
