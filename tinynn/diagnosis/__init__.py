@@ -48,11 +48,12 @@ def diagnose(
 
     Looks at all rows for what is cheap (NaN, scale, labels), at 1000 of them for what goes through the model. Works on
     copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform`,
-    `batch_size`, `validation_data` and `validation_split` as in `fit`: what is not named is not looked at. Without an
-    optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are reported, not raised.
+    `batch_size`, `validation_data` and `validation_split` are those of `fit`: what is not given is not looked at.
+    Without an optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are reported, not
+    raised.
 
-    Raises TypeError or ValueError for what is no model, loss, optimizer or array, or where x has another shape or dtype
-    than the model takes.
+    Raises TypeError or ValueError where an argument is not what its name says (a model, a loss, an optimizer, an array)
+    or where x has another shape or dtype than the model takes.
     """
     demands.parts(model=model, loss=loss, **({} if optimizer is None else {"optimizer": optimizer}))
     prepare = demands.transform(transform)

@@ -40,21 +40,23 @@ HELP = (
 
 
 class Watch:
-    """Keeps figures of each layer, epoch by epoch, and ends the training where a number is none any more.
+    """Records figures of each layer in each epoch, and ends the training at the first NaN or infinity.
 
     The figures are of the epoch's last step: `mean` and `std` of y; `dead`, the share of a ReLU's units that are 0 in
     every row; `saturated`, the share of a sigmoid's or tanh's outputs where the slope is next to 0; `gradient`, the
-    length of that of the layer's parameters; `update`, |change| / |parameters|, about 1e-3 where all is well (Karpathy,
-    CS231n). NaN where a layer has no such figure. `every` so many epochs. `rows` holds them, `to_dict()` the columns.
+    norm of the gradient of the layer's parameters; `update`, |change| / |parameters|, about 1e-3 in a healthy training
+    (Karpathy, CS231n). A figure that a layer does not have is NaN. They are recorded once in `every` epochs. `rows` has
+    a dict for each layer and epoch, `to_dict()` the columns.
 
     After each step, one product tells whether loss, gradients and parameters are finite. If not, the first bad tensor
     is looked for in the order of a step: x, y of each layer, the loss, dy, the gradients from the last layer to the
-    first, the parameters. The history's `stopped` names it, with the last range known of it: that of the step before,
-    for the gradient of a parameter that of one of the last ten. A NaN that reaches none of loss, gradients and
+    first, the parameters. The history's `stopped` names it, with its last known range: that of the step before, or, for
+    the gradient of a parameter, that of one of the last ten steps. A NaN that reaches none of loss, gradients and
     parameters is not seen. On a GPU, each step waits for the product.
 
-    `findings` are Results of `diagnose` on how the training is run: a schedule that has left nothing of the learning
-    rate, batch normalization with batches of one or two, an evaluation in training's way between the steps.
+    `findings` are Results, as those of `diagnose`, on how the training is run: a learning rate that a schedule has
+    brought down to nothing, batch normalization with batches of one or two rows, an evaluation that calls `forward`
+    between the steps, as training does.
     """
 
     def __init__(self, every: int = 1) -> None:
