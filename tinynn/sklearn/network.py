@@ -125,7 +125,8 @@ def demand_call(thing: str, function: Callable[..., Any], *args: Any, **options:
             signature.bind(*args, **options)
         except TypeError as error:
             words = [*map(str, args), *(f"{key}={value}" for key, value in options.items())]
-            raise TypeError(f"{thing} must take ({', '.join(words)}), not {signature}: {error}") from None
+            expected = f"a function that can be called with ({', '.join(words)})"
+            raise TypeError(f"{thing} must be {expected}, not one that takes {signature}: {error}") from None
 
 
 def optimizer_of(estimator: Any, model: Model) -> Optimizer:
