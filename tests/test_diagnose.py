@@ -496,7 +496,7 @@ def test_on_the_gpu():
         ({"loss": len}, TypeError, "loss must be one such as tinynn's, not <built-in function len>"),
         ({"optimizer": range(3)}, TypeError, r"optimizer must be one such as tinynn's, not range\(0, 3\)"),
         ({"model": Sequential}, TypeError, "model must be one such as tinynn's, not <class"),
-        ({"loss": MSE}, TypeError, "loss must be one such as tinynn's, not <class .*make one of it"),
+        ({"loss": MSE}, TypeError, "loss must be one such as tinynn's, not <class .*give an object of that class"),
         ({"optimizer": 3}, TypeError, "optimizer must be one such as tinynn's, not 3"),
         ({"optimizer": Adam(mlp(2, 2))}, ValueError, "optimizer must be one of this model"),
         ({"x": [[1.0, 2.0]]}, TypeError, "x must be a numpy array with a row for each example, not \\[\\[1.0"),

@@ -132,3 +132,13 @@ def test_what_it_raises_is_raised_and_nothing_stays():
     with pytest.raises(ZeroDivisionError):
         check_loop(lambda: 1 / 0)
     assert sys.getprofile() is before
+
+
+@pytest.mark.parametrize("slip", [None, 3, "train", [print]])
+def test_a_loop_is_a_function(slip):
+    with pytest.raises(TypeError, match="train must be a function that runs a training loop, not "):
+        check_loop(slip)
+    report = check_loop(lambda: None)
+    assert report.why == (
+        "how this loop trains is not known: it needs two steps with calls of forward and backward; seen: none of them"
+    )

@@ -8,6 +8,7 @@ import inspect
 import numpy as np
 import pytest
 
+import tinynn
 from tinynn import Affine, Layer, Sequential, Tanh, check, check_loss
 from tinynn.__main__ import main
 from tinynn.teach.zoo import cases
@@ -486,7 +487,7 @@ def update(weights, n_things, dw):
         ("train_by_hand", 2, "how this loop trains is not known"),
         ("train_what", 2, "train_what cannot be checked: it needs data"),
         ("sgd", 0, "the path is that of plain gradient descent"),
-        ("update", 2, "how it is to be called is not known"),
+        ("update", 2, "it is not known how to call it"),
     ],
 )
 def test_the_command_line(name, status, said, tmp_path, capsys):
@@ -495,3 +496,53 @@ def test_the_command_line(name, status, said, tmp_path, capsys):
     assert main(["check", f"{path}:{name}"]) == status
     out, err = capsys.readouterr()
     assert said in " ".join((out + err).split()) and "Traceback" not in out + err
+
+
+class Plain:
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for name in params:
+            params[name] -= self.lr * grads[name]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "error", "says"),
+    [
+        (Plain, {"momentum": 0.9}, TypeError, r"options must be arguments of Plain \(lr\), not 'momentum'"),
+        (tinynn.SGD, {"momentun": 0.9}, TypeError, "options must be arguments of SGD .*momentum.*, not 'momentun'"),
+        (Plain, {"lr": "a"}, TypeError, "lr must be a number, 0 or more, not 'a'"),
+        (Plain, {"lr": -1}, ValueError, "lr must be a number, 0 or more, not -1"),
+        (Plain(), {}, TypeError, r"not .*\(Plain\): give the class, Plain, not an object of it"),
+        (tinynn.ReLU(), {}, TypeError, r"optimizer must be a class or a function, not ReLU\(\) \(ReLU\)$"),
+    ],
+)
+def test_slips_of_the_caller_of_check_optimizer(optimizer, options, error, says):
+    with pytest.raises(error, match=says):
+        tinynn.check_optimizer(optimizer, **options)
+    assert tinynn.check_optimizer(Plain, lr=0.3)
+
+
+def test_what_has_no_gradient_and_what_does_not_change_is_said():
+    y, t = np.random.default_rng(0).normal(size=(2, 7, 3))
+
+    def mse(y, t):
+        return np.mean((y - t) ** 2)
+
+    def nothing(y, t):
+        return None
+
+    def constant(y, t):
+        return 3.0
+
+    def mse_prime(y, t):
+        return 2 * (y - t) / y.size
+
+    report = tinynn.check_loss((mse, nothing), y, t)
+    assert report.code == "not-judged" and report.why == "nothing returns None: there is no gradient to look at"
+    assert "measured by" not in str(report) and "measured by" in str(tinynn.check_loss((mse, mse_prime), y, t))
+    report = tinynn.check_loss((constant, mse_prime), y, t)
+    assert report.code == "unknown" and "the loss does not change with y at all, and dy is not 0" in report.why
+    with pytest.raises(TypeError, match=r"loss must be .* give an object of that class, MSE\(...\)$"):
+        tinynn.check_loss(tinynn.MSE, y, t)

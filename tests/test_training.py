@@ -337,7 +337,7 @@ def bad_calls():
         "wide targets": ({"t": np.eye(5, dtype="f4")[t]}, ValueError, r"probabilities \(20, 3\) for such y, not .* \(20, 5\)"),
         "NaN targets": ({"t": nan, "loss": MSE()}, ValueError, r"t must hold numbers, not NaN \(in row 4\)"),
         "NaN soft": ({"t": nan}, ValueError, "rows of t must be probabilities"),
-        "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be one such as tinynn's, not .*\(a class: make one of it\)"),
+        "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be one such as tinynn's, not .*give an object of that class"),
         "loss name": ({"loss": "mse"}, TypeError, "loss must be one such as tinynn's, not 'mse'"),
         "optimizer class": ({"optimizer": Adam}, TypeError, "optimizer must be one such as tinynn's, not .*Adam"),
         "no optimizer": ({"optimizer": None}, TypeError, "optimizer must be one such as tinynn's, not None"),

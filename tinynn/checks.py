@@ -68,6 +68,11 @@ def numbered(name: str, labels: Any) -> str:
     return f": np.unique({name}, return_inverse=True)[1] numbers them from 0" if texts else ""
 
 
+def class_hint(a: Any) -> str:
+    """What to give in place of a class, for the end of an error message; "" for what is no class."""
+    return f": give an object of that class, {a.__name__}(...)" if isinstance(a, type) else ""
+
+
 def integer(thing: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`. Raises TypeError, ValueError."""
     expected = f"{thing} must be a whole number, {least} or more"

@@ -39,7 +39,7 @@ def parts(**parts: Any) -> None:
     for thing, value in parts.items():
         methods = all(callable(getattr(value, name, None)) for name in METHODS[thing])
         if isinstance(value, type) or not methods or not all(hasattr(value, name) for name in ATTRIBUTES[thing]):
-            hint = " (a class: make one of it)" if isinstance(value, type) else ""
+            hint = checks.class_hint(value)
             if thing == "model" and isinstance(value, Layer):
                 hint = f": Sequential({value!r}) is one"
                 if hasattr(value, "assemble"):
@@ -56,7 +56,7 @@ def callbacks(callbacks: Any) -> None:
     for callback in callbacks:
         hooks = (getattr(callback, name, callback) for name in ("start", "step", "end"))
         if isinstance(callback, type) or not callable(callback) or not all(map(callable, hooks)):
-            hint = " (a class: make one of it)" if isinstance(callback, type) else ""
+            hint = checks.class_hint(callback)
             raise TypeError(f"callbacks must be functions of the run, not {checks.describe(callback)}{hint}")
 
 

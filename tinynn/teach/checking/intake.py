@@ -42,7 +42,7 @@ def adapted(thing: Any, x: Array | None = None, hint: str = "rows") -> tuple[Lay
         thing = taking_ids(thing, x)
     seen, rows = (None, x) if isinstance(thing, type) else read(thing, x, hint)
     if seen is None:
-        hint = " (a class: make one of it)" if isinstance(thing, type) else ""
+        hint = checks.class_hint(thing)
         expected = "one such as tinynn's, with forward and backward"
         raise unknown(thing, f"layer must be {expected}, not {checks.describe(thing)}{hint}")
     own_class_values(seen)
@@ -84,7 +84,7 @@ def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Layer, Array, l
 def as_model(model: Any, x: Array) -> tuple[Any, Array]:
     """A model as it is; a layer or a list of layers as a Sequential; and x as rows. Raises TypeError."""
     if isinstance(model, type):
-        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)} (a class: make one of it)")
+        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)}{checks.class_hint(model)}")
     if is_model(model):
         return model, x
     rows: Array | None = x

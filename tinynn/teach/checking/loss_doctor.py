@@ -36,7 +36,7 @@ def examine_loss(
     except Exception as error:
         return None, raised(tested.where, _method(error), error), True
     if dy is None and number and getattr(tested.loss, "backward", None) and hasattr(tested.loss, "raw"):
-        return None, wrong_form(tested, y, t, rng) or _value_alone(tested.where), True
+        return None, wrong_form(tested, y, t, rng) or _value_alone(tested), True
     if not number:
         why = f"the loss must be one number, not {checks.describe(value)}"
         return None, Finding("raises", tested.where, why, "average over the rows"), True
@@ -91,10 +91,14 @@ def _elsewhere(
     return _row(tested.where, dy, n, True), found
 
 
-def _value_alone(where: str) -> Finding:
+def _value_alone(tested: LossUnderTest) -> Finding:
     """A function that gives no gradient."""
+    gradient = tested.loss.functions()[1]
+    if gradient is not None:
+        why = f"{getattr(gradient, '__name__', 'its gradient')} returns None: there is no gradient to look at"
+        return Finding("not-judged", tested.where, why, "return dy")
     why = "it returns the loss alone: there is no gradient to look at"
-    return Finding("not-judged", where, why, "give both, such as check_loss((mse, mse_prime), y, t)")
+    return Finding("not-judged", tested.where, why, "give both, such as check_loss((mse, mse_prime), y, t)")
 
 
 def _method(error: Exception) -> str:

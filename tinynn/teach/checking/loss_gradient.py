@@ -24,6 +24,9 @@ def wrong_gradient(
     known = np.isfinite(n)
     if not dy.any() and n[known].any():
         return Finding("never-written", tested.where, f"dy is 0 everywhere. {example}", "return the gradient")
+    if known.all() and not n.any():
+        why = f"the loss does not change with y at all, and dy is not 0. {example}"
+        return Finding("unknown", tested.where, why, "compute the loss from y")
     found = _of_probabilities(tested, y, t, dy, example)
     if found:
         return found

@@ -32,11 +32,17 @@ def check_optimizer(optimizer: Any, **options: Any) -> Report:
 
     It is a class, made as optimizer(model, lr=..., **options) or optimizer(lr=..., **options), with step(),
     update(params, grads), update(w, g) or update_params(layer); or a function such as sgd(w, dw, config) or
-    update(parameters, grads, v, s, t, ...). It makes six steps on two small tensors, W (2, 2) and b (2,).
+    update(parameters, grads, v, s, t, ...). It makes six steps on two small tensors, W (2, 2) and b (2,). `options` are
+    arguments of the class or function, such as lr=0.01 or momentum=0.9.
+
+    Raises TypeError for what is no class or function and for an option that it does not take, ValueError for a learning
+    rate below 0.
     """
     if not (isinstance(optimizer, type) or inspect.isfunction(optimizer)):
-        hint = f": {type(optimizer).__name__}, without parentheses" if hasattr(optimizer, "__dict__") else ""
+        makes_steps = any(callable(getattr(optimizer, name, None)) for name in styles.METHODS)
+        hint = f": give the class, {type(optimizer).__name__}, not an object of it" if makes_steps else ""
         raise TypeError(f"optimizer must be a class or a function, not {checks.describe(optimizer)}{hint}")
+    _demand_options(optimizer, options)
     where = optimizer.__name__
     report = Report(f"check of {where}", f"{STEPS} steps on given gradients", columns=("got", "right"))
     options = {name: value for name, value in options.items() if name not in styles.WEIGHT_DECAY}  # looked at later
@@ -53,11 +59,34 @@ def check_optimizer(optimizer: Any, **options: Any) -> Report:
                         continue
                     Examination(optimizer, settings, form, report).look()
     except styles.UnknownStyle as error:
-        why = f"how it is to be called is not known ({error}), so nothing of it was looked at"
+        why = f"it is not known how to call it, so that nothing was checked: {error}"
         report.finding, report.method = Finding("not-judged", where, why, f"write {styles.WRITE}"), ""
     except Exception as error:
         report.finding = raised(where, _method(optimizer), error)
     return report
+
+
+def _demand_options(optimizer: Any, options: dict[str, Any]) -> None:
+    """Raise TypeError for an option that the optimizer does not take, or ValueError for a learning rate below 0.
+
+    What a function has in a configuration cannot be told.
+    """
+    functions = [optimizer]
+    try:
+        functions += [getattr(optimizer, styles.method_of(optimizer))] if isinstance(optimizer, type) else []
+        asked = [name for function in functions for name in styles.arguments_of(function)]
+    except styles.UnknownStyle:  # the report says so
+        return
+    anything = any(p.kind is p.VAR_KEYWORD for f in functions for p in inspect.signature(f).parameters.values())
+    if anything or any(styles.role_of(name) in ("config", "hyper") for name in asked):
+        return
+    taken = [name for name in asked if styles.role_of(name) is None]
+    for name, value in options.items():
+        if name not in asked:
+            takes = ", ".join(dict.fromkeys(taken)) or "none"
+            raise TypeError(f"options must be arguments of {optimizer.__name__} ({takes}), not {name!r}")
+        if name in ("lr", "learning_rate"):
+            checks.number(name, value, 0)
 
 
 def _look_alike(thing: Any, options: dict[str, Any], start: Array, report: Report, error: Exception) -> None:

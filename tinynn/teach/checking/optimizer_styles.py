@@ -125,7 +125,9 @@ def forms_of(thing: Any) -> list[str]:
         unnamed = [name for name, p in asked.items() if p.default is p.empty and number_of(name) is None]
         if len(unnamed) == 1 and isinstance(thing, type):
             return ["layer", "net", "objects"]
-        raise UnknownStyle(f"{function.__qualname__} takes no gradients that are known as such by name")
+        raise UnknownStyle(
+            f"{function.__qualname__} has no argument whose name is one for gradients, such as grads or dw"
+        )
     if "config" in names or names.get("params") in ("w", "x", "theta", "p", "weight", "param", None):
         return ["array", "own array", "dict", "d-dict", "list"]
     return ["dict", "d-dict", "list", "layer dicts", "array", "own array"]

@@ -85,7 +85,9 @@ class OptimizerUnderTest:
             value = self.scale * self.options.get(name, LR)
         elif value is p.empty:
             if kind not in DEFAULTS:
-                raise UnknownStyle(f"what {name!r} of {getattr(self.thing, '__name__', 'it')} is, is not known")
+                raise UnknownStyle(
+                    f"{getattr(self.thing, '__name__', 'it')} takes {name!r}, whose meaning is not known"
+                )
             value = DEFAULTS[kind]
         self.given[name] = value
         return {name: value}

@@ -146,7 +146,7 @@ class Report:
                 numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.0e}"
                 lines.append(_line(name, row.where, row.tensor, row.entry, *numbers, row.verdict))
             lines.append("")
-        if self.method:
+        if self.method and (self.rows or self):  # where code raises, nothing was measured
             lines += _wrapped("", f"measured by {self.method}")
         for note in self.notes:
             lines += _wrapped("note  ", note)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import checks
 from ...layers.layer import Layer
 from ...losses import Loss
 from ...optimizers import Optimizer
@@ -152,8 +153,8 @@ def judged(calls: list[LoopCall], where: str) -> Report:
     tokens = passes(calls)
     text = "".join(kind for kind, *_ in tokens)
     if text.count("S") < 2 or "B" not in text or "F" not in text:
-        seen = ", ".join(SAID[kind] for kind in dict.fromkeys(text)) or "none"
-        why = f"how this loop trains is not known: of the calls of a step, {seen} was seen, fewer than two times"
+        seen = ", ".join(SAID[kind] for kind in dict.fromkeys(text)) or "none of them"
+        why = f"how this loop trains is not known: it needs two steps with calls of forward and backward; seen: {seen}"
         report.finding, report.method = Finding("not-judged", where, why, f"write {KNOWN}"), ""
         return report
     first, *cycles = text.split("S")
@@ -210,8 +211,12 @@ def _order(first: str, cycles: list[str], tokens: list[tuple[str, str, Any]], wh
 def check_loop(train: Callable[..., Any], *arguments: Any, **named: Any) -> Report:
     """Run train(*arguments, **named) and check the order of the calls in its loop, and its network and loss.
 
-    The loop runs to its end, and changes what it is given. Raises what it raises.
+    The loop runs to its end, and changes what it is given. Raises TypeError where `train` is no function, and what the
+    loop itself raises.
     """
+    if not callable(train):
+        hint = "" if train is not None else ": give the function, train, not what it returns, train(...)"
+        raise TypeError(f"train must be a function that runs a training loop, not {checks.describe(train)}{hint}")
     with Observer() as seen:
         train(*arguments, **named)
     return report_on(seen, getattr(train, "__name__", "train"))

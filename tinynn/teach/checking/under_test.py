@@ -183,8 +183,8 @@ class LossUnderTest:
     def __init__(self, loss: Any, copied: bool = False) -> None:
         works = isinstance(loss, Loss) or callable(loss) or (hasattr(loss, "forward") and hasattr(loss, "backward"))
         if isinstance(loss, type) or not works:
-            hint = " (a class: make one of it)" if isinstance(loss, type) else ""
-            expected = "one such as tinynn's, or a function (y, t) -> (value, dy)"
+            hint = checks.class_hint(loss)
+            expected = "one such as tinynn's, a pair of functions, or a function (y, t) -> (value, dy)"
             raise TypeError(f"loss must be {expected}, not {checks.describe(loss)}{hint}")
         self.loss, self.where = loss if copied else private("loss", loss), f"loss {_name_of(loss)}"
         if isinstance(loss, Loss):

@@ -37,7 +37,7 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         if part is None and thing == "optimizer":
             continue
         if isinstance(part, type) or not all(callable(getattr(part, name, None)) for name in methods):
-            hint = " (a class: make one of it)" if isinstance(part, type) else ""
+            hint = checks.class_hint(part)
             raise TypeError(f"{thing} must have {' and '.join(methods)}, not be {checks.describe(part)}{hint}")
     if isinstance(model, Loss) or (isinstance(model, Layer) and model.ops is None):
         hint = f": Sequential({model!r}, seed=0) is one" if isinstance(model, Layer) else ""
