@@ -1545,7 +1545,7 @@ def test_functions_and_their_arguments_from_python():
     report = check_layer(pair, numbers(7, 5, seed=1))
     assert report and [row.tensor for row in report.rows] == ["dw", "db", "dx"]
     report = check_layer(pair[:3], numbers(7, 5, seed=1))
-    assert report.code == "not-judged" and "affine_forward takes 2 arguments beside x, and 1 are there" in report.why
+    assert report.code == "not-judged" and "affine_forward takes 2 arguments beside x, not 1." in report.why
     model = [pair, Tanh(), (names["affine_forward"], names["affine_backward"], numbers(4, 3), numbers(3))]
     assert tinynn.check(model, numbers(7, 5, seed=1), np.arange(7) % 3, SoftmaxCrossEntropy())
 
@@ -1744,3 +1744,37 @@ def test_a_seed_is_a_whole_number(seed, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["check", "code.py", f"--seed={seed}"])
     assert f"seed must be a whole number, 0 or more, not '{seed}'" in capsys.readouterr().err
+
+
+def affine(x, w, b):
+    return x @ w + b, (x, w, b)
+
+
+def affine_back(dy, c):
+    return dy @ c[1].T, c[0].T @ dy, dy.sum(0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (
+            (affine, affine_back, np.ones((5, 4)), np.ones(4)),
+            "affine_back takes 'c', a name whose meaning is not known",
+        ),
+        (affine, "affine is one function, and its backward is not given. To have it checked, give both, such as"),
+        ((affine, affine_back, np.ones((5, 4))), "affine takes 2 arguments beside x, not 1. To have it checked, give"),
+    ],
+)
+def test_functions_that_are_not_known_are_told_what_to_give(layer, says):
+    report = tinynn.teach.check_layer(layer, numbers(7, 5))
+    assert report.code == "not-judged" and says in report.why and " at 0x" not in str(report)
+
+
+def test_a_loss_is_no_layer():
+    with pytest.raises(TypeError, match="layer must be one .*: check_loss checks losses"):
+        tinynn.teach.check_layer(tinynn.MSE(), numbers(7, 5))
+
+
+def test_labels_that_do_not_fit_are_what_the_loss_says():
+    report = tinynn.check(tinynn.Affine(5, 3), numbers(7, 5), np.arange(7), tinynn.SoftmaxCrossEntropy())
+    assert report.why.startswith("forward raises ValueError: labels must be in 0..2 for 3 scores a row")

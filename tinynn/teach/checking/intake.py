@@ -10,6 +10,7 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
+from ...losses import Loss
 from ...model.sequential import Sequential
 from ...nesting import walk
 from .adapted import Adapted, run
@@ -54,6 +55,11 @@ def adapted(thing: Any, x: Array | None = None, hint: str = "rows") -> tuple[Lay
 
 def unknown(thing: Any, otherwise: str) -> TypeError:
     """Code that no reader knows; of what is no code at all, `otherwise` is said."""
+    if inspect.isfunction(thing):
+        call = f"check_layer(({thing.__name__}, its backward, W, b), x)"
+        return Unknown(f"{thing.__name__} is one function, and its backward is not given", f"give both, such as {call}")
+    if isinstance(thing, Loss):
+        return TypeError(f"{otherwise}: check_loss checks losses")
     if hasattr(thing, "__dict__") and not isinstance(thing, type):
         return Unknown(f"{checks.describe(thing)} has no forward and backward, nor methods that stand for them")
     return TypeError(otherwise)

@@ -7,8 +7,6 @@ compared with the classic wrong gradients (loss_slips.py). As for layers: a name
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ... import checks
@@ -19,10 +17,8 @@ from .layer_gradients import FULL
 from .loss_gradient import wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
-from .report import Finding, Row, place_of, raised, worst_of
+from .report import PACKAGE, Finding, Row, place_of, raised, worst_of
 from .under_test import LossUnderTest
-
-HERE = str(Path(__file__).parent)  # where the doctor's own files are
 
 
 def examine_loss(
@@ -106,7 +102,7 @@ def _method(error: Exception) -> str:
     frame, name = error.__traceback__, "forward"
     while frame is not None:
         file = frame.tb_frame.f_code.co_filename
-        if "site-packages" not in file and not file.startswith(HERE):
+        if "site-packages" not in file and not file.startswith(PACKAGE):
             name = frame.tb_frame.f_code.co_name
         frame = frame.tb_next
     return name

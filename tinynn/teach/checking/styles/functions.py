@@ -30,5 +30,5 @@ def arguments_of(forward: Any, values: tuple[Any, ...]) -> dict[str, Any]:
     needed = [name for name in names if name in roles.required(forward)]
     if not len(needed) <= len(values) <= len(names):
         write = f"give ({forward.__name__}, its backward, {', '.join(needed) or 'nothing else'}), with arrays for them"
-        raise Unknown(f"{forward.__name__} takes {len(needed)} arguments beside x, and {len(values)} are there", write)
+        raise Unknown(f"{forward.__name__} takes {len(needed)} arguments beside x, not {len(values)}", write)
     return {name: np.array(v) if isinstance(v, np.ndarray) else v for name, v in zip(names, values)}

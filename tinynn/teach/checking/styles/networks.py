@@ -175,6 +175,6 @@ def _of_functions(thing: tuple[Any, ...]) -> Whole | None:
     names = [name for name, role in roles.roles(functions[0], "x").items() if role not in given]
     values = thing[len(functions) :]
     if len(names) < len(values) or (names and not values):
-        raise Unknown(f"{functions[0].__name__} takes {', '.join(names)} beside x, and {len(values)} are there")
+        raise Unknown(f"{functions[0].__name__} takes {', '.join(names)} beside x, not {len(values)} arguments")
     loss = functions[1] if len(functions) > 2 else functions[0] if takes(functions[0], "t") else None
     return Whole(dict(zip(names, values)), functions[0], loss, functions[-1])

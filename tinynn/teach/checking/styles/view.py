@@ -190,7 +190,9 @@ class View:
             if not (error.args and isinstance(error.args[0], str) and type(error) is LookupError):
                 raise
             name = getattr(function, "__name__", "it")
-            raise Unknown(f"{name} takes {error.args[0]!r}, and what that is cannot be told from its name") from None
+            what = f"{name} takes {error.args[0]!r}, a name whose meaning is not known"
+            usual = "give arguments the usual names: x, dy or dout, cache, and those of parameters, such as w and b"
+            raise Unknown(what, usual) from None
 
     def given(self, a: Array) -> Array:
         """Rows, as the code takes samples."""
