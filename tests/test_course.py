@@ -157,7 +157,7 @@ def test_what_was_done_between_the_steps_is_said():
     text = watched(net(0), behind=[ByHand()]).findings[0].text
     assert text.startswith("before step 8, something else has moved the running mean of layer 2, BatchNorm(16)")
     text = watched(net(0), before=[ByHand()]).findings[0].text
-    assert text.startswith("after step 7, the model has gone forward with 50 other rows")
+    assert text.startswith("after step 7, forward was called with 50 other rows")
     found = watched(net(0), batch_size=2).findings[0]
     assert found.place == 2 and found.text.startswith("150 of 150 batches have 2 rows or fewer, and layer 2, BatchNorm")
     found = watched(mlp(2, 8, 2, seed=0), **schedule(on.steps(0.5, every=1, factor=0.5))).findings

@@ -589,3 +589,10 @@ def test_plot():
     assert diagnose(mlp(2, 8, 1), MSE(), *XOR).plot(own) is own
     with pytest.raises(ValueError, match="there must be a sweep to draw; it was left out: the targets do not fit"):
         run(*of_mnist(t=lambda t: t + 1)).plot()
+
+
+def test_one_row_is_in_the_singular():
+    x, t = np.ones((2, 3), "f4"), np.ones((2, 1), "f4")
+    model = Sequential(Affine(3, 1), seed=0, backend="numpy")
+    said = [str(tinynn.diagnose(model, MSE(), x[:n], t[:n])).splitlines()[0] for n in (1, 2)]
+    assert said == ["Sequential, MSE(), 1 row", "Sequential, MSE(), 2 rows"]

@@ -80,4 +80,4 @@ def diagnose(
             if line is not None:
                 lines[name] = line
     parts = [type(model).__name__, repr(loss), *([] if optimizer is None else [repr(optimizer)])]
-    return Diagnosis(f"{', '.join(parts)}, {len(x):,} rows", lines, evidence.__dict__.get("sweep"))
+    return Diagnosis(f"{', '.join(parts)}, {len(x):,} row{'s' * (len(x) != 1)}", lines, evidence.__dict__.get("sweep"))

@@ -38,11 +38,11 @@ class Course:
 
     @property
     def x(self) -> Any:
-        """What the model has last gone forward with."""
+        """The x of the model's last forward."""
         return next((layer.x for layer in self.layers if layer.x is not None), None)
 
     def step(self, run: Run) -> None:
-        """Rate and batch of the step; have the running means moved by it alone?"""
+        """Keep rate and batch of the step, and look whether the running means have moved by it alone."""
         self.steps += 1
         self.of_steps.append(float(getattr(run.optimizer, "lr", math.nan)))
         self.seen = self.x
@@ -62,10 +62,10 @@ class Course:
         return {layer: layer.mean.copy() for layer in self.norms}
 
     def look(self) -> None:
-        """Was the last forward that of the last step?"""
+        """Look whether the last forward was that of the last step."""
         differs = any(isinstance(layer, BatchNorm | Dropout) for layer in self.layers)
         if differs and self.seen is not None and self.x is not self.seen and not self.between:
-            self.between = f"after step {self.steps}, the model has gone forward with {len(self.x):,} other rows"
+            self.between = f"after step {self.steps}, forward was called with {len(self.x):,} other rows"
 
     def epoch(self) -> None:
         """An epoch is done."""
@@ -80,13 +80,13 @@ class Course:
 
 
 def decayed_rate(course: Course) -> Result | None:
-    """Whether a schedule has left nothing of the learning rate, long before the end."""
+    """Whether a schedule has brought the learning rate down to nothing long before the end."""
     rates, top = course.rates, max(course.rates, default=0.0)
     low = [rate for rate in rates if rate < DECAYED * top]
     if len(low) <= OF_THE_EPOCHS * len(rates):
         return None
     text = f"in {len(low)} of {len(rates)} epochs the learning rate was below {DECAYED:g} of its greatest, {top:.3g}"
-    fix = "a schedule over as many epochs as there are, or one with a least rate"
+    fix = "use a schedule over as many epochs as there are, or one that ends at a rate above 0"
     return Result(f"{text}, in the last {rates[-1]:.2g}", rates[-1] / top, "lr-decayed", fix)
 
 
@@ -96,10 +96,10 @@ def small_batches(course: Course) -> Result | None:
         return None
     layer = course.norms[0]
     text = f"{course.small:,} of {course.steps:,} batches have {SMALL_BATCH} rows or fewer"
-    fix = "batch_size=32 or more, or no batch normalization"
+    fix = "use batch_size=32 or more, or no batch normalization"
     share = course.small / course.steps
     return Result(
-        f"{text}, and {layer.where} takes mean and variance of them", share, "small-batches", fix, layer.place
+        f"{text}, and {layer.where} computes mean and variance from these", share, "small-batches", fix, layer.place
     )
 
 

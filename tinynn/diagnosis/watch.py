@@ -79,7 +79,7 @@ class Watch:
         self.seen: dict[Key, Any] = {}  # the last step's tensors, by reference: every step makes new ones
 
     def step(self, run: Run) -> None:
-        """Is all finite? If so, keep what the next step shall be compared with."""
+        """Look whether all is finite. If so, keep what the next step is compared with."""
         params, grads = run.model.params, run.model.grads
         product = backends.of(run.model).xp.dot(params, grads)  # not finite where one of its numbers is not
         if not math.isfinite(float(run.value) + float(product)):
