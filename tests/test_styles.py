@@ -326,6 +326,7 @@ STYLES["dicts and columns"] = Style(
         ),
         ("(1 - np.power(A1, 2))", "(1 - A1)", "db2, dW2 are right", ""),
         ("db2 = np.sum(dZ2, axis=1, keepdims=True) / m", "db2 = np.sum(dZ2) / m / 2 * np.ones((1, 1))", "db2", "half"),
+        ("(1 - np.power(A1, 2))", "(1 - np.power(A1, 2)) / m", "the delta (dZ) from which", "divided-by-n"),
     ),
 )
 STYLES["dicts with regularization"] = Style(
@@ -1251,6 +1252,75 @@ STYLES["functions over W1, b1, W2, b2"] = Style(
         ("np.sum(dZ2, axis=1, keepdims=True)", "np.sum(dZ2)", "db2", "bias-total"),
         (" * ReLU_deriv(Z1)", "", "db2, dW2 are right", ""),
         ("dW1 = 1 / m * dZ1", "dW1 = dZ1", "dW1", "factor"),
+    ),
+)
+
+STYLES["a list of weights, and no loss"] = Style(
+    """
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    class Net:
+        def __init__(self, sizes=(6, 5, 4, 3)):
+            self.weights = [np.random.randn(a, b) / 2 for a, b in zip(sizes, sizes[1:])]
+
+        def forward(self, x):
+            self.a = [x]
+            for w in self.weights:
+                self.a.append(sigmoid(self.a[-1] @ w))
+            return self.a[-1]
+
+        def backward(self, x, y):
+            self.grads = [None] * 3
+            back = self.a[-1] - y
+            for k in (2, 1, 0):
+                delta = back * self.a[k + 1] * (1 - self.a[k + 1])
+                back = delta @ self.weights[k].T
+                self.grads[k] = self.a[k].T @ delta
+            return self.grads
+
+    net = Net()
+    """,
+    "net",
+    "dweights[0] dweights[1] dweights[2]",
+    "the loss, found by measuring: half of the squared error, summed over everything",
+    slips=(
+        ("back = delta @", "back = back @", "dweights[2] are right and dweights[1], dweights[0] are not", "unknown"),
+        ("self.a[k].T @ delta", "self.a[k].T @ delta / len(x) ** (k == 0)", "dweights[0]", "divided-by-n"),
+        ("* (1 - self.a[k + 1])", "* (1 - self.a[k + 1]) ** (k > 0)", "dweights[0]", "unknown"),
+    ),
+)
+STYLES["biases are updated on the way"] = Style(
+    """
+    class Net:
+        def __init__(self, n_in=5, n_hidden=4, n_out=3):
+            self.W1, self.b1 = np.random.randn(n_in, n_hidden) / 2, np.zeros(n_hidden)
+            self.W2, self.b2 = np.random.randn(n_hidden, n_out) / 2, np.zeros(n_out)
+            self.lr = 0.1
+
+        def forward(self, X):
+            self.h = np.tanh(X @ self.W1 + self.b1)
+            self.o = 1 / (1 + np.exp(-self.h @ self.W2 - self.b2))
+            return self.o
+
+        def backward(self, X, y):
+            d2 = (self.o - y) * self.o * (1 - self.o)
+            old = self.W2
+            back = d2 @ old.T
+            self.W2 = self.W2 - self.lr * self.h.T @ d2
+            self.b2 = self.b2 - self.lr * d2.sum(axis=0)
+            d1 = d2 @ old.T * (1 - self.h**2)
+            self.W1 -= self.lr * X.T @ d1
+            self.b1 -= self.lr * d1.sum(axis=0)
+    """,
+    "",
+    "dW1 db1 dW2 db2",
+    "half of the squared error, summed over everything",
+    slips=(
+        ("d1 = d2 @ old.T", "d1 = d2 @ self.W2.T", "db1 is computed after the update of W2", "updated-too-early"),
+        ("self.lr * d1.sum(axis=0)", "self.lr * back.sum(axis=0)", "what comes back through W2", "bias-before-slope"),
+        ("self.lr * d1.sum(axis=0)", "self.lr * (X.T @ d1).sum(axis=0)", "dW1, summed over axis 0", "bias-from-dW"),
+        (" * (1 - self.h**2)", "", "comes back through W2: the slope", "missing-derivative"),
     ),
 )
 

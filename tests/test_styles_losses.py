@@ -440,6 +440,17 @@ def test_p_minus_t_of_probabilities_depends_on_the_layer_before(last, expected):
 
 FILE = "import numpy as np\n" + PAIRS.replace("np.log(y_pred)", "np.log10(y_pred)") + COSTS + FUNCTIONS_OF_X
 LOOPS = """
+class Called:
+    def __call__(self, y_true, y_pred):
+        return -np.sum(y_true * np.log(y_pred) + (1 - y_true) * np.log(1 - y_pred)) / len(y_true)
+
+    def grad(self, y_true, y_pred):
+        return (y_pred - y_true) / (y_pred * (1 - y_pred)) / len(y_true)
+
+class CalledWithoutSlope(Called):
+    def grad(self, y_true, y_pred):
+        return (y_pred - y_true) / len(y_true)
+
 import tinynn
 inputs, labels = np.random.default_rng(0).normal(size=(8, 3)), np.arange(8) % 2
 model = tinynn.Sequential(tinynn.Affine(3, 2), dtype="float64", backend="numpy", seed=0)
@@ -482,6 +493,8 @@ def update(weights, n_things, dw):
         ("binary_cross_entropy", 1, "wrong in loss binary_cross_entropy"),
         ("QuadraticCost", 0, ": right"),
         ("softmax_loss", 0, ": right"),
+        ("Called", 0, "check of loss Called(): right"),
+        ("CalledWithoutSlope", 2, "where that for p is (p - t) / (p (1 - p))"),
         ("train", 0, "forward, loss, gradient of the loss, backward"),
         ("train_early", 1, "updated-too-early"),
         ("train_by_hand", 2, "how this loop trains is not known"),

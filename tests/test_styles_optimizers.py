@@ -384,6 +384,29 @@ class Lion:
             self.m[k] = self.b2 * m + (1 - self.b2) * g
 """
 
+PAST = """
+rate, fading = 0.1, 0.9
+
+def momentum_step(w, gradient, past_velocity):
+    velocity = fading * past_velocity - rate * gradient
+    return w + fading * velocity - rate * gradient, velocity
+
+class Momentum:
+    def __init__(self, lr=0.1, momentum=0.9):
+        self.lr, self.momentum, self.past = lr, momentum, 0.0
+
+    def update(self, w, gradient):
+        self.past = self.momentum * self.past - self.lr * gradient
+        return w + self.momentum * self.past - self.lr * gradient
+
+class RMSProp:
+    def __init__(self, lr=0.1, gamma=0.9, epsilon=1e-8):
+        self.lr, self.gamma, self.epsilon, self.S = lr, gamma, epsilon, 0
+
+    def update(self, w, grad):
+        self.S = self.gamma * self.S + (1 - self.gamma) * grad * grad
+        return w - self.lr / np.sqrt(self.S + self.epsilon) * grad
+"""
 STYLES = {  # the code, then (name, what is replaced, by what, the code of the finding)
     "functions of w and dw": (FUNCTIONS_OF_W, [
         ("sgd", "", "", OK), ("sgd_momentum", "", "", OK), ("rmsprop", "", "", OK), ("adam", "", "", OK),
@@ -478,6 +501,12 @@ STYLES = {  # the code, then (name, what is replaced, by what, the code of the f
         ("sgd", "param -= lr", "param = param - lr", "nothing-moves"),
         ("sgd_momentum", "v[:] = hyperparams", "v = hyperparams", "state-not-kept"),
         ("Adam", "self.t += 1\n        b1", "b1", "t-not-advanced"),
+    ]),
+    "the state of the step before": (PAST, [
+        ("momentum_step", "", "", OK), ("Momentum", "", "", OK), ("RMSProp", "", "", OK),
+        ("momentum_step", "- rate", "+ rate", "ascent"), ("momentum_step", "velocity - rate * gradient\n    r", "velocity + rate * gradient\n    r", "velocity-sign"),
+        ("Momentum", "past - self.lr * gradient\n        r", "past + self.lr * gradient\n        r", "velocity-sign"),
+        ("RMSProp", "self.S = self", "self.S += self", "state-added-twice"),
     ]),
 }  # fmt: skip
 CASES = [pytest.param(code, *case, id=f"{style}: {case[0]} {case[3]} {k}")

@@ -583,7 +583,17 @@ def test_the_first_step_is_right(slip, rng):
 # --- networks, measured ----------------------------------------------------------------------------------------------
 
 
-@of("network", without={"writes-into-x"})
+@named("bias-from-dW", "bias-before-slope")
+def test_biases_of_the_network_are_wrong_and_weights_are_right(slip, rng):
+    model, x, t = slip.make(D, D, n_hidden=D), rng.normal(size=(7, D)), rng.normal(size=(7, D))
+    model.backward(x, model.forward(x), t)
+    for name in ("W1", "b1", "W2", "b2"):
+        numeric = central_differences(lambda: model.loss(model.forward(x), t), getattr(model, name))
+        error = relative_error(getattr(model, "d" + name), numeric)
+        assert error > WRONG if name == "b1" or (name == "b2" and slip.code == "bias-from-dW") else error < 1e-6
+
+
+@of("network", without={"writes-into-x", "bias-from-dW", "bias-before-slope"})
 def test_the_network_has_a_wrong_gradient(slip, rng, monkeypatch):
     monkeypatch.setattr(zoo.networks, "flatten", functools.partial(tinynn.flatten, dtype="float64", backend="numpy"))
     model, x, t = slip.make(D, D, n_hidden=D), rng.normal(size=(7, D)), rng.normal(size=(7, D))

@@ -35,6 +35,7 @@ from .layer_gradients import LayerGradients
 from .loss_doctor import TOGETHER, alone, examine_loss, together
 from .loss_intake import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients, unit_at
+from .network_slips import in_what_comes_before
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
@@ -129,8 +130,10 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
     if report.code == "decay-in-gradient" and isinstance(view, Whole) and not view.has_loss:
         report.finding.code = "not-judged"  # type: ignore[union-attr]
         report.finding.why += ". The code does not compute its loss: if it has that term, this is right"  # type: ignore[union-attr]
-    if report.code == "unknown" and isinstance(view, Whole):
+    if report.code in ("unknown", "missing-derivative") and isinstance(view, Whole):
         report.finding.why += between(report.rows)  # type: ignore[union-attr]
+    if report.code in ("divided-by-n", "factor", "factor-2", "factor-half") and isinstance(view, Whole):
+        in_what_comes_before(report.finding, report.rows)  # type: ignore[arg-type]
     swept = [*wrong, *tested.tensors[::-1]][0]
     slope = measure.slope(gradients.analytic[swept])
     report.sweeper = functools.partial(_sweep_layer, tested.original, x, dy, swept, slope)

@@ -20,6 +20,7 @@ from .finite import of_a_layer
 from .forwards import wrong_forward
 from .layer_gradients import LayerGradients
 from .layer_slips import name_it, wrong_shape
+from .network_slips import name_in_network
 from .report import Finding, raised
 from .side_effects import impure
 from .slips import affine
@@ -68,7 +69,7 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
     gradients = LayerGradients(tested, x, y, dy, {**analytic, "x": dx}, rng)
     for name in tested.tensors:
         if gradients.is_wrong(name) and not gradients.right_nearby(name):
-            found = too_early(gradients, name) or name_it(gradients, name)
+            found = too_early(gradients, name) or name_in_network(gradients, name) or name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
     if is_network(tested):  # its y is one loss, not a row for each sample: no probe of rows fits it

@@ -14,7 +14,7 @@ from ...checks import Array
 from . import measure
 from .finite import not_finite
 from .layer_gradients import FULL
-from .loss_gradient import wrong_gradient
+from .loss_gradient import OF_BITS, wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
 from .report import PACKAGE, Finding, Row, place_of, raised, worst_of
@@ -192,9 +192,10 @@ def alone(finding: Finding | None, row: Row | None) -> Finding | None:
         return finding
     if row is not None:
         row.verdict = "open"
+    before, right = ("sigmoid", OF_BITS) if OF_BITS in finding.why else ("softmax", "-t / p")
     why = (
-        "the loss is given probabilities p, and dy is p - t: the gradient before the softmax (or sigmoid), where that "
-        "for p is -t / p. It is right if the layer before passes it on unchanged, and wrong (softmax-gradient-twice) "
-        "if that multiplies by the derivative of the softmax"
+        f"the loss is given probabilities p, and dy is p - t: the gradient before the {before}, where that for p is "
+        f"{right}. It is right if the layer before passes it on unchanged, and wrong (softmax-gradient-twice) if that "
+        f"multiplies by the derivative of the {before}"
     )
     return Finding("not-judged", finding.where, why, "check the model with it: check(model, x, t, loss)")

@@ -79,6 +79,9 @@ def _elsewhere_right(slip: LossSlip, case: LossCase, dy: Array, n: Array) -> boo
     return same(n[place], dy[place], 1e-5) or not place.any()
 
 
+OF_BITS = "(p - t) / (p (1 - p))"
+
+
 def _of_probabilities(tested: LossUnderTest, y: Array, t: Array, dy: Array, example: str) -> Finding | None:
     """p - t where dL/dp belongs: looked at before a ratio, which it is where each row has one class."""
     if not getattr(tested.loss, "on_probabilities", False) or not (t.ndim == 1 or t.shape == y.shape):
@@ -87,11 +90,13 @@ def _of_probabilities(tested: LossUnderTest, y: Array, t: Array, dy: Array, exam
     scale = float(np.vdot(wrong, dy) / (np.vdot(wrong, wrong) or 1))
     if not any(close(scale, c) for c in (1, 1 / len(y), 1 / y.size)) or not same(dy, scale * wrong):
         return None
+    of_bits = next(_cases(tested, y, t))[0] == Q
+    before, right = ("sigmoid", OF_BITS) if of_bits else ("softmax (or sigmoid)", "-t / p")
     why = (
-        "dy is p - t, the gradient for the scores before the softmax (or sigmoid), and the loss is given p itself: "
-        f"there it is -t / p. A layer before it multiplies by its own derivative a second time. {example}"
+        f"dy is p - t, the gradient for the scores before the {before}, and the loss is given p itself: "
+        f"there it is {right}. A layer before it multiplies by its own derivative a second time. {example}"
     )
-    fix = "take the softmax into the loss, or leave out its derivative in the layer, or return -t / p / n"
+    fix = f"take the {before[:7]} into the loss, or leave out its derivative in the layer, or return {right} / n"
     return Finding("softmax-gradient-twice", tested.where, why, fix)
 
 

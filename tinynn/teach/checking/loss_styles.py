@@ -168,6 +168,12 @@ def method_names(thing: Any) -> tuple[str, str]:
     return value, next((n for n in GRADIENTS if callable(getattr(thing, n, None))), "")
 
 
+def of_two_sides(cls: Any) -> bool:
+    """Whether a class has __call__(prediction, target), by the names of the two, and a gradient beside it."""
+    value, gradient = method_names(cls)
+    return value == "__call__" and bool(gradient) and set(sides(cls.__call__).values()) == {"y", "t"}
+
+
 def is_loss_like(thing: Any) -> bool:
     """Whether it is an object with two methods of a loss, or a pair of functions."""
     if isinstance(thing, tuple | list):

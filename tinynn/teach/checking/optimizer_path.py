@@ -26,6 +26,11 @@ STEPS = 6
 UPHILL = "the first step goes along the gradient, uphill"
 
 
+def _factor(a: Array, b: Array) -> float:
+    """How long a is, as a multiple of b."""
+    return float(np.vdot(b, a) / (np.vdot(b, b) or 1))
+
+
 class Examination:
     """One optimizer with its options: its path, and what that is."""
 
@@ -56,6 +61,8 @@ class Examination:
         self.family = family_of(tested)
         self.used = np.array([clipped(gradient, tested) for gradient in self.gradients])
         found = self._right(self.path, [self.family] if self.family else self._likely())
+        if found is None and self.family == "momentum":
+            found = self._right(self.path, ["nesterov"])  # Nesterov's is a momentum, too
         if found is None:
             first = self._givens(self.start, self.used)[-1][1]
             expected = next(p for _, p, _ in rules.right_paths(self.family or "descent", first))
@@ -146,8 +153,14 @@ class Examination:
             for family in families:
                 for name, wanted, _ in rules.right_paths(family, given):
                     if self._fits(path, wanted):
-                        return name, wanted, said
+                        return name, self._as_long(path, wanted), said
         return None
+
+    def _as_long(self, path: Array, wanted: Array) -> Array:
+        """A right path, with the factor that it is right but for: a learning rate that is not known."""
+        if self.tested.get("lr") is not None or not np.isfinite(path).all():
+            return wanted
+        return self.start + (wanted - self.start) * _factor(path - self.start, wanted - self.start)
 
     def _fits(self, path: Array, wanted: Array, where: Any = slice(None)) -> bool:
         """The same to 1e-9 of what has moved; where no learning rate is known, but for a constant factor."""
@@ -156,7 +169,7 @@ class Examination:
             lost = ~np.isfinite(a)
             return bool(self.family and lost.any() and np.array_equal(lost, ~np.isfinite(b)))
         if self.tested.get("lr") is None:
-            b = b * float(np.vdot(b, a) / (np.vdot(b, b) or 1))
+            b = b * max(_factor(a, b), 0.0)  # below 0 it climbs
         rounding = 1e-15 * len(a) * float(np.linalg.norm(self.start))
         return bool(np.linalg.norm(a - b) <= 1e-9 * np.linalg.norm(a) + rounding)
 

@@ -75,6 +75,12 @@ def _look(given: Given, old: float, new: float) -> Array:
     return np.array(path)
 
 
+def _climbing(given: Given) -> Array:
+    """v = mu v + lr g;  w <- w + mu v - lr g: the velocity goes uphill."""
+    downhill = momentum(given) - given.start  # v = mu v - lr g, added up
+    return given.start - _mu(given) * downhill + descent(given) - given.start
+
+
 def _lr_twice(given: Given) -> Array:
     moved = np.diff(momentum(given), axis=0, prepend=given.start[None])
     return given.start + np.cumsum(given.lr[:, None] * moved, axis=0)
@@ -114,6 +120,8 @@ def _roots(given: Given, **slip: Any) -> tuple[Array, Array]:
 
 
 M, N_, R, A, D = "momentum", "nesterov", "rmsprop", "adam", "adagrad"
+CLIMBS, LOOKS = "v = mu * v + lr * g;  w + mu * v - lr * g", "v = mu * v - lr * g;  w + mu * v - lr * g"
+TWICE = "the state is added to itself: += where = belongs"
 CORRECT = "m / (1 - beta1**t), v / (1 - beta2**t)"
 SLIPS: tuple[OptimizerSlip, ...] = (
     # --- Adam ---
@@ -195,6 +203,9 @@ SLIPS: tuple[OptimizerSlip, ...] = (
     OptimizerSlip("weights-swapped", M, lambda g: momentum(g, share=_mu(g), keep=1 - _mu(g)),
                   "(1 - momentum) * v + momentum * g", "momentum * v + (1 - momentum) * g",
                   "the weights of the old velocity and of the gradient are exchanged"),
+    OptimizerSlip("velocity-sign", M, _climbing, CLIMBS, LOOKS, "the velocity is made with + lr * g: it goes uphill"),
+    OptimizerSlip("state-added-twice", M, lambda g: momentum(g, keep=1 + _mu(g)), "v += momentum * v - lr * g",
+                  "v = momentum * v - lr * g", TWICE),
     OptimizerSlip("one-state-for-all", M, lambda g: one_for_all(momentum, g), "self.v", "self.v[key]",
                   "all tensors share one velocity"),
     OptimizerSlip("one-state-for-all", M, lambda g: one_for_all(lambda one: momentum(one, after=True), g), "self.v",
@@ -211,6 +222,7 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "w - mu * v_old + (1 + mu) * v", "the old velocity is added in place of taken off"),
     OptimizerSlip("nesterov-sign", N_, lambda g: _look(g, -2 * _mu(g), 1.0), "w - mu * v_old - lr * g",
                   "w + mu * v - lr * g", "mu v has the wrong sign"),
+    OptimizerSlip("velocity-sign", N_, _climbing, CLIMBS, LOOKS, "the velocity is made with + lr * g: it goes uphill"),
     OptimizerSlip("velocity-twice", N_, _velocity_twice, "2 * (mu * v - lr * g)", "mu * v - lr * g",
                   "the step is taken twice"),
     OptimizerSlip("velocity-twice", N_, lambda g: _look(g, 0.0, 1 + _mu(g)), "w + mu * v + v", "w + mu * v - lr * g",
@@ -231,6 +243,8 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "rho * h + (1 - rho) * g**2", "h is a mean of the gradient, not of its square"),
     OptimizerSlip("gradient-not-weighted", R, lambda g: _roots(g, new=1.0), "rho * h + g**2",
                   "rho * h + (1 - rho) * g**2", "the new square has the weight 1, not 1 - rho"),
+    OptimizerSlip("state-added-twice", R, lambda g: _roots(g, old=1 + (g.rho or 0)), "h += rho * h + (1 - rho) * g**2",
+                  "h = rho * h + (1 - rho) * g**2", TWICE),
     OptimizerSlip("state-not-kept", R, lambda g: _roots(g, kept=False), "(1 - rho) * g**2",
                   "self.h = rho * self.h + (1 - rho) * g**2", "h starts at 0 in every step: it is forgotten"),
     OptimizerSlip("old-squares", R, lambda g: _roots(g, late=True), "sqrt(h) + eps, h without this g",

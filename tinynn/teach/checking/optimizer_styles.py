@@ -22,7 +22,10 @@ NUMBERS = {
 }
 WEIGHT_DECAY = ("weight_decay", "wd", "l2", "weight_decay_rate")
 RATE_DECAY = ("decay", "lr_decay", "learning_rate_decay", "decay_rate")
-STATES = ("v", "s", "m", "h", "velocity", "velocities", "cache", "state", "states", "moments", "moment", "squares")
+STATES = (
+    "v", "s", "m", "h", "velocity", "velocities", "cache", "state", "states", "moments", "moment", "squares",
+    "past_velocity", "prev_velocity", "old_velocity", "last_velocity", "past_v", "prev_v", "v_prev", "velocity_prev",
+)  # fmt: skip
 METHODS = (
     "step",
     "update_params",

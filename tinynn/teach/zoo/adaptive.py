@@ -163,6 +163,18 @@ class CourseRMSProp3:
             params[key] -= self.lr * g / (np.sqrt(self.h[key]) + 1e-7)
 
 
+@slip("state-added-twice", "optimizer", 2, "It is as fast as it should be, for a moment. Then it falls asleep.")
+class CourseRMSProp5:
+    def __init__(self, lr=0.01, rho=0.9):
+        self.lr, self.rho, self.h = lr, rho, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            h = self.h.setdefault(key, np.zeros_like(g))
+            h += self.rho * h + (1 - self.rho) * g**2
+            params[key] -= self.lr * g / (np.sqrt(h) + 1e-7)
+
+
 @slip("old-squares", "optimizer", 3, "The first step is a jump to the other end of the world.")
 class CourseRMSProp4:
     def __init__(self, lr=0.01, rho=0.9):

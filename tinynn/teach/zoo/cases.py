@@ -39,6 +39,10 @@ def case(slip: Slip, rng: np.random.Generator, n: int, sizes: tuple[int, ...]) -
         return "check_optimizer", (slip.cls,)
     if slip.kind == "loss":
         return _loss_case(slip, rng, n, sizes, dtype)
+    if slip.targets == "own":  # a network that is its own loss
+        t = normal(rng, n, sizes[-1], "float64")
+        model = slip.make(sizes[0], sizes[-1], n_hidden=sizes[1], seed=seed)
+        return "check", (model, normal(rng, n, sizes[0], "float64"), t)
     if slip.kind == "network":
         loss, t, width = any_loss(rng, n, sizes[-1], "float32")
         model = slip.make(sizes[0], width, n_hidden=sizes[1], seed=seed)

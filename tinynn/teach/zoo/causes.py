@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..checking import loss_slips, optimizer_slips, slips
+from ..checking import loss_slips, network_slips, optimizer_slips, slips
 
 CAUSES = {
     **optimizer_slips.sentences(),
     **loss_slips.sentences(),
     **slips.sentences(),  # wrong gradients of layers
+    **network_slips.sentences(),
     # layers with weights
     "bias-not-summed": "db has a row for each example: the sum over rows is missing",
     "divided-by-n": "the layer divides its gradients by the number of rows, as the loss has done",

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...layers import Affine, ReLU, Sigmoid, Tanh
 from ...model import flatten
 from .slip import slip
@@ -125,3 +127,36 @@ class Network7:
     def backward(self, dy):
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
+
+
+class TwoLayers:
+    def __init__(self, n_in, n_hidden, n_out, seed=None):
+        rng = np.random.default_rng(seed)
+        self.W1, self.b1 = rng.normal(size=(n_in, n_hidden)), rng.normal(size=n_hidden)
+        self.W2, self.b2 = rng.normal(size=(n_hidden, n_out)), rng.normal(size=n_out)
+
+    def forward(self, x):
+        self.h = np.tanh(x @ self.W1 + self.b1)
+        return self.h @ self.W2 + self.b2
+
+    def loss(self, y, t):
+        return 0.5 * np.sum((y - t) ** 2)
+
+
+@slip("bias-from-dW", "network", 2, "Four lines, two of them copied from the other two.", "own")
+class Network8(TwoLayers):
+    def backward(self, x, y, t):
+        d2 = y - t
+        d1 = d2 @ self.W2.T * (1 - self.h**2)
+        self.dW2, self.db2 = self.h.T @ d2, np.sum(self.h.T @ d2, axis=0)
+        self.dW1, self.db1 = x.T @ d1, np.sum(x.T @ d1, axis=0)
+
+
+@slip("bias-before-slope", "network", 3, "The weights learn as they should. Some biases go their own way.", "own")
+class Network9(TwoLayers):
+    def backward(self, x, y, t):
+        d2 = y - t
+        dh = d2 @ self.W2.T
+        dz = dh * (1 - self.h**2)
+        self.dW2, self.db2 = self.h.T @ d2, d2.sum(axis=0)
+        self.dW1, self.db1 = x.T @ dz, dh.sum(axis=0)

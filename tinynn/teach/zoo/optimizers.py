@@ -240,3 +240,14 @@ class CourseNesterov4:
         for key, g in grads.items():
             self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * g
             params[key] += self.v[key] + self.momentum * self.v[key]
+
+
+@slip("velocity-sign", "optimizer", 2, "The ball looks where it will be, and pushes itself up the hill.")
+class CourseNesterov5:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            v = self.v[key] = self.momentum * self.v.get(key, 0) + self.lr * g
+            params[key] += self.momentum * v - self.lr * g

@@ -77,7 +77,8 @@ def find_rule(whole: Whole, x: Array) -> None:
     """Give a network the loss that its gradients are those of. Raises Unknown where there is none.
 
     Each loss that is known here is measured along a random direction of each parameter. The one that agrees with most
-    gradients is the network's: a wrong gradient is one that does not fit the others.
+    gradients is the network's: a wrong gradient is one that does not fit the others. Of several that agree with equally
+    many, it is the one for which the last parameter is right: the way back begins there.
     """
     try:
         measured = _Measured(whole, x)
@@ -86,7 +87,7 @@ def find_rule(whole: Whole, x: Array) -> None:
     except Exception:  # the examination says where backward fails
         return
     ratios = {name: [measured.ratio(name, leaf) for leaf in measured.moving] for name in RULES}
-    best = max(RULES, key=lambda name: share(ratios[name], 1.0))
+    best = max(RULES, key=lambda name: (share(ratios[name], 1.0), share(ratios[name][-1:], 1.0)))
     if not share(ratios[best], 1.0):
         tried = [(name, _round(c)) for name, found in ratios.items() for c in found if c is not None]
         best, c = max(tried, key=lambda pair: _rank(ratios[pair[0]], pair[1]), default=(best, 1.0))
@@ -96,7 +97,18 @@ def find_rule(whole: Whole, x: Array) -> None:
         whole.scale = 1.0 if measured.rate_is_known else abs(c)  # where c < 0, it climbs: that is what is found then
     rule = RULES[best]
     said = best if whole.scale == 1 else f"{best}, times {whole.scale:.6g}, which may be the learning rate"
+    said += _also_fits(ratios, best, [leaf.name for leaf in measured.moving])
     whole.rule = said, lambda y, t: rule(y, targets_like(y, t))
+
+
+def _also_fits(ratios: dict[str, list[float | None]], best: str, names: list[str]) -> str:
+    """Another loss that equally many gradients are those of, and not the same ones: in words."""
+    right = {name: [share([c], 1.0) for c in found] for name, found in ratios.items()}
+    for name, other in right.items():
+        if sum(right[best]) and sum(other) == sum(right[best]) and other != right[best]:
+            wrong = ", ".join(f"d{leaf}" for leaf, fits in zip(names, other) if not fits)
+            return f"; equally many gradients are those of the {name}: if that is meant, {wrong} would be wrong"
+    return ""
 
 
 def _round(c: float, digits: int = 6) -> float:

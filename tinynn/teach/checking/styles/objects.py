@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..loss_styles import of_two_sides
 from . import roles
 from .view import ZEROING, View
 
@@ -54,5 +55,7 @@ def is_plain(thing: Any, asked: dict[str, str | None]) -> bool:
 
 def goes_back(cls: type) -> bool:
     """Whether objects of a class may be layers or networks: they have a method that goes back, or a loss with one."""
+    if of_two_sides(cls):  # a loss that is called, with its gradient
+        return False
     methods = {roles.plain(name) for name in dir(cls) if not name.startswith("__")}
     return bool(methods & {*BACKWARD, "loss", "derivative", "prime"}) or {"train", "query"} <= methods

@@ -44,11 +44,14 @@ class Memory:
 
 
 class Plain:
-    """Gradient descent with a learning rate of 1, in the place of an optimizer that a layer holds."""
+    """Gradient descent, in the place of an optimizer that a layer holds."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
 
     def update(self, w: Array, gradient: Array) -> Array:
-        """w - gradient."""
-        return w - gradient
+        """w - rate * gradient."""
+        return w - self.rate * gradient
 
 
 class View:
@@ -62,6 +65,7 @@ class View:
     always_updates = False  # whether its backward may do so with no learning rate in sight
     averages = False  # whether its gradients are means over the samples, where those of a layer are sums
     scale = 1.0  # of what is taken back
+    pace = 1.0  # the learning rate at which it is
     shapes = "rows"  # how it takes samples: "rows", "columns", or one: "row", "column", "one" (of any shape)
 
     def __init__(self, thing: Any, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
@@ -136,17 +140,17 @@ class View:
         rate, rules = self.rate(), self.rules()
         before = [(leaf, np.array(leaf.value, float)) for leaf in leaves(self) if leaf.paths[0][-1][1] != rate]
         for name in [rate] if rate else []:
-            setattr(self.thing, name, 1.0)
+            setattr(self.thing, name, self.pace)
         for name in rules:
-            setattr(self.thing, name, Plain())
-        returned = self.called(self._backward, "dy", {**values, "rate": 1.0})
+            setattr(self.thing, name, Plain(self.pace))
+        returned = self.called(self._backward, "dy", {**values, "rate": self.pace})
         for name, rule in rules.items():
             setattr(self.thing, name, rule)
         for leaf, old in before:
             new = np.array(leaf.read(self), float)
             changed = new.shape == old.shape and not np.array_equal(new, old, equal_nan=True)
             if changed and self.moves_y(leaf):
-                self.taken_back[leaf.name] = (old - new) / self.scale
+                self.taken_back[leaf.name] = (old - new) / (self.scale * self.pace)
                 leaf.write(self, old)
         return returned
 
