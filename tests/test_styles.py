@@ -1324,6 +1324,38 @@ STYLES["biases are updated on the way"] = Style(
     ),
 )
 
+BETWEEN = """
+    def softmax(z):
+        e = np.exp(z - z.max(axis=0))
+        return e / e.sum(axis=0)
+
+    def forward_prop(x, W1, W2, b1, b2):
+        h = np.maximum(0, W1 @ x + b1)
+        z = W2 @ h + b2
+        return z, h
+
+    def compute_cost(y, yhat, batch_size):
+        return -np.sum(y * np.log(yhat)) / batch_size
+
+    def back_prop(x, yhat, y, h, W1, W2, b1, b2, batch_size):
+        d2 = (yhat - y) / batch_size
+        d1 = W2.T @ d2 * (h > 0)
+        dW1, dW2 = d1 @ x.T, d2 @ h.T
+        db1, db2 = d1.sum(axis=1, keepdims=True), d2.sum(axis=1, keepdims=True)
+        return dW1, dW2, db1, db2
+"""
+STYLES["a softmax between forward and the cost"] = Style(
+    BETWEEN,
+    "",
+    "dW1 db1 dW2 db2",
+    "between forward and the loss stands softmax",
+    slips=(
+        ("d2.sum(axis=1", "dW2.sum(axis=1", "db2 is dW2, summed over axis 1", "bias-from-dW"),
+        ("W2.T @ d2 * (h > 0)", "W2.T @ d2", "comes back through W2: the slope", "missing-derivative"),
+        ("* (h > 0)", "* h", "db1 is wrong", "unknown"),
+    ),
+)
+
 # --- conventions that need a word ------------------------------------------------------------------------------------
 
 STYLES["activations with their slope"] = Style(
@@ -1512,6 +1544,7 @@ STYLES["softmax behind the loss of one label"] = Style(
 )
 
 NOT_KNOWN = {
+    "nothing between z and yhat": BETWEEN.replace("softmax", "something"),
     "values with their own graph": """
         class Value:
             def __init__(self, data, _children=()):

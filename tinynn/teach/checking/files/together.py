@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ..styles import roles
-from ..styles.networks import LOSS, takes
+from ..styles.networks import LOSS, is_squash, output_between, takes
 from .arguments import shape_of
 
 BACK = {  # how backward is called, and how forward is then
@@ -30,7 +30,8 @@ def groups(names: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
             continue
         key = forward if forward not in found else name
         if takes(backward, "t"):
-            found[key] = (functions[forward], *cost_for(name, forward, functions), backward)
+            rest = (*cost_for(name, forward, functions), backward)
+            found[key] = (functions[forward], *squash_for(functions[forward], rest, functions), *rest)
         else:
             found[key] = (functions[forward], backward)
     for name, slope in functions.items():  # sigmoid with sigmoid_prime, d_sigmoid
@@ -61,6 +62,13 @@ def cost_for(backward: str, forward: str, functions: dict[str, Any]) -> tuple[An
     costs = {n: f for n, f in costs.items() if n not in (backward, forward)}
     ends = sorted(costs, key=lambda n: (len(_common_end(n, backward)), -len(n)), reverse=True)
     return (costs[ends[0]],) if ends else ()
+
+
+def squash_for(forward: Any, rest: tuple[Any, ...], functions: dict[str, Any]) -> tuple[Any, ...]:
+    """The one softmax or sigmoid of a file, where forward returns z, and the others take yhat."""
+    squashes = [f for f in functions.values() if is_squash(f)]
+    softmax = [f for f in squashes if "softmax" in f.__name__.lower()] or squashes
+    return (softmax[0],) if output_between(forward, *rest) and len(softmax) == 1 else ()
 
 
 def _common_end(a: str, b: str) -> str:

@@ -148,7 +148,7 @@ def leave_out_eps(whole: Whole, x: Array) -> str:
     except Exception:
         return ""
     name = min(values, key=lambda name: np.nan_to_num(values[name], nan=np.inf))
-    if not 1e-12 < values[name] / abs(value) <= 1e-5:
+    if not value or not 1e-12 < values[name] / abs(value) <= 1e-5:
         return ""
     rule = RULES[name]
     whole.rule = name, lambda y, t: rule(y, targets_like(y, t))

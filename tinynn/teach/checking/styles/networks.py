@@ -6,6 +6,7 @@ Such a network is seen as a layer whose output is the loss, once in each row, (N
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ LOSS = (
 )  # fmt: skip
 
 
+SCORES = re.compile(r"z\d*$|logits?$|scores?$", re.IGNORECASE)
+SQUASHES = ("softmax", "sigmoid", "logistic")
 TRAIN = ("train", "trainstep", "trainonbatch")  # where one call is one step
 
 
@@ -31,6 +34,7 @@ class Whole(View):
     always_updates = True
     shows_output = False  # whether forward gives the output, not the loss
     rule: tuple[str, Callable[[Array, Array], Any]] | None = None
+    squash: Callable[[Array], Array] | None = None  # what stands between forward, which returns z, and its loss
 
     def __init__(self, thing: Any, forward: Any, loss: Any, backward: Any) -> None:
         super().__init__(thing, forward, backward)
@@ -87,12 +91,15 @@ class Whole(View):
         """
         if not isinstance(result, tuple):
             y = getattr(self.thing, "output", None) if result is None else result
+            y = y if self.squash is None else self.squash(y)
             return {"output": y, "a": y}
         names = roles.returned_names(self._forward)
         named = dict(zip(names, result)) if len(names) == len(result) else {}
         outputs = [a for name, a in named.items() if roles.role_of(name) == "output"]
         y, *cache = result
         y = outputs[-1] if outputs else result[-1] if len(result) > 2 else y
+        if self.squash is not None:
+            y = self.squash([a for name, a in named.items() if SCORES.match(name)][-1])
         return named | {"output": y, "a": y, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
 
     def _own_loss(self, values: dict[str, Any]) -> Any:
@@ -176,5 +183,42 @@ def _of_functions(thing: tuple[Any, ...]) -> Whole | None:
     values = thing[len(functions) :]
     if len(names) < len(values) or (names and not values):
         raise Unknown(f"{functions[0].__name__} takes {', '.join(names)} beside x, not {len(values)} arguments")
+    squash = functions.pop(1) if len(functions) > 2 and is_squash(functions[1]) else None
     loss = functions[1] if len(functions) > 2 else functions[0] if takes(functions[0], "t") else None
-    return Whole(dict(zip(names, values)), functions[0], loss, functions[-1])
+    missing = output_between(functions[0], *functions[1:])
+    if missing and squash is None:
+        z, name, asks = missing
+        write = f"{name} = softmax({z}), or what it is, in {functions[0].__name__}, which then returns it"
+        raise Unknown(f"{functions[0].__name__} returns {z}, and {asks} takes {name}", write)
+    whole = Whole(dict(zip(names, values)), functions[0], loss, functions[-1])
+    whole.squash = squash
+    if squash is not None:
+        whole.notes.append(f"between forward and the loss stands {squash.__name__}")
+    return whole
+
+
+def is_squash(function: Any) -> bool:
+    """Whether a function is a softmax or a sigmoid, by its name and its one argument."""
+    return roles.plain(function.__name__).endswith(SQUASHES) and len(roles.required(function)) == 1
+
+
+def output_between(forward: Any, *others: Any) -> tuple[str, str, str] | None:
+    """(z, yhat, who takes it) where forward returns scores z, and cost and backward take an output that is none of
+    what it returns, nor compute it from z themselves. None elsewhere."""
+    returned = roles.returned_names(forward)
+    scores = [name for name in returned if SCORES.match(name)]
+    if not scores or any(roles.role_of(name) == "output" and name not in scores for name in returned):
+        return None
+    for function in others:
+        for name, role in roles.roles(function, "").items():
+            if role == "output" and name not in returned and not SCORES.match(name):
+                return None if _squashes(function) else (scores[-1], name, function.__name__)
+    return None
+
+
+def _squashes(function: Any) -> bool:
+    """Whether a softmax or a sigmoid, or an exp, is in a function's own text."""
+    try:
+        return any(word in inspect.getsource(function).lower() for word in (*SQUASHES, "exp("))
+    except (OSError, TypeError):
+        return True

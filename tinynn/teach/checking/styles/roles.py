@@ -57,6 +57,9 @@ def roles(function: Callable[..., Any], first: str) -> dict[str, str | None]:
     """The role of each argument. The first one is `first`, x or dy, where its name does not say another."""
     names = [p.name for p in arguments(function)]
     found = {name: role_of(name) for name in names}
+    targets = [name for name, role in found.items() if role == "t"]
+    if len(targets) == 2 and "y" in targets:  # loss(y, t)
+        found["y"] = "output"
     if first == "x":
         found = {name: None if role == "dy" else role for name, role in found.items()}
         if "x" not in found.values() and names and found[names[0]] != "parameters":
