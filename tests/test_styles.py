@@ -1356,6 +1356,30 @@ STYLES["a softmax between forward and the cost"] = Style(
     ),
 )
 
+STYLES["a layer norm in a pair"] = Style(
+    """
+    def layernorm_forward(x, gamma, beta):
+        std = np.sqrt(x.var(axis=1, keepdims=True) + 1e-3)
+        xhat = (x - x.mean(axis=1, keepdims=True)) / std
+        return gamma * xhat + beta, (xhat, std, gamma)
+
+    def layernorm_backward(dout, cache):
+        xhat, std, gamma = cache
+        dbeta = dout.sum(axis=0)
+        dgamma = (dout * xhat).sum(axis=0)
+        q = dout * gamma
+        mean, along = q.mean(axis=1, keepdims=True), (q * xhat).mean(axis=1, keepdims=True)
+        return (q - mean - xhat * along) / std, dgamma, dbeta
+    """,
+    "",
+    "dgamma dbeta dx",
+    slips=(
+        ("dout.sum(axis=0)", "dout.sum(axis=1)", "dbeta is summed over the units (axis=1)", "bias-wrong-axis"),
+        ("xhat).sum(axis=0)", "xhat).sum(axis=1)", "dgamma is summed over the features (axis=1)", "scale-wrong-axis"),
+        ("dgamma = (dout * xhat)", "dgamma = dout", "dgamma", "dg-from-dy"),
+    ),
+)
+
 # --- conventions that need a word ------------------------------------------------------------------------------------
 
 STYLES["activations with their slope"] = Style(

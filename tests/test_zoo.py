@@ -90,7 +90,7 @@ WRONG_TENSORS = {  # of layers; of activations it is dx
     "dW-transposed": "dW", "dW-from-y": "dW", "bias-not-summed": "db", "bias-mean": "db", "bias-total": "db",
     "bias-wrong-axis": "db", "one-sample": "dW", "divided-by-n": "dW db", "never-written": "db dg",
     "unused-parameter": "db", "decay-in-gradient": "dW", "factor": "dW", "sign": "db dx",
-    "dg-from-x": "dg", "dg-from-y": "dg", "dg-from-dy": "dg", "db-from-xhat": "db",
+    "scale-wrong-axis": "dg", "dg-from-x": "dg", "dg-from-y": "dg", "dg-from-dy": "dg", "db-from-xhat": "db",
     "scale-not-in-backward": "dWq dWk dx", "diagonal-only": "dWq dWk dx", "softmax-sum-missing": "dWq dWk dx",
     "softmax-sum-axis": "dWq dWk dx", "softmax-skipped": "dWq dWk dx", "dK-not-transposed": "dWk dx",
     "dV-not-transposed": "dWv dx", "dQ-dK-exchanged": "dWq dWk", "dQ-transposed": "dWq dx", "dQ-from-Q": "dWq dx",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import checks
 from ...checks import Array
-from . import patterns, slips
+from . import measure, patterns, slips
 from .layer_gradients import FULL, LayerGradients
 from .measure import close, ratio, same
 from .report import Finding
@@ -114,6 +114,11 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
         if value.size == layer.n and same(value.ravel(), layer.dy.sum(axis=1)):
             why = f"{name} is summed over the units (axis=1), not over the rows: shape {value.shape}"
             return Finding("bias-wrong-axis", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
+        if value.size == layer.n and same(value.ravel(), terms_of_scale(layer, name[1:]).sum(axis=1), 1e-6):
+            why = (
+                f"{name} is summed over the features (axis=1), not over the samples: shape {value.shape}, not {n.shape}"
+            )
+            return Finding("scale-wrong-axis", layer.tested.where, why, f"{name} = (dy * xhat).sum(axis=0)")
         if value.ndim == 0 and same(value, n.sum()):
             why = f"{name} is one number, the sum over everything; each unit needs the sum over its rows"
             return Finding("bias-total", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
@@ -121,6 +126,16 @@ def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
             why = f"{right}. Its numbers are right, but an update with it would give {name[1:]} another shape"
             return Finding("wrong-shape", layer.tested.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
     return Finding("raises", layer.tested.where, right)
+
+
+def terms_of_scale(layer: LayerGradients, name: str) -> Array:
+    """dy xhat, of a scale with a number for each column of y: what its gradient is the sum of."""
+    at, values = layer.at(name), []
+    if layer.dy.ndim != 2:
+        return np.full((1, 1), np.nan)
+    for h in (measure.H_CENTRAL, -measure.H_CENTRAL):
+        values.append(layer.tested.forward(layer.x, {name: at + h}))
+    return np.asarray(layer.dy * (values[0] - values[1]) / (2 * measure.H_CENTRAL))
 
 
 def sums(a: Array) -> list[Array]:

@@ -266,6 +266,12 @@ class LayerNorm8(Norm):
         return (q - self.xh * self.mean(q * self.xh)) / self.s
 
 
+@slip("scale-wrong-axis", "layer", 2, "What is averaged on the way up is summed on the way down, where it should not.")
+class LayerNorm9(Norm):
+    def of_parameters(self, dy):
+        self.dg, self.db = (dy * self.xh).sum(axis=1), dy.sum(axis=0)
+
+
 @slip("fork-overwritten", "layer", 2, "What goes past the norm does not come back.")
 class NormBlock1(Norm):
     def forward(self, x):

@@ -113,6 +113,11 @@ def over(v: NormFacts, axes: tuple[int, ...]) -> Array:
     return v.dx(mean=lambda a: np.broadcast_to(a.mean(axis=axes, keepdims=True), a.shape))
 
 
+def turned(a: Array) -> Array | None:
+    """As many rows as columns, exchanged: a sum over the one is then that over the other."""
+    return a.T if a.ndim == 2 and a.shape[0] == a.shape[1] else None
+
+
 SLIPS = (
     Entry("mean-path-missing", "dx", lambda v: v.dx(a=0),
          "(q - xh * mean(q * xh)) / s", "what comes back through the mean is missing", of="centred"),
@@ -179,6 +184,9 @@ SLIPS = (
          "sum(dy * y), with y for xh", "the gradient of the scale is computed from the output"),
     Entry("dg-from-x", "dg", lambda v: v.d * v.top, "sum(dy * (x - mean)), with x - mean for xh"),
     Entry("dg-from-dy", "dg", lambda v: v.d, "sum(dy), which is db", "the gradient of the scale is that of the shift"),
+    Entry("scale-wrong-axis", "dg", lambda v: turned(v.d * v.xh), "the sum of dy * xh over axis 1",
+          "the gradient of the scale is summed over the features in place of the samples"),
+    Entry("bias-wrong-axis", "db", lambda v: turned(v.d), "dy.sum(axis=1)"),
     Entry("scale-twice", "dg", lambda v: v.q * v.xh, "g * sum(dy * xh)"),
     Entry("scale-twice", "db", lambda v: v.q, "g * sum(dy)"),
     Entry("db-from-xhat", "db", lambda v: v.d * v.xh,
