@@ -91,7 +91,7 @@ class Whole(View):
         """
         if not isinstance(result, tuple):
             y = getattr(self.thing, "output", None) if result is None else result
-            y = y if self.squash is None else self.squash(y)
+            y = y if self.squash is None or y is None else self.squash(y)
             return {"output": y, "a": y}
         names = roles.returned_names(self._forward)
         named = dict(zip(names, result)) if len(names) == len(result) else {}

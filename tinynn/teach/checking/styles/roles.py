@@ -11,9 +11,9 @@ from typing import Any
 
 ROLES = {  # names without underscores, in lower case
     "x": "x xs xb xbatch xt xtrain input inputs inp inputdata data images image features a aprev "
-    "inputlayer inputslist inputlist",
+    "inputlayer inputslist inputlist inputvector",
     "t": "y t ys yb ybatch ytrue ytrain target targets label labels truth groundtruth desired desiredoutput expected "
-    "onehot yonehot onehoty yenc answer targetslist targetlist",
+    "onehot yonehot onehoty yenc answer targetslist targetlist targetvector",
     "output": "yhat yhats ypred ypreds yp output outputs out outs o a2 a3 al pred preds prediction predictions "
     "predicted probs probabilities scores logits outputactivations finaloutput finaloutputs softmaxoutput",
     "cache": "cache caches ctx context memo memory saved",
