@@ -35,6 +35,11 @@ def default() -> str:
     return os.environ.get("TINYNN_BACKEND") or _fastest()
 
 
+def preferred() -> str:
+    """The same, as if numba were there: to ask whether it is would load it."""
+    return os.environ.get("TINYNN_BACKEND") or "numba"
+
+
 @functools.cache
 def _fastest() -> str:
     """ "numba"; or the textbook where numba is not installed, or does not work with this Python or NumPy."""

@@ -121,7 +121,7 @@ class Sequential(Model):
     def __repr__(self) -> str:
         words = [repr(layer) for layer in self.layers]
         if self.place is None and self.ops is not None:
-            if self.backend != backends.default():
+            if self.backend != backends.preferred():
                 words.append(f"backend={self.backend!r}")
             if self.dtype != np.float32:
                 words.append(f"dtype={str(self.dtype)!r}")

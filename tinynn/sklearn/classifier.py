@@ -131,7 +131,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             self.classes_ = np.unique(y if self._known is None else self._known)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"y must hold labels of classes_, {self.classes_}, not {unknown[0]}")
+            raise ValueError(f"y must hold labels of classes_, {self.classes_}, not {unknown.tolist()[0]!r}")
         return np.searchsorted(self.classes_, y)
 
     def _by_class(self, y: Array, weight: Array | None) -> Array | None:
