@@ -6,6 +6,7 @@ import concurrent.futures
 import copy
 import inspect
 import itertools
+import math
 import pickle
 import random
 import subprocess
@@ -435,18 +436,83 @@ def test_every_report_has_its_picture():
 def test_chance_is_left_alone():
     class Noisy(Activation):
         def forward(self, x):
-            self.mask = np.random.rand(*x.shape) > random.random() / 2
-            return x * self.mask
+            self.scale = np.random.rand(*x.shape) + random.random()
+            return x * self.scale
 
         def backward(self, dy):
-            return dy * self.mask
+            return dy * self.scale
 
     before = np.random.get_state()[1].tobytes(), random.getstate()
     x, t = batch(5, 3)
-    assert check_layer(Noisy(), x).code == "random-forward"
+    report = check_layer(Noisy(), x)
+    assert report and any("draws random numbers" in note and "self.rng" in note for note in report.notes), report
     report = check(Sequential(Affine(5, 4), Noisy(), Affine(4, 3)), x, t, SoftmaxCrossEntropy())
-    assert report.code == "random-forward" and report.where == "layer 2, Noisy()"
+    assert report and any("layer 2, Noisy(): forward draws" in note for note in report.notes), report
     assert (np.random.get_state()[1].tobytes(), random.getstate()) == before
+
+
+BESIDE = np.random.default_rng(7)  # a generator of the file
+
+
+class Dropping:
+    """Dropout, as a learner writes it; `draw` makes numbers of a shape between 0 and 1."""
+
+    def __init__(self, draw, slip=""):
+        self.p, self.draw, self.slip = 0.4, draw, slip
+
+    def forward(self, x):
+        self.kept = (self.draw(x.shape) > self.p) * 1.0
+        self.mask = self.kept / (1 - self.p)
+        return x * self.mask
+
+    def backward(self, dout):
+        return {"": dout * self.mask, "scale": dout * self.kept, "rest": dout - dout * self.mask}[self.slip]
+
+
+class HeldDropping(Dropping):
+    def __init__(self, held, slip=""):
+        super().__init__(None, slip)
+        self.held = held
+
+    def draw_of(self, shape):
+        return (self.held.random if isinstance(self.held, np.random.Generator) else self.held.random_sample)(shape)
+
+    def forward(self, x):
+        self.draw = self.draw_of
+        return super().forward(x)
+
+
+DRAWS = {
+    "rand": lambda shape: np.random.rand(*shape),
+    "binomial": lambda shape: np.random.binomial(1, 0.6, size=shape),
+    "random": lambda shape: np.array([random.random() for _ in range(math.prod(shape))]).reshape(shape),
+    "beside": lambda shape: BESIDE.random(shape),
+}
+HELD = {"Generator": np.random.default_rng(1), "RandomState": np.random.RandomState(1)}
+
+
+@pytest.mark.parametrize("slip, code", [("", "ok"), ("scale", "mask-not-scaled"), ("rest", "mask-inverted")])
+@pytest.mark.parametrize("source", [*DRAWS, *HELD])
+def test_dropout_is_measured_with_the_same_draws(source, slip, code):
+    layer = Dropping(DRAWS[source], slip) if source in DRAWS else HeldDropping(HELD[source], slip)
+    before = np.random.get_state()[2], random.getstate(), BESIDE.bit_generator.state
+    x = np.random.default_rng(0).normal(size=(6, 5))
+    report = check_layer(layer, x)
+    assert report.code == code, report
+    assert any("forward draws random numbers" in note for note in report.notes), report
+    assert "kink" not in str(report) and "rows are mixed" not in str(report)
+    assert (np.random.get_state()[2], random.getstate(), BESIDE.bit_generator.state) == before
+
+
+def test_a_forward_that_cannot_be_repeated():
+    """Its generator is made anew, without a seed: no two forwards are alike, and nothing can be measured."""
+    x = np.random.default_rng(0).normal(size=(6, 5))
+    report = check_layer(Dropping(lambda shape: np.random.default_rng().random(shape)), x)
+    assert report.code == "random-forward" and "without a seed" in report.why
+    assert "kink" not in str(report) and not report.rows
+    layers = [Affine(5, 4), Dropping(lambda shape: np.random.default_rng().random(shape)), Affine(4, 3)]
+    report = check(layers, *batch(5, 3), SoftmaxCrossEntropy())
+    assert report.code == "random-forward" and not report.rows, report
 
 
 def test_checks_in_threads_leave_filters_and_chance_alone():

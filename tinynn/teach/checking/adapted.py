@@ -12,6 +12,7 @@ from ...checks import Array
 from ...layers.layer import Layer
 from ...nesting import walk
 from ...process import same_chance
+from .chance import same_draws
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, pair, usual
 from .styles import View, Whole
 from .under_test import precise, private, quiet
@@ -193,8 +194,8 @@ def outputs(thing: Any, y: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def run(thing: Any, x: Array) -> Array:
-    """y of an object that may be changed by it."""
-    with quiet():
+    """y of an object that may be changed by it, but for its generators."""
+    with quiet(), same_draws(thing):
         return np.array(outputs(thing, thing.forward(x.copy()))[0])
 
 

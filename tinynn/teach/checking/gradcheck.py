@@ -23,10 +23,10 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...nesting import walk
-from ...process import chance_left_alone
 from . import measure
 from .adapted import Adapted
 from .arguments import generator, numbers, pair_of, rows_of, short_name, targets_of
+from .chance import same_draws
 from .conventions import between, one_entry, right_for_one_entry
 from .forwards import remarks
 from .intake import adapted, as_model, as_network, is_model, shapes_of
@@ -39,6 +39,7 @@ from .network_slips import in_what_comes_before
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
+from .side_effects import draws
 from .styles import View, Whole, layout
 from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 
@@ -50,7 +51,8 @@ def _leaving_chance_alone(function: Function) -> Function:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **options: Any) -> Any:
-        with chance_left_alone(), np.errstate(all="ignore"):
+        thing = next(iter([*args, *options.values()]), None)
+        with same_draws(thing), np.errstate(all="ignore"):
             return function(*args, **options)
 
     return wrapped  # type: ignore[return-value]
@@ -96,7 +98,7 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
     if takes_ids and report.finding:  # ids have no gradient
         report.finding = None
     report.finding = examine(tested, x, rng) or unpaired(tested, x) or report.finding
-    if report.code == "not-finite":
+    if report.code in ("not-finite", "random-forward"):
         return report
     try:
         y = tested.forward(x)
@@ -125,6 +127,7 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
             row.verdict = "kink" if row.verdict == "wrong" else row.verdict
     elif not is_network(tested):
         report.notes += remarks(tested, x, rng)
+    report.notes += draws(tested, x)
     wrong = [name for name, row in zip(tested.tensors, report.rows) if row.verdict == "wrong"]
     view = getattr(layer, "thing", None)
     if report.code == "decay-in-gradient" and isinstance(view, Whole) and not view.has_loss:
@@ -301,6 +304,8 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         report.finding = first_broken_layer(step, rng) or gradients.diagnose(step, wrong)
     if report.finding:
         report.finding.agree_with(report.rows)
+    if report.code == "random-forward":  # the numbers say nothing then
+        report.rows = []
     report.notes += list(dict.fromkeys(note for layer in network.layers for note in _notes_of(layer)))
     if report.finding is None:
         report.finding = step.unpaired()
@@ -308,6 +313,8 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         report.notes += [
             note for layer in step.of("forward") for note in remarks(step.alone(layer), step.given(layer), rng)
         ]
+        for layer in step.of("forward"):
+            report.notes += [f"{layer.where}: {note}" for note in draws(step.alone(layer), step.given(layer))]
     if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
     return report

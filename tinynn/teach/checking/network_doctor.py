@@ -13,12 +13,13 @@ import numpy as np
 
 from ...checks import Array
 from . import measure
+from .chance import same_start
 from .ids import padding_row
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
 from .report import Finding, Row, StepSizeSweep, place_of
-from .under_test import COMPLEX, REAL, ModelUnderTest, quiet, same_start
+from .under_test import COMPLEX, REAL, ModelUnderTest, quiet
 
 ENTRIES = 64  # up to which each entry of a tensor is measured by itself, in a model that is
 QUICK = 100_000  # quick: so many numbers at most go into all its layers; else 30 such tensors take 10 seconds

@@ -10,12 +10,13 @@ from ... import checks
 from ...checks import Array
 from ...nesting import walk, with_inner
 from .adapted import Adapted, run
+from .chance import same_start
 from .finite import not_finite, of_a_layer
 from .layer_doctor import examine
 from .measure import same
 from .pairing import constant, movers
 from .report import Finding, raised
-from .under_test import LayerUnderTest, ModelUnderTest, quiet, same_start
+from .under_test import LayerUnderTest, ModelUnderTest, quiet
 
 
 class RecordedStep:

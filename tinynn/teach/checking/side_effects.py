@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from ...process import in_main_thread
+from .adapted import Adapted
+from .chance import NOTE, NOTE_FOR_A_LAYER, own_draws_same, same_start
 from .measure import same
 from .report import Finding
-from .under_test import LayerUnderTest, arrays_of, gradient_name, same_start
+from .under_test import LayerUnderTest, arrays_of, gradient_name, quiet
 
 
 def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | None:
@@ -20,8 +23,7 @@ def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | N
     layer = tested.fresh()
     again = [np.array(run_forward(layer, x.copy())) for _ in range(2)]
     if not (np.array_equal(again[0], again[1], equal_nan=True) and np.array_equal(again[0], y, equal_nan=True)):
-        why = "two forwards of the same x differ: there is randomness inside, or something kept from call to call"
-        return Finding("random-forward", tested.where, why, "switch it off while checking, or seed it in forward")
+        return random_forward(tested)
     given, upstream = x.copy(), dy.copy()
     layer = tested.fresh()
     run_forward(layer, given)
@@ -65,6 +67,31 @@ def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | N
         why = "after another batch, backward still uses what it remembered from the first one"
         return Finding("stale-cache", tested.where, why, "set what backward needs anew in each forward")
     return None
+
+
+def random_forward(tested: LayerUnderTest) -> Finding:
+    """Two forwards differ, though all generators that are known start alike."""
+    if not in_main_thread():
+        why = "two forwards of the same x differ, and only in the main thread can the global generators start alike"
+        return Finding("not-judged", tested.where, why, "check it in the main thread")
+    why = (
+        "two forwards of the same x differ, though the generators started alike: forward makes a new generator "
+        "without a seed, asks the time, or keeps something from call to call"
+    )
+    fix = "draw from np.random or from a generator that is made in __init__, and start each forward alike"
+    return Finding("random-forward", tested.where, why, fix)
+
+
+def draws(tested: LayerUnderTest, x: Array) -> list[str]:
+    """A note where forward draws random numbers from a generator that is not its `rng`."""
+    layer, seen = tested.fresh(), []
+    with quiet(), same_start(layer):
+        for _ in range(2):
+            with own_draws_same(layer):
+                seen.append(np.array(layer.forward(x.copy())))
+    if np.array_equal(seen[0], seen[1], equal_nan=True):
+        return []
+    return [NOTE + ("" if isinstance(tested.original, Adapted) else NOTE_FOR_A_LAYER)]
 
 
 def updated(tested: LayerUnderTest, x: Array, name: str, old: Array, new: Array, dy: Array, dx: Array) -> Finding:

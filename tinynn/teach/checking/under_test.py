@@ -24,6 +24,7 @@ from ...model.any_model import all_layers
 from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
+from .chance import same_start
 from .pairing import leaves
 
 REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
@@ -72,25 +73,6 @@ def gradient_name(name: str) -> str:
     """dW for W, and inner.1.dW for inner.1.W."""
     within, dot, last = name.rpartition(".")
     return f"{within}{dot}d{last}"
-
-
-class same_start:
-    """What is in it leaves no trace in generators and buffers: each forward draws the same, and starts alike."""
-
-    def __init__(self, model: Any) -> None:
-        layers = with_inner(model)
-        generators = {id(layer.rng): layer.rng for layer in layers if layer.rng is not None}
-        self.generators = [(rng, rng.bit_generator.state) for rng in generators.values()]
-        self.buffers = [(layer.arrays[name], layer.arrays[name].copy()) for layer in layers for name in layer.buffers]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> None:
-        for rng, state in self.generators:
-            rng.bit_generator.state = state
-        for array, kept in self.buffers:
-            array[...] = kept
 
 
 class LayerUnderTest:

@@ -27,7 +27,7 @@ CAUSES = {
     "stale-cache": "backward uses what an earlier batch has left",
     "writes-into-x": "forward changes its input",
     "writes-into-dy": "backward changes the gradient that it is given",
-    "random-forward": "forward gives another output each time",
+    "random-forward": "forward gives another output each time, whatever the seed",
     "integer-arrays": "the parameters are whole numbers, which no small step changes",
     # attention
     "softmax-wrong-axis": "the softmax of attention runs over another axis than the keys",

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from ...layers import Activation
@@ -364,7 +366,7 @@ class Centre1(Layer):
 @slip("random-forward", "layer", 2, "Every second number is dropped, so that none is relied on. Who says which?")
 class Dropout1(Layer):
     def forward(self, x):
-        self.mask = 2 * (np.random.random(x.shape) < 0.5).astype(x.dtype)
+        self.mask = 2 * (np.random.default_rng().random(x.shape) < 0.5).astype(x.dtype)
         return x * self.mask
 
     def backward(self, dy):
@@ -373,11 +375,9 @@ class Dropout1(Layer):
 
 @slip("random-forward", "layer", 2, "It has a seed, and yet the loss is another number each time it is asked.")
 class Noise1(Layer):
-    def __init__(self):
-        self.generator = np.random.default_rng(0)
-
     def forward(self, x):
-        return x + self.generator.normal(0, 0.1, x.shape).astype(x.dtype)
+        generator = np.random.default_rng(time.time_ns())
+        return x + generator.normal(0, 0.1, x.shape).astype(x.dtype)
 
     def backward(self, dy):
         return dy

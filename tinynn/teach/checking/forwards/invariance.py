@@ -17,10 +17,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ....checks import Array
+from ..chance import same_start
 from ..ids import padding_row
 from ..measure import normal, same
 from ..report import Finding, place_of
-from ..under_test import LayerUnderTest, gradient_name, quiet, same_start
+from ..under_test import LayerUnderTest, gradient_name, quiet
 from .attention_names import of_attention, scale_of_scores
 from .norm_names import conventions, mean_over_the_batch, of_a_norm
 from .probed import Probed, of_tinynn

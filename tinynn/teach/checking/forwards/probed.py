@@ -9,6 +9,7 @@ import numpy as np
 
 from ....checks import Array
 from ..adapted import Adapted
+from ..chance import same_draws
 from ..report import place_of
 from ..under_test import LayerUnderTest, quiet
 
@@ -22,7 +23,7 @@ class Probed:
         self.other = np.array(x)  # x with its last row changed
         self.other[-1] = rng.normal(size=x.shape[1:]) * (np.abs(x).max() or 1.0)
         layer = tested.fresh()
-        with quiet():
+        with quiet(), same_draws(layer):
             first, second = (np.array(layer.forward(x.copy())) for _ in range(2))
         self.draws = not np.array_equal(first, second)  # random numbers in training
 
@@ -52,7 +53,7 @@ class Probed:
         if isinstance(self.tested.original, Adapted):
             return None
         layer = self.tested.fresh()
-        with quiet():
+        with quiet(), same_draws(layer):
             return [np.array(layer(x.copy())) for _ in range(times)]
 
     def mixed(self, y: Array, other: Array) -> str:

@@ -189,6 +189,8 @@ SLIPS = (
           "of dropout, forward scales what is kept and backward does not", of="dropout"),
     Entry("mask-inverted", "dx", lambda a, k: a.d * (a.slope == 0) * k, "dy * (1 - mask) * {k:.6g}: upside down",
           of="dropout", each=lambda a: (1.0, a.words["c"])),
+    Entry("mask-inverted", "dx", lambda a: a.d - a.d * a.slope, "dy - dy * mask, which is dy where x was dropped",
+          of="dropout"),
     Entry("mask-missing", "dx", lambda a: a.d * a.words["c"], "dy * {c:.6g}, without the mask",
           "of dropout, backward has the scale and not the mask", of="dropout"),
     Entry("mask-of-one-column", "dx", lambda a, k: a.d * a.slope[..., k : k + 1],
