@@ -910,6 +910,64 @@ def test_the_command_line_on(source, name, status, said, tmp_path, capsys):
     assert "must be a Python file" in capsys.readouterr().err
 
 
+RIGHT_BESIDE = """
+import numpy as np
+
+def tanh(x):
+    return np.tanh(x)
+
+def tanh_prime(y):
+    return 1 - y**2
+
+class Helper:
+    def scaled(self, x):
+        return 0.5 * x
+
+class Perceptron:
+    def learn(self, example, answer):
+        self.w = Helper().scaled(example)
+"""
+
+
+def test_what_was_not_looked_at_is_told(tmp_path, capsys):
+    """A right function beside a class of no known style: the file is not right as a whole."""
+    from tinynn.__main__ import main
+
+    path = tmp_path / "mine.py"
+    path.write_text(RIGHT_BESIDE)
+    assert main(["check", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert "check of tanh_prime: right" in out
+    assert "Perceptron is not judged: this style is not known: it has learn(example, answer)" in err
+    assert main(["check", f"{path}:Perceptron"]) == 2
+    assert "none goes back as backward(dy)" in capsys.readouterr().err
+    path.write_text(
+        "class Half(__import__('tinynn').Activation):\n"
+        "    def forward(self, x):\n        return Helper().half(x)\n"
+        "    def backward(self, dy):\n        return Helper().half(dy)\n"
+        "class Helper:\n    def half(self, x):\n        return x / 2\n"
+    )
+    assert main(["check", str(path)]) == 0  # what it uses was looked at with it
+    assert not capsys.readouterr().err
+
+
+def test_an_object_that_holds_a_module(tmp_path, capsys):
+    from tinynn.__main__ import main
+
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\nclass Scale:\n    def __init__(self, layer_size, device=np):\n"
+        "        self.device = device\n        self.gamma = device.ones((1, layer_size))\n"
+        "    def forward(self, x):\n        self.x = x\n        return self.gamma * self.device.tanh(x)\n"
+        "    def backward(self, dout):\n"
+        "        self.dgamma = self.device.sum(dout * np.tanh(self.x), axis=0, keepdims=True)\n"
+        "        return dout * self.gamma * (1 - self.device.tanh(self.x) ** 2)\n"
+    )
+    assert main(["check", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert ": right" in out and "dgamma" in out
+
+
 def test_nothing_on_the_way_of_training_imports_teach():
     """The check is a tool beside the framework: no module of it is needed by another."""
     loaded = "[m for m in sys.modules if 'matplotlib' in m or m.startswith('tinynn.teach')]"

@@ -1905,3 +1905,26 @@ def test_a_loss_is_no_layer():
 def test_labels_that_do_not_fit_are_what_the_loss_says():
     report = tinynn.check(tinynn.Affine(5, 3), numbers(7, 5), np.arange(7), tinynn.SoftmaxCrossEntropy())
     assert report.why.startswith("forward raises ValueError: labels must be in 0..2 for 3 scores a row")
+
+
+class Regression:
+    """Softmax regression whose backward returns the two gradients."""
+
+    def __init__(self, axis):
+        self.W, self.b, self.axis = np.random.default_rng(0).normal(size=(5, 3)), np.zeros(3), axis
+
+    def forward(self, x):
+        z = x @ self.W + self.b
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, x, y, output):
+        return x.T @ (output - y), np.sum(output - y, axis=self.axis)
+
+
+@pytest.mark.parametrize("axis, code", [(0, "ok"), (None, "bias-total")])
+def test_a_bias_whose_gradient_is_one_number(axis, code):
+    rng = np.random.default_rng(1)
+    report = tinynn.check(Regression(axis), rng.normal(size=(6, 5)), np.eye(3)[[0, 1, 2, 0, 1, 2]])
+    assert report.code == code, report
+    assert code == "ok" or "axis=0" in report.fix

@@ -18,7 +18,7 @@ import tinynn
 from tinynn import teach
 from tinynn.teach.checking import kinds, styles
 from tinynn.teach.checking.files import arguments, samples
-from tinynn.teach.checking.files.loading import Slip, kind_of, load
+from tinynn.teach.checking.files.loading import Slip, it_has, kind_of, load, why_unknown
 from tinynn.teach.checking.files.together import groups
 
 USAGE = """NAME is a layer, loss, model or optimizer, or a class of one, or a function: affine_forward, to which
@@ -70,6 +70,8 @@ def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -
             return of_functions(name, names, rng)
         thing = names[name]
         kind = kind_of(thing)
+        if kind is None and isinstance(thing, type):
+            raise Slip(why_unknown(thing))
         if kind is None:
             what = tinynn.checks.describe(thing)
             raise Slip(f"{name} must be a layer, loss, model or optimizer, not {what}")
@@ -114,7 +116,9 @@ def of_an_object(thing: Any, names: dict[str, Any], rng: np.random.Generator, an
     if found is not None:
         return found
     if kind is None:
-        raise styles.Unknown(f"{type(thing).__name__}() has no forward(x) and backward(dy), nor loss(x, t)")
+        raise styles.Unknown(
+            f"{type(thing).__name__}() has no forward(x) and backward(dy), nor loss(x, t){it_has(type(thing))}"
+        )
     if kind == "loss":
         return kinds.of_a_loss(thing, names, rng)
     if kind == "network":

@@ -7,7 +7,7 @@
     recorded_step.py       one step of a model, with what went into every layer and came out of it
     layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names, by the tables in slips/
     patterns.py            what can be seen of a mistake that has no name; own_rows.py: where x shows too little
-    chance.py              the same random numbers for each forward
+    chance.py              the same random numbers for each forward; copies.py: deep copies
     side_effects.py        what no comparison of gradients shows; finite.py: which operation made NaN
     forwards/              wrong forwards whose backward is theirs, found by probes
     loss_doctor.py         one loss. loss_styles.py and loss_intake.py take code of any style, loss_kinds.py finds out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ...layers.layer import Layer
 from ...nesting import walk
 from ...process import same_chance
 from .chance import same_draws
+from .copies import deep_copy
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, pair, usual
 from .styles import View, Whole
 from .under_test import precise, private, quiet
@@ -65,7 +65,7 @@ class Adapted(Layer):
             raise
         except Exception:  # the examination says what is wrong with forward
             return likely(self.thing)
-        if not np.array_equal(again(copy.deepcopy(first), x), again(copy.deepcopy(first), x), equal_nan=True):
+        if not np.array_equal(again(deep_copy(first), x), again(deep_copy(first), x), equal_nan=True):
             return likely(self.thing)  # there is randomness inside: everything seems to move y
         moving = movers(first, lambda thing: again(thing, x))
         if {leaf.name for leaf in moving} - {leaf.name for leaf in leaves(self.thing)}:
@@ -85,7 +85,7 @@ class Adapted(Layer):
         def slope(leaf: Leaf, u: Array) -> float:
             values = []
             for h in (1e-6, -1e-6):
-                nudged = copy.deepcopy(self.thing)
+                nudged = deep_copy(self.thing)
                 leaf.write(nudged, np.asarray(leaf.value, float) + h * u)
                 values.append((dy * again(nudged, x)).sum())
             return float(values[0] - values[1]) / 2e-6

@@ -92,29 +92,37 @@ def generators(thing: Any) -> Iterator[Any]:
     seen: set[int] = set()
     while waiting and len(seen) < LARGEST:
         held = waiting.pop()
-        if isinstance(held, NOTHING) or id(held) in seen:
+        if id(held) in seen:
             continue
         seen.add(id(held))
+        try:
+            waiting += inside(held)
+        except Exception:  # an object that fails to say what it is
+            continue
         if isinstance(held, GENERATORS):
             yield held
-        elif isinstance(held, dict):
-            waiting += held.values()
-        elif isinstance(held, list | tuple):
-            waiting += [] if held and isinstance(held[0], NOTHING) and len(held) > 100 else held
-        elif isinstance(held, types.MethodType):
-            waiting += [held.__self__, held.__func__]
-        elif isinstance(held, types.FunctionType):
-            waiting += used_by(held)
-        else:
-            waiting += getattr(held, "__dict__", {}).values()
-            waiting += [
-                f for cls in type(held).__mro__ for f in vars(cls).values() if isinstance(f, types.FunctionType)
-            ]
+
+
+def inside(held: Any) -> list[Any]:
+    """What an object holds, and what its functions use, as far as it may be or hold a generator."""
+    if isinstance(held, (*NOTHING, *GENERATORS)):
+        return []
+    if isinstance(held, dict):
+        return list(held.values())
+    if isinstance(held, list | tuple):
+        return [] if len(held) > 100 and isinstance(held[0], NOTHING) else list(held)
+    if isinstance(held, types.MethodType):
+        return [held.__self__, held.__func__]
+    if isinstance(held, types.FunctionType):
+        return used_by(held)
+    of_classes = [value for cls in type(held).__mro__ for value in vars(cls).values()]
+    functions = [value for value in of_classes if isinstance(value, types.FunctionType)]
+    return [*getattr(held, "__dict__", {}).values(), *functions]
 
 
 def used_by(function: types.FunctionType) -> list[Any]:
     """The generators and functions of the learner's that a function finds around it."""
-    if not in_main_thread() or function.__module__.startswith(("tinynn.", "numpy.")):
+    if not in_main_thread() or str(function.__module__).startswith(("tinynn.", "numpy.")):
         return []
     found = [function.__globals__.get(name) for name in function.__code__.co_names]
     for cell in function.__closure__ or ():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from ...checks import Array
+from .copies import deep_copy
 
 
 def taking_ids(thing: Any, x: Array) -> Any:
@@ -19,7 +19,7 @@ def taking_ids(thing: Any, x: Array) -> Any:
         return thing
     forward = type(thing).forward
     cls = type(type(thing).__name__, (type(thing),), {"forward": lambda self, x: forward(self, whole(x)), "ids": True})
-    copied = copy.deepcopy(thing)
+    copied = deep_copy(thing)
     copied.__class__ = cls
     return copied
 
@@ -31,10 +31,10 @@ def whole(x: Any) -> Any:
 
 def _raises_index_error(thing: Any, x: Array) -> bool:
     try:
-        copy.deepcopy(thing).forward(x.copy())
+        deep_copy(thing).forward(x.copy())
     except IndexError:
         try:
-            copy.deepcopy(thing).forward(whole(x))
+            deep_copy(thing).forward(whole(x))
         except Exception:
             return False
         return True

@@ -5,13 +5,13 @@ In formulas: x the layer's input, y its output, dy = dL/dy; n rows.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from ...checks import Array
 from . import measure, slips
+from .copies import deep_copy
 from .ids import padding_row
 from .measure import ratio, same
 from .report import worked
@@ -106,7 +106,7 @@ class LayerGradients:
 
     def _nearby(self) -> LayerGradients:
         """The same layer with other numbers, a little to the side."""
-        tested = copy.deepcopy(self.tested)
+        tested = deep_copy(self.tested)
         for key in tested.names:
             a = tested.value(key)
             a += 1e-3 * (1 + np.abs(a)) * measure.normal(self.rng, a)

@@ -6,7 +6,6 @@ its numbers made float64, for its own backward, or complex128, for the complex s
 
 from __future__ import annotations
 
-import copy
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
 from .chance import same_start
+from .copies import deep_copy
 from .pairing import leaves
 
 REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
@@ -33,7 +33,7 @@ REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
 def private(name: str, thing: Any) -> Any:
     """A deep copy, in which arrays that are read-only still are. Raises TypeError where none can be made."""
     try:
-        copied = copy.deepcopy(thing)
+        copied = deep_copy(thing)
     except Exception as error:
         raise TypeError(f"{name} must be something that copy.deepcopy copies, not {checks.describe(thing)}") from error
     for old, new in zip(leaves(thing), leaves(copied)):
@@ -81,7 +81,7 @@ class LayerUnderTest:
     def __init__(self, layer: Layer, where: str) -> None:
         self.original, self.where = private("layer", layer), where
         precise(self.original, REAL)
-        self.twin = copy.deepcopy(self.original)
+        self.twin = deep_copy(self.original)
         precise(self.twin, COMPLEX)
         self.original.demand_dx(True)
         self.twin.demand_dx(True)
@@ -95,7 +95,7 @@ class LayerUnderTest:
 
     def fresh(self) -> Layer:
         """A copy that has seen nothing yet."""
-        layer = copy.deepcopy(self.original)
+        layer = deep_copy(self.original)
         layer.demand_dx(True)
         return layer
 

@@ -82,7 +82,7 @@ def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.G
 
 def sizes_for(names: list[str]) -> list[Any] | None:
     """The arguments of a class, by their names: 5, 4, 3; a list of them for sizes; a learning rate. None for others."""
-    if len(names) == 1 and re.search("sizes|layers|dims|structure|architecture", roles.plain(names[0])):
+    if len(names) == 1 and re.search("sizes|layers(?!ize$)|dims|structure|architecture", roles.plain(names[0])):
         return [list(SIZES)]
     rest = list(SIZES)
     given: list[Any] = []

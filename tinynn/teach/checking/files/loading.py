@@ -35,6 +35,7 @@ def load(target: str) -> tuple[dict[str, Any], list[str]]:
     names = run(path)
     own = [n for n, value in names.items() if not n.startswith("_") and kind_of(value)]
     known = [n for n in own if is_own(names[n]) and not is_base(names[n], names)] + list(groups(names))
+    known += left_out(names, known)
     if not name and not known:
         nothing = not any(inspect.isfunction(value) or isinstance(value, type) for value in names.values())
         what = "the file defines no class and no function" if nothing else "this style is not known"
@@ -46,6 +47,42 @@ def load(target: str) -> tuple[dict[str, Any], list[str]]:
     if name not in names:
         raise Slip(f"{path} defines no {name!r}" + (f"; it has {', '.join(dict.fromkeys(own))}" if own else ""))
     return names, [name]
+
+
+def left_out(names: dict[str, Any], known: list[str]) -> list[str]:
+    """The classes of a file that nothing which can be checked is made of, or uses: they must be told of."""
+    chosen = [one for name in known for one in groups(names).get(name, (names.get(name),))]
+    classes = [cls for one in chosen for cls in (one if isinstance(one, type) else type(one)).__mro__]
+    functions = [f for cls in classes for f in vars(cls).values()] + chosen
+    used = {name for f in functions if inspect.isfunction(f) for name in inspect.unwrap(f).__code__.co_names}
+    found = []
+    for name, value in names.items():
+        if not isinstance(value, type) or not is_own(value) or value in classes or name in used or kind_of(value):
+            continue
+        if not issubclass(value, BaseException) and methods_of(value):
+            found.append(name)
+    return found
+
+
+def methods_of(cls: type) -> list[str]:
+    """The methods of a class that are not Python's own, as they are called."""
+    found = [f for name, f in vars(cls).items() if inspect.isfunction(f) and not name.startswith("_")]
+    return [f"{f.__name__}({', '.join([*inspect.signature(f).parameters][1:])})" for f in found]
+
+
+def it_has(cls: type) -> str:
+    """The methods in which the two were looked for."""
+    methods = methods_of(cls)
+    return f", as far as its methods' names tell: {', '.join(methods)}" if methods else ""
+
+
+def why_unknown(cls: type) -> str:
+    """Why no reader knows a class."""
+    methods = ", ".join(methods_of(cls)) or "no methods"
+    return (
+        f"{cls.__name__} is not judged: this style is not known: it has {methods}, and of these none goes back as "
+        f"backward(dy) or backward(x, t) does, nor does one give a loss. What can be checked: {styles.KNOWN}"
+    )
 
 
 def is_own(value: Any) -> bool:

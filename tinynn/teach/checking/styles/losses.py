@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
+from ..copies import deep_copy
 from ..pairing import RETURNED, Leaf, at, leaves, movers, pair
 from ..under_test import private, quiet
 from .networks import Whole
@@ -176,7 +176,7 @@ class _Measured:
                 return np.array(network.forward(x.copy()))
 
         self.moving = movers(whole, run)
-        after = copy.deepcopy(whole)
+        after = deep_copy(whole)
         with quiet(), same_chance():
             y = after.forward(x.copy())
             returned = after.backward(np.ones((1, 1)))
@@ -196,7 +196,7 @@ class _Measured:
             u = self.directions[leaf.name] = rng.normal(size=value.shape)
             self.sides[leaf.name] = []
             for h in (1e-6, -1e-6):
-                nudged = copy.deepcopy(whole)
+                nudged = deep_copy(whole)
                 leaf.write(nudged, value + h * u)
                 self.sides[leaf.name].append(run(nudged))
 
