@@ -7,6 +7,7 @@ numbers say which slip it is. What cannot be taken is "not known", exit status 2
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from dataclasses import dataclass
 
@@ -1928,3 +1929,38 @@ def test_a_bias_whose_gradient_is_one_number(axis, code):
     report = tinynn.check(Regression(axis), rng.normal(size=(6, 5)), np.eye(3)[[0, 1, 2, 0, 1, 2]])
     assert report.code == code, report
     assert code == "ok" or "axis=0" in report.fix
+
+
+class Windows:
+    """The largest of each 2 x 2 window of images (N, H, W, C); `early` returns from inside the loop."""
+
+    def __init__(self, early):
+        self.early = early
+
+    def places(self):
+        N, H, W, C = self.x.shape
+        return itertools.product(range(N), range(H // 2), range(W // 2), range(C))
+
+    def forward(self, x):
+        self.x = x
+        y = np.zeros((x.shape[0], x.shape[1] // 2, x.shape[2] // 2, x.shape[3]))
+        for n, i, j, c in self.places():
+            y[n, i, j, c] = x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c].max()
+        return y
+
+    def backward(self, dy):
+        dx = np.zeros(self.x.shape)
+        for n, i, j, c in self.places():
+            window = self.x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]
+            k, m = np.unravel_index(window.argmax(), (2, 2))
+            dx[n, 2 * i + k, 2 * j + m, c] = dy[n, i, j, c]
+            if self.early:
+                return dx
+        return dx
+
+
+def test_a_return_inside_the_loop():
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 2))
+    assert check_layer(Windows(early=False), x)
+    report = check_layer(Windows(early=True), x)
+    assert report.code == "unknown" and "is there a return inside the loop?" in report.why, report

@@ -1,7 +1,7 @@
 """python -m tinynn check FILE.py[:NAME]
 
 Checks the gradients of a model, layer, loss or optimizer that a file defines, or of all that it defines. The exit
-status is 0 where all are right, 1 where one is wrong, 2 where they could not be judged.
+status is 0 where all are right, 1 where one is wrong, 2 where one, or a class beside them, could not be judged.
 """
 
 from __future__ import annotations

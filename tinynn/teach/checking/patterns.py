@@ -31,7 +31,7 @@ def described(layer: LayerGradients, name: str) -> str:
     if c is not None and not wrong.all():
         said.append(f"There the code gives {c:.6g} times what it should{reading(layer, c)}.")
     if name == "x":
-        said.append(side(layer))
+        said += [only_the_first(layer, a, n), side(layer)]
     return " ".join(part for part in said if part)
 
 
@@ -56,6 +56,18 @@ def where(layer: LayerGradients, name: str, wrong: Array, known: Array) -> Itera
             if border[wrong].all() and (known & ~border).any():
                 yield "at the border of the images"
                 return
+
+
+def only_the_first(layer: LayerGradients, a: Array, n: Array) -> str:
+    """Where dx is right in the corner that a loop begins with, and 0 everywhere else."""
+    known = np.isfinite(n) & (n != 0)
+    got = known & (a != 0)
+    if not got.any() or got.sum() > known.sum() / 2 or not same(a[got], n[got]):
+        return ""
+    corner = tuple(slice(0, last + 1) for last in np.argwhere(got).max(axis=0))
+    if known[corner].sum() != got.sum():
+        return ""
+    return "Only the first window (or entry) gets a gradient, and that is right: is there a return inside the loop?"
 
 
 def axis_name(layer: LayerGradients, name: str, axis: int) -> str:
