@@ -513,6 +513,9 @@ def test_a_forward_that_cannot_be_repeated():
     layers = [Affine(5, 4), Dropping(lambda shape: np.random.default_rng().random(shape)), Affine(4, 3)]
     report = check(layers, *batch(5, 3), SoftmaxCrossEntropy())
     assert report.code == "random-forward" and not report.rows, report
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # where the global generator cannot be set back
+        report = pool.submit(check_layer, Dropping(DRAWS["rand"]), x).result()
+    assert report.code == "not-judged" and "main thread" in report.fix and not report.rows, report
 
 
 def test_checks_in_threads_leave_filters_and_chance_alone():

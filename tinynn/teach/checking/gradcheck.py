@@ -39,7 +39,7 @@ from .network_slips import in_what_comes_before
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
-from .side_effects import draws
+from .side_effects import draws, is_repeatable
 from .styles import View, Whole, layout
 from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 
@@ -98,7 +98,7 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
     if takes_ids and report.finding:  # ids have no gradient
         report.finding = None
     report.finding = examine(tested, x, rng) or unpaired(tested, x) or report.finding
-    if report.code in ("not-finite", "random-forward"):
+    if report.code == "not-finite" or not is_repeatable(report.finding):
         return report
     try:
         y = tested.forward(x)
@@ -304,7 +304,7 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         report.finding = first_broken_layer(step, rng) or gradients.diagnose(step, wrong)
     if report.finding:
         report.finding.agree_with(report.rows)
-    if report.code == "random-forward":  # the numbers say nothing then
+    if not is_repeatable(report.finding):
         report.rows = []
     report.notes += list(dict.fromkeys(note for layer in network.layers for note in _notes_of(layer)))
     if report.finding is None:

@@ -17,6 +17,8 @@ from .measure import same
 from .report import Finding
 from .under_test import LayerUnderTest, arrays_of, gradient_name, quiet
 
+IN_THE_MAIN_THREAD = "check it in the main thread"
+
 
 def impure(tested: LayerUnderTest, x: Array, y: Array, dy: Array) -> Finding | None:
     """Slips that a comparison of gradients cannot see, each by one or two calls more."""
@@ -73,13 +75,18 @@ def random_forward(tested: LayerUnderTest) -> Finding:
     """Two forwards differ, though all generators that are known start alike."""
     if not in_main_thread():
         why = "two forwards of the same x differ, and only in the main thread can the global generators start alike"
-        return Finding("not-judged", tested.where, why, "check it in the main thread")
+        return Finding("not-judged", tested.where, why, IN_THE_MAIN_THREAD)
     why = (
         "two forwards of the same x differ, though the generators started alike: forward makes a new generator "
         "without a seed, asks the time, or keeps something from call to call"
     )
     fix = "draw from np.random or from a generator that is made in __init__, and start each forward alike"
     return Finding("random-forward", tested.where, why, fix)
+
+
+def is_repeatable(found: Finding | None) -> bool:
+    """Whether forward could be measured: else the numbers of a table say nothing."""
+    return found is None or (found.code != "random-forward" and found.fix != IN_THE_MAIN_THREAD)
 
 
 def draws(tested: LayerUnderTest, x: Array) -> list[str]:
