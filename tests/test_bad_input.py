@@ -219,7 +219,7 @@ EXEMPT = {  # of the public names; and why
     r"Watch\.(forward|backward|fault|describe|findings)": "inner works, or without arguments",
     r"callbacks\.Run": "inner works: fit makes it",
     r"metrics\.ClassReport": "inner works: class_report makes it",
-    r"backends\.(ByName|float_array|float_type|name_of|of)": "inner works: models, layers and losses use it",
+    r"backends\.(ByName|preferred|float_array|float_type|name_of|of)": "inner works: models, layers and losses use it",
     r"initializers\.(demand_room|draw|ends|find|written)": "inner works: layers use it",
     r"Sequential\.__getitem__": "a tuple's",
     r"(History|Watch)\.plot": "a picture's: tried with the pictures",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import types
 from typing import Any
 
 import numpy as np
@@ -71,8 +71,8 @@ def generator(seed: Any) -> np.random.Generator:
 
 def short_name(thing: Any) -> str:
     """What a report calls a thing: its repr if it has one of its own, else its class; 70 characters at most."""
-    if inspect.isfunction(thing):
-        return thing.__name__
+    if type(thing) is types.FunctionType:  # isinstance would ask a thing that may raise
+        return str(thing.__name__)
     own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
     try:
         text = " ".join(repr(thing).split()) if own_repr else type(thing).__name__
