@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.numpy import sigmoid, softmax
 from ...checks import Array
 from ...losses import MSE, Loss
 from . import measure
-from .loss_kinds import probabilities, sigmoid, softmax, takes_probabilities
+from .loss_kinds import probabilities, takes_probabilities
 from .loss_styles import ACTIVATIONS, GRADIENTS, SCORES, VALUES, AdaptedLoss, is_loss_like, sides
 from .under_test import REAL, ModelUnderTest, quiet
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.numpy import sigmoid, softmax
 from ...checks import Array
 
 Value = Callable[[Array, Array], Any]
@@ -81,17 +82,6 @@ def _of_scores(value: Value) -> Kind | None:
             ):
                 return Kind(called)
     return None
-
-
-def sigmoid(z: Array) -> Array:
-    """1 / (1 + e^-z)."""
-    return np.asarray(1 / (1 + np.exp(-z)))
-
-
-def softmax(z: Array) -> Array:
-    """e^z / sum e^z of each row."""
-    e = np.exp(z - z.real.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 def probabilities(y: Array, t: Array) -> Array:

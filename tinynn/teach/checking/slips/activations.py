@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....backends.numpy.activations import gelu_backward, gelu_tanh_backward
+from ....backends.numpy import gelu_backward, gelu_tanh_backward, sigmoid
 from ....checks import Array
 from .entry import Entry, Facts
 from .known_functions import constant, known
@@ -76,11 +76,6 @@ def recognise(layer: LayerGradients, name: str) -> ActivationFacts | None:
 def with_slope(a: ActivationFacts, slope: Array | None) -> Array | None:
     """dy times the slope, where it is known."""
     return None if slope is None else a.d * slope
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x)."""
-    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def inner(x: Array) -> Array:
