@@ -155,6 +155,11 @@ class Adapted(Layer):
         return self.thing.name if isinstance(self.thing, View) else f"{type(self.thing).__name__}()"
 
 
+def is_network(layer: Any) -> bool:
+    """Whether a layer is a whole network with its loss, which is its y, once in each row."""
+    return isinstance(getattr(layer, "thing", None), Whole)
+
+
 def fits(shape: tuple[int, ...], of: tuple[int, ...]) -> bool:
     """Whether an update b - db leaves b its shape, as of (1, H) with (H,), and each number has its own."""
     try:

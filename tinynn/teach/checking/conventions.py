@@ -1,14 +1,12 @@
-"""What is meant by code that is right in its course and not everywhere, and where a network's way back goes wrong."""
+"""What is meant by code that is right in its course and not everywhere."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...checks import Array
-from .adapted import Adapted
+from .adapted import Adapted, is_network
 from .layer_gradients import LayerGradients
-from .report import Row
-from .styles import Whole
 from .under_test import LayerUnderTest
 
 
@@ -21,7 +19,7 @@ def one_entry(y: Array, k: int) -> Array:
 
 def right_for_one_entry(tested: LayerUnderTest, x: Array, y: Array, rng: np.random.Generator) -> bool:
     """Whether a learner's layer is right where one entry of dy is not 0: some code leaves its loop after the first."""
-    if not isinstance(tested.original, Adapted) or isinstance(tested.original.thing, Whole) or y.ndim != 2:
+    if not isinstance(tested.original, Adapted) or is_network(tested.original) or y.ndim != 2:
         return False
     for k in range(min(y.shape[1], 3)):
         dy = one_entry(y, k)
@@ -30,16 +28,3 @@ def right_for_one_entry(tested: LayerUnderTest, x: Array, y: Array, rng: np.rand
         if any(gradients.is_wrong(name) for name in tested.tensors):
             return False
     return True
-
-
-def between(rows: list[Row]) -> str:
-    """Where the way back through a network goes wrong: behind what is right."""
-    verdicts = [row.verdict != "wrong" for row in rows]
-    if verdicts[0] and verdicts == sorted(verdicts, reverse=True):
-        k = verdicts.index(False)
-        right, wrong = (", ".join(row.tensor for row in part) for part in (rows[:k], rows[k:]))
-        return (
-            f" {right} are right and {wrong} are not: what is wrong lies between them, where the gradient goes on "
-            "through the weights and the slope of the activation."
-        )
-    return ""

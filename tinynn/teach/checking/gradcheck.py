@@ -24,23 +24,23 @@ from ...checks import Array
 from ...layers.layer import Layer
 from ...nesting import walk
 from . import measure
-from .adapted import Adapted
+from .adapted import Adapted, is_network
 from .arguments import generator, numbers, pair_of, rows_of, short_name, targets_of
 from .chance import same_draws
-from .conventions import between, one_entry, right_for_one_entry
+from .conventions import one_entry, right_for_one_entry
 from .forwards import remarks
 from .intake import adapted, as_model, as_network, is_model, shapes_of
-from .layer_doctor import examine, is_network, upstream, whole_numbers
+from .layer_doctor import examine, upstream, whole_numbers
 from .layer_gradients import LayerGradients
 from .loss_doctor import TOGETHER, alone, examine_loss, together
 from .loss_intake import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients, unit_at
-from .network_slips import in_what_comes_before
+from .network_slips import in_a_network
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
 from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
 from .side_effects import draws, is_repeatable
-from .styles import View, Whole, layout
+from .styles import View, layout
 from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -125,18 +125,12 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
         report.notes.append("not a bug: a unit sits at its kink, where left and right slope differ")
         for row in report.rows:
             row.verdict = "kink" if row.verdict == "wrong" else row.verdict
-    elif not is_network(tested):
+    elif not is_network(layer):
         report.notes += remarks(tested, x, rng)
     report.notes += draws(tested, x)
     wrong = [name for name, row in zip(tested.tensors, report.rows) if row.verdict == "wrong"]
-    view = getattr(layer, "thing", None)
-    if report.code == "decay-in-gradient" and isinstance(view, Whole) and not view.has_loss:
-        report.finding.code = "not-judged"  # type: ignore[union-attr]
-        report.finding.why += ". The code does not compute its loss: if it has that term, this is right"  # type: ignore[union-attr]
-    if report.code in ("unknown", "missing-derivative") and isinstance(view, Whole):
-        report.finding.why += between(report.rows)  # type: ignore[union-attr]
-    if report.code in ("divided-by-n", "factor", "factor-2", "factor-half") and isinstance(view, Whole):
-        in_what_comes_before(report.finding, report.rows)  # type: ignore[arg-type]
+    if report.finding and is_network(layer):
+        in_a_network(report.finding, report.rows, has_loss=layer.thing.has_loss)  # type: ignore[attr-defined]
     swept = [*wrong, *tested.tensors[::-1]][0]
     slope = measure.slope(gradients.analytic[swept])
     report.sweeper = functools.partial(_sweep_layer, tested.original, x, dy, swept, slope)
@@ -159,7 +153,7 @@ def _without_dx(tested: LayerUnderTest, x: Array) -> Finding | None:
     if dx is not None or not isinstance(layer, Adapted):
         return None
     tested.without_dx()
-    if isinstance(layer.thing, Whole):
+    if is_network(layer):
         tested.tensors = tested.names[::-1]  # from the loss to the input
         return None
     why = "backward returns no dx. A network, or its first layer, needs none; any other layer does"

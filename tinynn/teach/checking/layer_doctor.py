@@ -15,7 +15,7 @@ import numpy as np
 from ... import checks
 from ...checks import Array
 from . import measure, own_rows
-from .adapted import integers_in
+from .adapted import integers_in, is_network
 from .finite import of_a_layer
 from .forwards import wrong_forward
 from .layer_gradients import LayerGradients
@@ -24,14 +24,14 @@ from .network_slips import name_in_network
 from .report import Finding, raised
 from .side_effects import impure
 from .slips import affine
-from .styles import View, Whole
+from .styles import View
 from .under_test import LayerUnderTest, gradient_name
 
 
 def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
     """What is wrong with a layer at input x, or None: at x itself, and where x shows too little, at other rows."""
     found = examine_at(tested, x, rng)
-    for rows in () if found or is_network(tested) else own_rows.others(x, rng):
+    for rows in () if found or is_network(tested.original) else own_rows.others(x, rng):
         try:
             found = examine_at(tested, rows, rng)
         except Exception:  # a layer that takes only certain rows
@@ -72,19 +72,14 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
             found = too_early(gradients, name) or name_in_network(gradients, name) or name_it(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
-    if is_network(tested):  # its y is one loss, not a row for each sample: no probe of rows fits it
+    if is_network(tested.original):  # its y is one loss, not a row for each sample: no probe of rows fits it
         return None
     return own_rows.beyond(tested, gradients, rng) or wrong_forward(tested, x, rng)
 
 
-def is_network(tested: LayerUnderTest) -> bool:
-    """Whether it is a whole network with its loss, which is its y, once in each row."""
-    return isinstance(getattr(tested.original, "thing", None), Whole)
-
-
 def upstream(tested: LayerUnderTest, y: Array, rng: np.random.Generator) -> Array:
     """A random dy; where y is a network's loss, the loss itself is meant."""
-    return np.full(y.shape, 1 / len(y)) if is_network(tested) else measure.normal(rng, y)
+    return np.full(y.shape, 1 / len(y)) if is_network(tested.original) else measure.normal(rng, y)
 
 
 def too_early(gradients: LayerGradients, name: str) -> Finding | None:

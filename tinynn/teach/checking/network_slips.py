@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from .adapted import is_network
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .report import Finding, Row
@@ -33,7 +34,7 @@ class NetworkSlip:
 
 def name_in_network(gradients: LayerGradients, name: str) -> Finding | None:
     """The slip that gives exactly what a network's backward gave for the gradient of `name`, or None."""
-    if not isinstance(getattr(gradients.tested.original, "thing", None), Whole):
+    if not is_network(gradients.tested.original):
         return None
     if not np.isfinite(gradients.numeric(name)).all():
         return None
@@ -143,6 +144,30 @@ SLIPS = (
 def sentences() -> dict[str, str]:
     """What each code means, in a few words."""
     return {slip.code: slip.says for slip in SLIPS if slip.says}
+
+
+def in_a_network(found: Finding, rows: list[Row], has_loss: bool) -> None:
+    """What a finding means where the code is a whole network: it is said in its `why`."""
+    if found.code == "decay-in-gradient" and not has_loss:
+        found.code = "not-judged"
+        found.why += ". The code does not compute its loss: if it has that term, this is right"
+    if found.code in ("unknown", "missing-derivative"):
+        found.why += between(rows)
+    if found.code in ("divided-by-n", "factor", "factor-2", "factor-half"):
+        in_what_comes_before(found, rows)
+
+
+def between(rows: list[Row]) -> str:
+    """Where the way back through a network goes wrong: behind what is right."""
+    verdicts = [row.verdict != "wrong" for row in rows]
+    if verdicts[0] and verdicts == sorted(verdicts, reverse=True):
+        k = verdicts.index(False)
+        right, wrong = (", ".join(row.tensor for row in part) for part in (rows[:k], rows[k:]))
+        return (
+            f" {right} are right and {wrong} are not: what is wrong lies between them, where the gradient goes on "
+            "through the weights and the slope of the activation."
+        )
+    return ""
 
 
 def in_what_comes_before(finding: Finding, rows: list[Row]) -> None:
