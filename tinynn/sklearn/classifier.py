@@ -134,7 +134,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError(f"y must hold labels of classes_, {self.classes_}, not {unknown.tolist()[0]!r}")
         return np.searchsorted(self.classes_, y)
 
-    def _by_class(self, y: Array, weight: Array | None) -> Array | None:
+    def _by_class(self, t: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
         name = f"{type(self).__name__}: class_weight"
@@ -145,12 +145,12 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                     raise ValueError(f"{name} must name labels of y, {self.classes_}, not {checks.describe(label)}")
                 by_class[self.classes_ == label] = checks.number(f"{name}[{label!r}]", number, 0)
         elif isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            counts = np.bincount(np.searchsorted(self.classes_, y), weight, len(self.classes_))
+            counts = np.bincount(t, weight, len(self.classes_))
             by_class = counts.sum() / (len(counts) * np.where(counts > 0, counts, 1))
         else:
             got = checks.describe(self.class_weight)
             raise ValueError(f"{name} must be a dict label -> number, 'balanced' or None, not {got}")
-        rows = by_class[np.searchsorted(self.classes_, y)]
+        rows = by_class[t]
         return rows if weight is None else rows * weight
 
     def _outputs(self) -> int:

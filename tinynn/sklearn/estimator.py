@@ -104,7 +104,7 @@ class NetworkEstimator(BaseEstimator):
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError("sample_weight must hold a number of more than 0, not all zero weights")
-        weight = self._by_class(y, weight)
+        weight = self._by_class(t, weight)
         if weight is None or weight.all():
             return X, t, weight
         if not weight.any():
@@ -116,7 +116,7 @@ class NetworkEstimator(BaseEstimator):
         X, y = validate_data(self, X, y, dtype=FLOATS, reset=first)
         return X, y
 
-    def _by_class(self, y: Array, weight: Array | None) -> Array | None:
+    def _by_class(self, t: Array, weight: Array | None) -> Array | None:
         """The weights of the rows, with those of their classes."""
         return weight
 
