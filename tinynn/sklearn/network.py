@@ -15,6 +15,7 @@ from ..layers import Affine, BatchNorm, Dropout, Layer
 from ..model import Model, Sequential
 from ..nesting import walk
 from ..optimizers import SGD, Adam, Optimizer, RMSProp
+from ..training.batches import leaves_one
 
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu": layers.ReLU,
@@ -145,7 +146,7 @@ def optimizer_of(estimator: Any, model: Model) -> Optimizer:
 def batch_of(model: Model, size: int, rows: int) -> int:
     """`size`, or the next number of rows that leaves no batch of one, for which BatchNorm has no variance."""
     if rows > 1 and any(isinstance(layer, BatchNorm) for _, layer in walk(model)):
-        while rows % size == 1 or size == 1:
+        while leaves_one(rows, size):
             size += 1
     return size
 

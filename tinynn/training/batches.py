@@ -40,6 +40,11 @@ def minibatches(
     return in_batches((x, t), batch_size, order, ops)
 
 
+def leaves_one(N: int, size: int) -> bool:
+    """Whether N rows in batches of `size` leave a batch of one row, of which there is no variance."""
+    return size == 1 or N % size == 1
+
+
 def in_batches(arrays: Sequence[Array], size: int, order: Array | None, ops: ModuleType) -> Iterator[Any]:
     """The same rows of each of the arrays, `size` at a time."""
     for rows in batches_of_rows(len(arrays[0]), size, order, ops):

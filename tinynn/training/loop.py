@@ -25,7 +25,7 @@ from ..checks import Array
 from ..nesting import walk
 from . import demands
 from . import processes as many
-from .batches import minibatches, shared_out
+from .batches import leaves_one, minibatches, shared_out
 from .callbacks import Run
 from .demands import Metrics
 from .history import History, heading, line, text
@@ -94,7 +94,7 @@ def fit(
         arrays = [a[weight > 0] for a in (x, t, weight)]  # a batch of nothing but zeros would have no mean
     arrays, rows = [ops.asarray(a) for a in arrays], len(arrays[0])
     keeps = any(layer.buffers for _, layer in walk(model))  # as what needs a mean over the batch does
-    if keeps and (rows % batch_size == 1 or batch_size == 1):
+    if keeps and leaves_one(rows, batch_size):
         _try_one_row(model, optimizer, prepare(arrays[0][:1]))
     if seed is None:
         seed = getattr(optimizer, "seed", None)
@@ -186,6 +186,7 @@ def _train(
     start, rows, shares, total = time.perf_counter(), 0, 0.0, 0.0
     sums = dict.fromkeys(metrics, 0.0)
     shown = start
+    bar: Any = batches if hasattr(batches, "set_postfix_str") else None
     with demands.quiet():
         for (x_batch, t_batch, *weight), N, share, whole in batches:
             y = model.forward(prepare(x_batch))
@@ -208,12 +209,10 @@ def _train(
                 run.history.stopped = processes.agree(run.history.stopped)
             if run.history.stopped is not None:
                 break
-            if (
-                hasattr(batches, "set_postfix_str") and time.perf_counter() > shown + 0.2
-            ):  # on the GPU, reading a value waits
+            if bar is not None and time.perf_counter() > shown + 0.2:  # on the GPU, reading a value waits
                 shown = time.perf_counter()
                 means = {"loss": total / shares} | {name: sums[name] / rows for name in sums}
-                batches.set_postfix_str(", ".join(f"{name} {text(name, float(v))}" for name, v in means.items()))
+                bar.set_postfix_str(", ".join(f"{name} {text(name, float(v))}" for name, v in means.items()))
     row = {"loss": float(total) / float(shares)} | {name: float(sums[name]) / rows for name in sums}
     row["seconds"] = time.perf_counter() - start
     return row
