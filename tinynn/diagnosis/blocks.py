@@ -11,7 +11,8 @@ from ..checks import Array
 from ..layers import BatchNorm, Dropout, Residual
 from ..layers.layer import Layer
 from ..nesting import with_inner
-from .evidence import Evidence, used
+from ..training import demands
+from .evidence import Evidence
 from .figures import rms, spread
 from .report import Result
 
@@ -30,7 +31,7 @@ def use(evidence: Evidence) -> Result:
         y = f(x)
         return float(np.abs(f(x) - y).max()) / size, float(np.abs(f(x[:1]) - y[:1]).max()) / size
 
-    again, alone = off(lambda x: used(model, x), x)
+    again, alone = off(lambda x: demands.call(model, x), x)
     if not max(again, alone) > OTHER:
         return Result("a row has the same y each time, alone and beside others", max(again, alone))
     what = "a row has another y each time" if again > OTHER else "a row alone has another y than beside others"

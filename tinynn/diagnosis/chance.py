@@ -13,8 +13,9 @@ from ..layers import BatchNorm
 from ..losses import GaussianNLL
 from ..model.any_model import copies
 from ..optimizers import Adam
+from ..training import demands
 from . import levels
-from .evidence import SWEEP_BATCH, Evidence, step, used
+from .evidence import SWEEP_BATCH, Evidence, step
 from .figures import labels_of
 from .report import LeftOut, Result
 
@@ -48,7 +49,7 @@ def few_rows(evidence: Evidence) -> Result:
         while steps < FEW_STEPS and not best <= goal:
             value, steps = step(model, loss, optimizer, x, t), steps + 1
             if steps % LOOK == 0 and evidence.differs_in_use:  # without dropout: that is no fault of the model
-                value = min(value, float(loss(used(model, x), t)))
+                value = min(value, float(loss(demands.call(model, x), t)))
             best = value if not value >= best else best
     text = f"Adam brings the loss of {len(rows)} rows from {first:.3g} to {best:.2g}"
     evidence.learns_few = best <= goal
@@ -134,7 +135,7 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
                 batch = rng.permutation(len(known_x))[:SWEEP_BATCH]
                 step(model, loss, optimizer, known_x[batch], known_t[batch])
             steps += LOOK
-            y = used(model, x)
+            y = demands.call(model, x)
             for c in SHARES if evidence.loss.classifies else SHARES[:1]:
                 value = float(loss(y * y.dtype.type(c), t))
                 best, share = (value, c) if not value >= best else (best, share)
@@ -144,8 +145,8 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
                 value = float(loss(model.forward(x), t))
                 best, share = (value, 1.0) if not value >= best else (best, share)
         if half and not best <= goal:
-            y = used(model, x[:MOST])
-            known = min(known, float(loss(used(model, known_x), known_t)))
+            y = demands.call(model, x[:MOST])
+            known = min(known, float(loss(demands.call(model, known_x), known_t)))
             tells = tells or in_own_order(fit_of(loss, y, t), len(y))
     return best, share, known if half else best, tells
 

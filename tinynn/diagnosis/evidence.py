@@ -87,7 +87,7 @@ class Evidence:
     def takes(self, x: Array) -> bool:
         """Whether the model takes such x."""
         try:
-            used(self.model, x)
+            demands.call(self.model, x)
         except ValueError:
             return False
         return True
@@ -110,7 +110,7 @@ class Evidence:
     def differs_in_use(self) -> bool:
         """Whether the model computes in training what it does not in use, as dropout and batch normalization do."""
         (model,) = copies(self.model)
-        return not np.array_equal(model.forward(self.x[:8]), used(model, self.x[:8]))
+        return not np.array_equal(model.forward(self.x[:8]), demands.call(model, self.x[:8]))
 
     def before(self, layer: Any) -> Any:
         """The layer whose y this one takes, and no other; None where none is, as behind a sum or at a block's start."""
@@ -228,11 +228,6 @@ def step(model: Any, loss: Any, optimizer: Any, x: Array, t: Array) -> float:
     model.backward(loss.backward())
     optimizer.step()
     return value
-
-
-def used(model: Any, x: Array) -> Array:
-    """y as in use, without dropout and with running means, and without a trace."""
-    return demands.call(model, x)
 
 
 def copied(model: Any, *others: Any) -> tuple[Any, ...]:
