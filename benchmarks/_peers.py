@@ -129,6 +129,7 @@ class Tinynn(Contender):
         layers = tinynn_layers(self.layers)
         self.model = nn.Sequential(*layers, shape=self.shape, backend=self.backend, dtype=self.dtype)
         self.model.params[...] = self.model.ops.asarray(params.astype(self.dtype))
+        self.model.keep_all(False)  # as in fit
         self.loss = nn.SoftmaxCrossEntropy(backend=self.backend)
         self.optimizer = nn.Adam(self.model, LR, BETA1, BETA2, EPS)
 

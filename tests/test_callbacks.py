@@ -552,3 +552,27 @@ def test_one_cycle_sets_the_rate_of_each_step_and_goes_on():
     assert np.allclose(rates, [OneCycle(0.5, 3, 4).rate(done) for done in range(1, 13)])
     again, same = train(1, 2)
     assert again == rates and np.array_equal(same, params)
+
+
+@pytest.mark.parametrize(("callbacks", "everything"), [("", False), ("own", True), ("rate", False), ("derived", True)])
+def test_layers_keep_what_somebody_may_look_at(callbacks, everything):
+    """fit alone keeps what backward reads; with a callback that may look inside, all. Both train to the same bits."""
+
+    class Derived(EarlyStopping):
+        pass
+
+    def looks(run):
+        seen.append(run.model[0].y)
+
+    seen = []
+    given = {"": [], "own": [looks], "rate": [LearningRate(constant(0.1))], "derived": [Derived(3)]}[callbacks]
+    steps = []
+    (x, t), model, loss = blobs(), network(), SoftmaxCrossEntropy()
+    forward = model[1].forward
+    model[1].forward = lambda x: steps.append(model[0].y) or forward(x)
+    model.fit(x, t, loss=loss, optimizer=SGD(model, 0.1), epochs=2, seed=0, progress=False, callbacks=given)
+    assert all((y is not None) is everything for y in [*seen, steps[-1]])
+    assert model.keeps_all and all(layer.keeps_all for layer in model)
+    other = network()
+    other.fit(x, t, loss=loss, optimizer=SGD(other, 0.1), epochs=2, seed=0, progress=False, callbacks=[print])
+    assert np.array_equal(model.params, other.params)

@@ -401,3 +401,59 @@ def test_use_without_a_copy_is_for_classes_that_say_so():
     assert np.array_equal(plain.backward(x), [[1, 0, 3]])  # a wrong use does not disturb a pending backward, either
     plain.forward = lambda x: 2 * x  # as who listens to a layer does
     assert np.array_equal(plain(x), 2 * x)
+
+
+@pytest.mark.parametrize("cls", LAYERS)
+def test_what_backward_reads_is_kept_and_no_more(cls):
+    """Without the rest backward gives the same, to the last bit; without what `keeps` names it does not work."""
+    layer, x = make_layer(cls, 3, 2), np.random.default_rng(0).normal(size=(4, *example_shape(cls, 3)))
+    lean = copy.deepcopy(layer)
+    ops = load("numpy")
+    for one, everything in ((layer, True), (lean, False)):
+        one.build(np.random.default_rng(1), x.dtype, ops)
+        one.keep_all(everything)
+    dy = np.random.default_rng(2).normal(size=layer.forward(x).shape)
+    lean.forward(x)
+    assert layer.x is x and layer.y is not None
+    assert {name for name in ("x", "y") if getattr(lean, name) is not None} == set(cls.keeps)
+    assert np.array_equal(lean.backward(dy), layer.backward(dy))
+    assert all(np.array_equal(lean.arrays[name], layer.arrays[name]) for name in layer.arrays)
+    for name in cls.keeps:
+        lean.forward(x)
+        setattr(lean, name, None)
+        with pytest.raises((AttributeError, TypeError)):
+            lean.backward(dy)
+
+
+def test_a_class_that_does_not_say_what_it_reads_may_read_everything():
+    """Its own x and y, those of the layers in it, and those of the class that it derives from."""
+
+    class Gate(Layer):
+        def __init__(self):
+            self.gate = Sequential(Sigmoid())
+
+        def forward(self, x):
+            return x * self.gate.forward(x)
+
+        def backward(self, dy):
+            return dy * self.gate.layers[0].y + self.gate.backward(dy * self.x)
+
+    class Bent(ReLU):
+        def backward(self, dy):
+            return dy * (self.x > 0)
+
+    class Named(ReLU):
+        pass
+
+    x = np.float32([[1, -2, 3]])
+    block = Residual(Gate(), Bent(), Named())
+    block.keep_all(False)
+    block.forward(x)
+    gate, bent, named = block.layers
+    assert block.x is None and block.y is None and gate.x is x and gate.gate.layers[0].y is not None
+    assert bent.x is gate.y and bent.y is not None and named.x is None and named.y is not None
+    assert np.isfinite(block.backward(x)).all()
+    block.keep_all(True)
+    block.forward(x)
+    assert block.x is x and named.x is not None
+    assert copy.deepcopy(block).keeps_all

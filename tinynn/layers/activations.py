@@ -19,6 +19,7 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0). Slope 1 for x > 0, else 0: gradients pass undiminished through the units that are on."""
 
+    keeps = ("y",)
     only_reads = True
 
     def forward(self, x: Array) -> Array:
@@ -31,6 +32,7 @@ class ReLU(Activation):
 class Sigmoid(Activation):
     """y = 1 / (1 + e^-x), in (0, 1). Slope y (1 - y), at most 1/4: a deep stack of them starves its first layers."""
 
+    keeps = ("y",)
     only_reads = True
 
     def forward(self, x: Array) -> Array:
@@ -43,6 +45,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """y = tanh x, in (-1, 1). Slope 1 - y^2: at most 1, near 0 where |x| is large."""
 
+    keeps = ("y",)
     only_reads = True
 
     def forward(self, x: Array) -> Array:
@@ -54,6 +57,8 @@ class Tanh(Activation):
 
 class LeakyReLU(Activation):
     """y = x where x > 0, else slope x: a unit that is off still learns a little (Maas et al. 2013). 0 <= slope."""
+
+    keeps = ("x",)
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = checks.number("LeakyReLU: slope", slope, 0)
@@ -71,6 +76,8 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1), in (-alpha, inf) (Clevert et al. 2016). 0 <= alpha."""
 
+    keeps = ("x",)
+
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = checks.number("ELU: alpha", alpha, 0)
 
@@ -87,6 +94,8 @@ class ELU(Activation):
 class GELU(Activation):
     """y = x Phi(x), Phi(x) = P(normal number <= x): a smooth ReLU with a dip below 0 (Hendrycks & Gimpel 2016)."""
 
+    keeps = ("x",)
+
     def forward(self, x: Array) -> Array:
         return self.ops.gelu(x)
 
@@ -100,6 +109,8 @@ class GELUTanh(Activation):
     u = sqrt(2 / pi) (x + 0.044715 x^3).
     """
 
+    keeps = ("x",)
+
     def forward(self, x: Array) -> Array:
         return self.ops.gelu_tanh(x)
 
@@ -110,6 +121,8 @@ class GELUTanh(Activation):
 class SiLU(Activation):
     """y = x sigmoid(x), also called swish (Elfwing et al. 2018)."""
 
+    keeps = ("x",)
+
     def forward(self, x: Array) -> Array:
         return self.ops.silu(x)
 
@@ -119,6 +132,8 @@ class SiLU(Activation):
 
 class Softplus(Activation):
     """y = log(1 + e^x), in (0, inf): a smooth ReLU; its slope is sigmoid(x) (Dugas et al. 2001)."""
+
+    keeps = ("x",)
 
     def forward(self, x: Array) -> Array:
         return self.ops.softplus(x)

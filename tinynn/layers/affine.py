@@ -22,6 +22,7 @@ class Affine(Layer):
     """
 
     parameters = ("W", "b")
+    keeps = ("x",)
     only_reads = True
     n_in: int
     n_out: int

@@ -39,6 +39,8 @@ def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callab
             self._forward = _check_y(self, x, y)
         if self.y is None:  # a layer may keep a y of its own
             self.y = y
+        if not self.keeps_all:
+            self.x, self.y = (getattr(self, name) if name in self.keeps else None for name in ("x", "y"))
         return y
 
     return checked

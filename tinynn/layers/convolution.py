@@ -96,6 +96,7 @@ class Conv2D(Windowed):
     """
 
     parameters: tuple[str, ...] = ("W", "b")
+    keeps = ("x",)
     only_reads = True
     n_in: int
     n_out: int

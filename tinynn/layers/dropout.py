@@ -17,6 +17,8 @@ class Dropout(Activation):
     Source: Srivastava et al. 2014.
     """
 
+    keeps = ()
+
     def __init__(self, rate: float) -> None:
         self.rate = checks.number("Dropout: rate", rate, 0, 1)
 

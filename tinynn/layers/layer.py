@@ -54,8 +54,9 @@ class Layer(backends.ByName):
     forward is training; `layer(x)` is use: it computes and leaves no trace, at any depth. `self.training` is False in
     it, for layers such as Dropout. `buffers` names arrays that are kept but not learned, such as running means.
     `self.ops` is the backend's module, `self.ops.xp` its array module, `self.rng` the model's random numbers. A layer
-    that says `n_in` and `n_out`, or has an `output_shape`, has its shapes checked when a model is built. One that has a
-    method `to_onnx(self, graph, x)` can be written by `tinynn.to_onnx`.
+    that says `n_in` and `n_out`, or has an `output_shape`, has its shapes checked when a model is built. One whose
+    `backward` reads x alone may say `keeps = ("x",)`: `fit` then saves the memory of y. One that has a method
+    `to_onnx(self, graph, x)` can be written by `tinynn.to_onnx`.
     """
 
     parameters: tuple[str, ...] = ()  # names of the arrays that are learned
@@ -71,6 +72,8 @@ class Layer(backends.ByName):
     arrays: dict[str, Array] = {}  # by name: parameters, gradients, buffers  # noqa: RUF012 (replaced, never written to)
     x: Any = None
     y: Any = None
+    keeps: tuple[str, ...] = ("x", "y")  # what backward, as this class defines it, reads of the last forward
+    keeps_all = True  # whether x and y stay there after forward all the same, to be looked at
     only_reads = False  # whether forward, as this class defines it, changes nothing in self: then use needs no copy
     is_layer = True
     checked = True  # whether what layers share is around forward and backward
@@ -96,6 +99,8 @@ class Layer(backends.ByName):
                 cls.__dict__[attribute].__set_name__(cls, attribute)
         if "forward" in cls.__dict__:
             cls.only_reads = cls.__dict__.get("only_reads", False)
+        if "forward" in cls.__dict__ or "backward" in cls.__dict__:
+            cls.keeps = cls.__dict__.get("keeps", Layer.keeps)
         for name, around in (("forward", remembering), ("backward", recalling)):
             if cls.checked and name in cls.__dict__:
                 derived = getattr(super(cls, cls), name) is not getattr(Layer, name)  # and may call super's
@@ -180,6 +185,21 @@ class Layer(backends.ByName):
         if self.needs_dx != needed:
             self.needs_dx = needed
 
+    def keep_all(self, everything: bool) -> None:
+        """Whether x and y stay after forward, to be looked at; else only what backward reads: what the class `keeps`.
+
+        A class that does not say so may read whatever its inner layers keep: these keep all.
+        """
+        self.keeps_all = everything
+        for _, layer in held(self):
+            layer.keep_all(everything or self.keeps == Layer.keeps)
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """The shape of the last forward's x, known also where x is not kept."""
+        shape: tuple[int, ...] = self._forward[2] if self.x is None else self.x.shape
+        return shape
+
     def undraw(self) -> None:
         """Forget the first values that were drawn, here and in the layers within: `build` draws others."""
         self.arrays = {name: array for name, array in self.arrays.items() if name not in self._drawn}
@@ -197,7 +217,7 @@ class Layer(backends.ByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied and pickled: a layer alone, with its own parameters and without the last batch."""
-        of_a_model = ("place", "needs_dx", "x", "y", "_forward", "_of_bases")
+        of_a_model = ("place", "needs_dx", "keeps_all", "x", "y", "_forward", "_of_bases")
         return {name: value for name, value in super().__getstate__().items() if name not in of_a_model}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ class BatchNorm(Layer):
 
     parameters = ("g", "b")
     buffers = ("mean", "var")
+    keeps = ("x",)
     n_in: int
     n_out: int
     g: Array

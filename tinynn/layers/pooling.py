@@ -32,6 +32,7 @@ class MaxPool2D(Pool):
     x (N, H, V, C) -> (N, PH, PV, C). The padding never is the largest.
     """
 
+    keeps = ()
     places: Any  # of the windows at which the maxima stand
 
     def forward(self, x: Array) -> Array:
@@ -39,8 +40,8 @@ class MaxPool2D(Pool):
         return y
 
     def backward(self, dy: Array) -> Array:
-        around = self.around(self.x.shape[1:])
-        return self.ops.max_pool2d_backward(dy, self.places, self.x.shape, self.kernel, self.stride, around)
+        around = self.around(self.x_shape[1:])
+        return self.ops.max_pool2d_backward(dy, self.places, self.x_shape, self.kernel, self.stride, around)
 
 
 class AvgPool2D(Pool):
@@ -49,22 +50,26 @@ class AvgPool2D(Pool):
     x (N, H, V, C) -> (N, PH, PV, C).
     """
 
+    keeps = ()
+
     def forward(self, x: Array) -> Array:
         return self.ops.avg_pool2d(x, self.kernel, self.stride, self.around(x.shape[1:]))
 
     def backward(self, dy: Array) -> Array:
-        around = self.around(self.x.shape[1:])
-        return self.ops.avg_pool2d_backward(dy, self.x.shape, self.kernel, self.stride, around)
+        around = self.around(self.x_shape[1:])
+        return self.ops.avg_pool2d_backward(dy, self.x_shape, self.kernel, self.stride, around)
 
 
 class GlobalAvgPool(Layer):
     """y = the mean over all positions: (N, H, V, C) or (N, T, C) -> (N, C). It takes images of any size."""
 
+    keeps = ()
+
     def forward(self, x: Array) -> Array:
         return self.ops.global_avg_pool(x)
 
     def backward(self, dy: Array) -> Array:
-        return self.ops.global_avg_pool_backward(dy, self.x.shape)
+        return self.ops.global_avg_pool_backward(dy, self.x_shape)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         if shape is not None and len(shape) < 2:
@@ -75,11 +80,13 @@ class GlobalAvgPool(Layer):
 class Flatten(Layer):
     """Rows of all numbers of an example: (N, H, V, C) -> (N, H V C). A view, no copy."""
 
+    keeps = ()
+
     def forward(self, x: Array) -> Array:
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
     def backward(self, dy: Array) -> Array:
-        return dy.reshape(self.x.shape)
+        return dy.reshape(self.x_shape)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         if shape is None or None in shape:

@@ -16,6 +16,8 @@ class Residual(Layer):
     y = f(x) + shortcut(x), where f changes the shape: a 1 x 1 convolution, say. Source: He et al. 2016.
     """
 
+    keeps = ()
+
     def __init__(self, *layers: Layer, shortcut: Layer | None = None) -> None:
         if not layers:
             raise ValueError("Residual must have at least one layer, not none")

@@ -26,6 +26,8 @@ class Sequential(Model):
     Raises ValueError where a layer does not fit the one before it.
     """
 
+    keeps = ()
+
     def __init__(
         self,
         *layers: Layer,

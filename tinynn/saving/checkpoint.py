@@ -164,6 +164,8 @@ class Checkpoint:
     before the first step, where there can be no such file.
     """
 
+    looks_inside = False
+
     def __init__(self, path: Any, every: int = 1) -> None:
         self.path = checks.path("Checkpoint: path", path)
         self.every = checks.integer("Checkpoint: every", every, 1)

@@ -6,7 +6,8 @@ A callback is a function of the Run: it looks at `run.history`, may change `run.
         print(run.epoch, run.history["loss"][-1])
 
 A class may also have `start(run)`, called before the first epoch, `step(run)`, called after each step, and `end(run)`,
-called once at the end, whatever has ended the training: the last epoch, a callback, Ctrl-C or an error.
+called once at the end, whatever has ended the training: the last epoch, a callback, Ctrl-C or an error. One that never
+looks at the x and y of layers may say `looks_inside = False`: then training takes less memory.
 
 Where many processes train one model (Parallel), each calls its callbacks: `if run.rank == 0` comes before what only one
 of them should print or write.
@@ -82,6 +83,8 @@ class EarlyStopping:
     column.
     """
 
+    looks_inside = False
+
     def __init__(self, patience: int, min_delta: float = 0.0, monitor: str | None = None, mode: str = "auto") -> None:
         self.patience = checks.integer("EarlyStopping: patience", patience, 1)
         self.min_delta = checks.number("EarlyStopping: min_delta", min_delta, 0)
@@ -129,6 +132,8 @@ class LearningRate:
     warm_up, or a function of one's own.
     """
 
+    looks_inside = False
+
     def __init__(self, schedule: Callable[[int], float]) -> None:
         if not callable(schedule):
             raise TypeError(f"LearningRate: schedule must be a function of the epoch, not {checks.describe(schedule)}")
@@ -150,6 +155,8 @@ class OneCycle:
     in all, and `steps` how many steps an epoch has. A `fit` that goes on, goes on in the cycle; after its end the rate
     stays. Source: Smith & Topin 2018; the shape is that of PyTorch's OneCycleLR.
     """
+
+    looks_inside = False
 
     def __init__(self, peak: float, epochs: int, steps: int) -> None:
         self.peak = checks.number("OneCycle: peak", peak, 0)

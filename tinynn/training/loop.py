@@ -63,7 +63,9 @@ def fit(
     a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
     `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
     `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
-    shows a bar on a terminal and a line for each epoch. A loss that is no longer a number warns once.
+    shows a bar on a terminal and a line for each epoch. A loss that is no longer a number warns once. Layers keep what
+    their backward reads alone, less memory by a quarter, unless a callback may look at their x and y: Watch, Histograms
+    and any of your own that does not say `looks_inside = False` in its class.
 
     Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
     says why. A `fit` of the epochs that are left is then, to the last bit, as if nothing had been. Where an error ends
@@ -114,6 +116,9 @@ def fit(
     before: tuple[int, Snapshot] | None = None  # so many epochs, and what they left
     with contextlib.ExitStack() as ends:
         ends.enter_context(processes)
+        if isinstance(getattr(model, "keeps_all", None), bool):
+            ends.callback(model.keep_all, model.keeps_all)
+            model.keep_all(any(vars(type(callback)).get("looks_inside", True) for callback in callbacks))
         try:
             for callback in callbacks:
                 getattr(callback, "start", _nothing)(run)
