@@ -238,7 +238,7 @@ def drawn_images(seed, N, size, kernel, C, n_out, stride, padding):
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
-channels = st.integers(1, 70)
+channels = st.integers(1, 70) | st.integers(1, 8)  # of few, neighbours are made together
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
@@ -259,6 +259,18 @@ def test_convolutions_of_any_size(seed, N, more, kernel, C, n_out, stride, paddi
     terms = [np.prod(kernel) * C + 1, np.prod(kernel) * n_out, *2 * [arrays[3].size // n_out]]
     for a, b, size_of_terms, count in zip(got, exact, sizes, terms):  # as in assert_product
         assert (np.abs(a - b) <= (count + 1) * EPS * size_of_terms).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", [0, 3])
+def test_what_is_not_finite_stays_in_its_windows(where, bad):
+    """Neighbours that are made together meet each other's pixels with zeros: 0 times infinity must not be seen."""
+    arrays = drawn_images(0, 2, (6, 8), (3, 3), 2, 3, (1, 1), (1, 1))
+    arrays[where][1, 2, 3, 0] = bad
+    with np.errstate(invalid="ignore"):
+        results = [convolved(ops, *arrays, (1, 1), ((1, 1), (1, 1))) for ops in (numba_ops, numpy_ops)]
+    for got, right in zip(*results):
+        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-4)  # NaN and infinity at the same places, too
 
 
 def test_images_are_shared_out_among_threads(monkeypatch):

@@ -42,7 +42,6 @@ class Windows(NamedTuple):
     down: int  # from one row of the frame to the next
     corner: int  # where the image begins
     start: Array  # where each window begins, and once more the last one until there are ROWS
-    shape: Pair  # how many windows there are, down and across
 
 
 @functools.lru_cache(500)
@@ -53,7 +52,7 @@ def windows_at(shape: tuple[int, ...], kernel: Pair, first: Pair, step: Pair, co
     width = left + V + right
     rows, columns = (f + side + np.arange(n) * s for f, side, n, s in zip(first, (top, left), count, step))
     start = at_least_a_tile((rows[:, None] * width + columns).ravel() * C)
-    return Windows((top + H + below) * width * C, width * C, (top * width + left) * C, start, count)
+    return Windows((top + H + below) * width * C, width * C, (top * width + left) * C, start)
 
 
 @functools.lru_cache(500)
@@ -66,9 +65,40 @@ def at_least_a_tile(numbers: Array) -> Array:
     return np.pad(numbers, (0, max(0, ROWS - len(numbers))), "edge")
 
 
-def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: Array) -> None:
-    """y = b + x W at each window of x (N, H, V, C); W (KH, KW, C, n_out). `place`: where it is written in an image."""
+def abreast(n_out: int, KW: int, step: int, count: Pair) -> int:
+    """How many neighbours of y are made as one pixel with so many times the channels: few would leave a strip empty.
+
+    Their windows, `step` pixels apart, are one wider window, whose other pixels each channel meets with zeros.
+    """
+    fitting = [g for g in (1, 2, 4) if count[1] % g == 0]
+    return min(fitting, key=lambda g: -(-g * n_out // STRIP) * (KW + (g - 1) * step) / g)
+
+
+def for_neighbours(W: Array, g: int, step: int) -> Array:
+    """W (KH, KW, C, n_out) for g neighbours at once: (KH, KW + (g - 1) step, C, g n_out)."""
     KH, KW, C, n_out = W.shape
+    wider = np.zeros((KH, KW + (g - 1) * step, C, g, n_out), W.dtype)
+    for k in range(g):
+        wider[:, k * step : k * step + KW, :, k] = W
+    return wider.reshape(*wider.shape[:3], -1)
+
+
+def slide(
+    x: Array, W: Array, b: Array | None, first: Pair, step: Pair, count: Pair, y: Array, place: tuple[int, int, int]
+) -> None:
+    """y = b + x W at each window of x (N, H, V, C); W (KH, KW, C, n_out).
+
+    `count` windows down and across, `step` pixels apart, the first one at `first`. `place`: where they are written in
+    an image, so many numbers from row to row and from pixel to pixel, and the first one's.
+    """
+    KH, KW, C, n_out = W.shape
+    down, right, corner = place
+    g = abreast(n_out, KW, step[1], count) if right == n_out else 1
+    if g > 1 and np.isfinite(x).all():  # else 0 x would be NaN
+        W, b = for_neighbours(W, g, step[1]), None if b is None else np.tile(b, g)
+        KW, n_out, right = W.shape[1], g * n_out, g * right
+        step, count = (step[0], g * step[1]), (count[0], count[1] // g)
+    where, to = windows_at(x.shape[1:], (KH, KW), first, step, count), places(count, down, right, corner)
     wide = -(-n_out // STRIP) * STRIP
     lines, bias = np.zeros((KH * KW * C, wide), x.dtype), np.zeros(wide, x.dtype)
     lines[:, :n_out] = W.reshape(-1, n_out)
@@ -80,10 +110,10 @@ def slide(x: Array, W: Array, b: Array | None, where: Windows, y: Array, place: 
         frame, (patches, begin) = np.zeros(where.frame + STRIP, x.dtype), room_for_patches(KH, KW * C, where)
         slide_kernel(
             x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, lines, bias, y[n:end],
-            place, n_out,
+            to, n_out,
         )  # fmt: skip
 
-    threads.on_all(run, threads.shares(len(x), len(x) * math.prod(where.shape) * lines.size))
+    threads.on_all(run, threads.shares(len(x), len(x) * math.prod(count) * lines.size))
 
 
 def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
@@ -96,22 +126,23 @@ def room_for_patches(KH: int, K: int, where: Windows) -> tuple[Array, Array]:
 
 
 def conv2d(x: Array, W: Array, b: Array | None, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
-    where = _windows_of(x, W, stride, padding)
-    if where is None or not (b is None or (b.shape == W.shape[3:] and b.dtype == x.dtype)):
+    count = _count(x, W, stride, padding)
+    if count is None or not (b is None or (b.shape == W.shape[3:] and b.dtype == x.dtype)):
         return textbook.conv2d(x, W, b, stride, padding)
-    n_out, y = W.shape[3], np.empty((len(x), *where.shape, W.shape[3]), x.dtype)
-    slide(x, W, b, where, y, places(where.shape, where.shape[1] * n_out, n_out))
+    n_out = W.shape[3]
+    y = np.empty((len(x), *count, n_out), x.dtype)
+    slide(x, W, b, (-padding[0][0], -padding[1][0]), stride, count, y, (count[1] * n_out, n_out, 0))
     return y
 
 
-def _windows_of(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Windows | None:
-    """The windows that meet W; None where the arguments do not fit one another or the kernels."""
+def _count(x: Array, W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Pair | None:
+    """How many windows meet W; None where the arguments do not fit one another or the kernels."""
     fit = (
         x.ndim == W.ndim == 4 and x.shape[3] == W.shape[2] and x.dtype == W.dtype == np.float32 and x.size * W.size > 0
     )
     if not fit or min(count := windows.count(x.shape, W.shape[:2], stride, padding)) < 1:
         return None
-    return windows_at(x.shape[1:], W.shape[:2], (-padding[0][0], -padding[1][0]), stride, count)
+    return count
 
 
 def conv2d_backward(
@@ -124,10 +155,10 @@ def conv2d_backward(
     padding: tuple[Pair, Pair],
     need_dx: bool = True,
 ) -> Array | None:
-    where = _windows_of(x, W, stride, padding)
-    fit = where is not None and dy.shape == (len(x), *where.shape, W.shape[3])
+    count = _count(x, W, stride, padding)
+    fit = count is not None and dy.shape == (len(x), *count, W.shape[3])
     fit = fit and dW.shape == W.shape and (db is None or db.shape == W.shape[3:]) and dy.dtype == dW.dtype == x.dtype
-    if where is None or not fit or (need_dx and not np.isfinite(W).all()):  # there 0 W, the frame's part, would be NaN
+    if count is None or not fit or (need_dx and not np.isfinite(W).all()):  # there 0 W, the frame's part, would be NaN
         return textbook.conv2d_backward(dy, x, W, dW, db, stride, padding, need_dx)
     dy = np.ascontiguousarray(dy)
     if db is not None:
@@ -135,13 +166,16 @@ def conv2d_backward(
         total = np.empty(rows.shape[1], x.dtype)
         sum_of_rows(rows, total)
         total.reshape(-1, len(db)).sum(axis=0, out=db)
-    gradient_of_W(dy, x, where, dW)
+    gradient_of_W(dy, x, (-padding[0][0], -padding[1][0]), stride, count, dW)
     return gradient_of_x(dy, x.shape, W, stride, padding) if need_dx else None
 
 
-def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
-    KH, KW, C, n_out = dW.shape
-    wide, P = -(-n_out // STRIP) * STRIP, math.prod(where.shape)
+def gradient_of_W(dy: Array, x: Array, first: Pair, step: Pair, count: Pair, dW: Array) -> None:
+    KH, width, C, channels = dW.shape
+    g = abreast(channels, width, step[1], count)
+    KW, n_out, count = width + (g - 1) * step[1], g * channels, (count[0], count[1] // g)
+    where = windows_at(x.shape[1:], (KH, KW), first, (step[0], g * step[1]), count)
+    wide, P = -(-n_out // STRIP) * STRIP, math.prod(count)
     x, dy = np.ascontiguousarray(x).reshape(len(x), x.shape[1], -1), dy.reshape(len(dy), -1)
 
     def run(n: int, end: int) -> Array:
@@ -155,9 +189,10 @@ def gradient_of_W(dy: Array, x: Array, where: Windows, dW: Array) -> None:
             x[n:end], frame, where.corner, where.down, where.start, KH, KW * C, patches, begin, dy[n:end], P, last,
             n_out, total,
         )  # fmt: skip
-        return total[:, :numbers, :n_out].reshape(dW.shape)
+        return total[:, :numbers, :n_out].reshape(KH, KW, C, g, channels)
 
-    dW[...] = functools.reduce(np.add, threads.on_all(run, threads.shares(len(x), dy.size * KH * KW * C)))
+    total = functools.reduce(np.add, threads.on_all(run, threads.shares(len(x), dy.size * KH * KW * C)))
+    dW[...] = sum(total[:, k * step[1] : k * step[1] + width, :, k] for k in range(g))
 
 
 def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, padding: tuple[Pair, Pair]) -> Array:
@@ -178,8 +213,8 @@ def gradient_of_x(dy: Array, shape: tuple[int, ...], W: Array, stride: Pair, pad
                 continue
             JH, JV = turned.shape[:2]
             count = -(-(H - h) // stride[0]), -(-(V - v) // stride[1])
-            where = windows_at(dy.shape[1:], (JH, JV), (p - JH + 1, q - JV + 1), (1, 1), count)
-            slide(dy, turned, None, where, dx, places(count, stride[0] * V * C, stride[1] * C, (h * V + v) * C))
+            place = stride[0] * V * C, stride[1] * C, (h * V + v) * C
+            slide(dy, turned, None, (p - JH + 1, q - JV + 1), (1, 1), count, dx, place)
     return dx
 
 
