@@ -2,6 +2,7 @@
 
     gradcheck.py           check, check_layer, check_loss: start here
     arguments.py           what they are given, and what of it is looked at
+    names.py               what an argument means, by its name
     measure.py             derivatives, measured from the forward pass alone
     under_test.py          private copies of layer, loss and model, in double precision
     recorded_step.py       one step of a model, with what went into every layer and came out of it

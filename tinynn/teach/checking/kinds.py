@@ -124,4 +124,4 @@ def _takes_pair(function: Any) -> bool:
         return False
     needed = [p.name for p in asked if p.default is p.empty and p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
     found = [side for name, side in sides(function).items() if name in needed]
-    return len(needed) == 2 and ("t" in found or found == ["", ""])
+    return len(needed) == 2 and ("t" in found or found == [None, None])

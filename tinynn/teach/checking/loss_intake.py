@@ -12,7 +12,8 @@ from ...checks import Array
 from ...losses import MSE, Loss
 from . import measure
 from .loss_kinds import probabilities, takes_probabilities
-from .loss_styles import ACTIVATIONS, GRADIENTS, SCORES, VALUES, AdaptedLoss, is_loss_like, sides
+from .loss_styles import ACTIVATIONS, GRADIENTS, VALUES, AdaptedLoss, is_loss_like, sides
+from .names import SCORES
 from .under_test import REAL, ModelUnderTest, quiet
 
 
@@ -49,7 +50,8 @@ def _is_for_scores(loss: AdaptedLoss, y: Array, t: Array) -> bool:
     """Whether the gradient asks for z beside a, as delta(z, a, y): then it is that for z."""
     _, gradient = loss.functions()
     asked = sides(gradient) if gradient else {}
-    if list(asked.values()).count("y") < 2 or not set(asked) & set(SCORES) or set(asked) & set(ACTIVATIONS):
+    two = list(asked.values()).count("output") > 1 and any(map(SCORES.fullmatch, asked))
+    if not two or set(asked) & set(ACTIVATIONS):
         return False
     ways = [sigmoid, softmax] if t.shape == y.shape and y.shape[1] > 1 else [sigmoid]
     fits = []
@@ -100,7 +102,7 @@ def _factor(loss: AdaptedLoss, y: Array, t: Array) -> float:
 def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
     named, notes = sides(value), []
     names = [name for name, side in named.items() if side] or list(named)[:2]
-    by_name = [side for side in named.values() if side][:2] == ["t", "y"]
+    by_name = [side for side in named.values() if side][:2] == ["t", "output"]
     if loss.swapped or by_name:
         order = "the target comes first" if by_name else "as f(y, t) its gradient would have the wrong sign"
         notes.append(f"taken as {value.__name__}(t, y), {', '.join(names[:2])}: {order}")

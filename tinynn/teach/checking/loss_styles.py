@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from .names import LOSSES, SCORES, plain, role_of
 
 VALUES = (
     "calculate", "forward", "loss", "value", "compute", "calc", "fn", "cost", "compute_loss", "calc_loss",
@@ -30,37 +31,18 @@ PARTNERS = (  # what the derivative of a function `mse` is called
     "{}_prime", "{}_derivative", "{}_grad", "{}_gradient", "d_{}", "d{}", "grad_{}", "{}_backward", "{}_deriv",
     "{}_der", "{}_delta", "{}_d", "{}_dash", "{}_bwd", "gradient_{}", "derivative_{}",
 )  # fmt: skip
-PREDICTIONS = ("pred", "hat", "out", "logit", "score", "prob", "activ", "estimat", "dvalues")
-TARGETS = ("true", "target", "label", "actual", "desired", "expect", "truth", "answer")
 ACTIVATIONS = ("act_fn", "activation_fn", "activation", "act")
-SCORES = ("z", "zs", "Z", "logits")
-OUTER = ("dout", "dy", "dl", "grad_output", "upstream", "g", "grad", "d", "dloss")  # the gradient from above: 1
 
 
-def side_of(name: str) -> str:
-    """ "y" for a prediction, "t" for a target, "" where a name does not say."""
-    low = name.lower().strip("_")
-    if any(word in low for word in TARGETS) or low in ("t", "d", "tgt", "gt", "yt", "y_t", "ys"):
-        return "t"
-    if any(word in low for word in PREDICTIONS) or low in (
-        "p", "a", "al", "a1", "a2", "a3", "z", "x", "h", "o", "s", "yp", "y_p", "f", "probs",
-    ):  # fmt: skip
-        return "y"
-    return ""
-
-
-def sides(function: Callable[..., Any]) -> dict[str, str]:
-    """What each argument of a function is: "y", "t" or "", a pair that says nothing in the order that it has."""
+def sides(function: Callable[..., Any]) -> dict[str, str | None]:
+    """What each argument is: "output", "t" or None. A y is what its partner is not."""
     asked = inspect.signature(function).parameters.values()
     names = [p.name for p in asked if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
-    found = {name: side_of(name) for name in names}
-    open_ones = [name for name in names if not found[name]]
-    for name in open_ones:
-        others = [found[other] for other in names if other != name]
-        if name.lower() in ("y", "labels") and "t" not in others:
-            found[name] = "t" if "y" in others else ""
-        elif name.lower() == "y" and "y" not in others:
-            found[name] = "y"
+    found = {name: role_of(name, LOSSES) for name in names}
+    others = {role for role in found.values() if role}
+    for name in names:
+        if plain(name) == "y" and others != {"output", "t"}:
+            found[name] = "t" if "output" in others else "output" if others else None
     return found
 
 
@@ -106,7 +88,7 @@ class AdaptedLoss:
             return dy.T if self.columns and dy is not None else dy
         a = self.activation(y) if self.activation else getattr(self.thing, "output", y)
         given = self._arguments(gradient, a, t)
-        dy = gradient(**{**given, **{name: y for name in given if self.activation and name in SCORES}})
+        dy = gradient(**{**given, **{name: y for name in given if self.activation and SCORES.fullmatch(name)}})
         dy = getattr(self.thing, "dinputs", None) if dy is None else dy
         turned = self.columns and isinstance(dy, np.ndarray) and dy.shape == y.shape
         return dy.T if turned and dy is not None else dy
@@ -124,23 +106,23 @@ class AdaptedLoss:
         asked = inspect.signature(function).parameters
         given: dict[str, Any] = {}
         named, order = sides(function), [t, y] if self.swapped else [y, t]
-        plain = [n for n in named if asked[n].default is inspect.Parameter.empty]
+        needed = [n for n in named if asked[n].default is inspect.Parameter.empty]
         known = {side for side in named.values() if side}
-        for name in plain:
-            low, side = name.lower(), named[name]
-            if low in ACTIVATIONS:
+        for name in needed:
+            side = named[name]
+            if name.lower() in ACTIVATIONS:
                 given[name] = Identity()
-            elif low in OUTER and len(plain) - len(given) != 2:
-                given[name] = 1.0
+            elif role_of(name) == "dy" and len(needed) - len(given) != 2:
+                given[name] = 1.0  # the gradient from above
             elif len(known) == 2 and side and not self.neutral(named):
-                given[name] = y if side == "y" else t
+                given[name] = y if side == "output" else t
             elif order:
                 given[name] = order.pop(0)
         return given
 
-    def neutral(self, named: dict[str, str]) -> bool:
+    def neutral(self, named: dict[str, str | None]) -> bool:
         """Whether the names say nothing of the order, so that it is the caller's."""
-        return not {"y", "t"} <= set(named.values())
+        return not {"output", "t"} <= set(named.values())
 
 
 class Identity:
@@ -171,7 +153,7 @@ def method_names(thing: Any) -> tuple[str, str]:
 def of_two_sides(cls: Any) -> bool:
     """Whether a class has __call__(prediction, target), by the names of the two, and a gradient beside it."""
     value, gradient = method_names(cls)
-    return value == "__call__" and bool(gradient) and set(sides(cls.__call__).values()) == {"y", "t"}
+    return value == "__call__" and bool(gradient) and set(sides(cls.__call__).values()) == {"output", "t"}
 
 
 def is_loss_like(thing: Any) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from .optimizer_styles import RATE_DECAY, WEIGHT_DECAY, arguments_of
+from .names import RATE_DECAY, is_decay, plain
+from .optimizer_styles import arguments_of
 from .optimizer_under_test import OptimizerUnderTest
 from .report import Finding
 from .small_network import split
@@ -29,13 +30,12 @@ LAWS: tuple[tuple[str, Callable[[Array, float], Array]], ...] = (  # of a rate t
 def rate_decay_of(thing: Any) -> str | None:
     """The argument by which the learning rate falls: 0 or none where it is not asked for."""
     asked = arguments_of(thing)
-    own = (name for name in RATE_DECAY if name in asked)
-    return next((name for name in own if asked[name].default in (0, None)), None)
+    return next((name for name, p in asked.items() if plain(name) in RATE_DECAY and p.default in (0, None)), None)
 
 
 def rates(tested: OptimizerUnderTest, lr: float, steps: int) -> Iterator[tuple[str, Array]]:
     """(what to say of it, the learning rate of each step): constant, or by one of LAWS where a decay is given."""
-    d = next((tested.given[name] for name in RATE_DECAY if tested.given.get(name)), None)
+    d = next((value for name, value in tested.given.items() if plain(name) in RATE_DECAY and value), None)
     if d is not None and 0 < float(d) < 1:
         for law, factor in LAWS:
             yield f"the learning rate falls: {law}", lr * factor(np.arange(steps), float(d))
@@ -47,15 +47,15 @@ def weight_decay(
 ) -> tuple[Finding | None, str]:
     """With weight decay, where there is one: decoupled, or a term in the gradient; but downwards. And a note."""
     first = make(options)
-    name = next((n for n in WEIGHT_DECAY if n in arguments_of(first.thing)), None)
+    name = next(filter(is_decay, arguments_of(first.thing)), None)
     if name is None:
         return None, ""
     tested = make({**options, name: RATE})
     decayed = np.ones(6)  # 0 for what is not decayed: b, the last two
     decayed[4:] = getattr(tested.optimizers[0], "decay_biases", True)
     path = np.array([tested.step(gradient) for gradient in gradients])
-    plain = make(options)
-    if first.get("lr") != 0 and np.array_equal(path, [plain.step(gradient) for gradient in gradients]):
+    without = make(options)
+    if first.get("lr") != 0 and np.array_equal(path, [without.step(gradient) for gradient in gradients]):
         why = f"with {name}={RATE:g} the path is the same as without: weight decay is not used"
         return Finding("decay-ignored", where, why, "w -= lr * weight_decay * w"), ""
     gradients = np.array([clipped(gradient, tested) for gradient in gradients])  # first, then comes the decay

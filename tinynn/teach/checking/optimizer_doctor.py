@@ -18,6 +18,7 @@ from ... import checks
 from ...checks import Array
 from . import optimizer_decay as decay
 from . import optimizer_styles as styles
+from .names import OPTIMIZERS, is_decay, role_of
 from .optimizer_family import family_of
 from .optimizer_form import style_of
 from .optimizer_path import STEPS, Examination
@@ -45,7 +46,7 @@ def check_optimizer(optimizer: Any, **options: Any) -> Report:
     _demand_options(optimizer, options)
     where = optimizer.__name__
     report = Report(f"check of {where}", f"{STEPS} steps on given gradients", columns=("got", "right"))
-    options = {name: value for name, value in options.items() if name not in styles.WEIGHT_DECAY}  # looked at later
+    options = {name: value for name, value in options.items() if not is_decay(name)}  # looked at later
     start = np.random.default_rng(0).normal(size=6)
     try:
         with quiet():
@@ -78,9 +79,9 @@ def _demand_options(optimizer: Any, options: dict[str, Any]) -> None:
     except styles.UnknownStyle:  # the report says so
         return
     anything = any(p.kind is p.VAR_KEYWORD for f in functions for p in inspect.signature(f).parameters.values())
-    if anything or any(styles.role_of(name) in ("config", "hyper") for name in asked):
+    if anything or any(role_of(name, OPTIMIZERS) in ("config", "hyper") for name in asked):
         return
-    taken = [name for name in asked if styles.role_of(name) is None]
+    taken = [name for name in asked if role_of(name, OPTIMIZERS) is None]
     for name, value in options.items():
         if name not in asked:
             takes = ", ".join(dict.fromkeys(taken)) or "none"

@@ -1,43 +1,17 @@
-"""How an optimizer is called: what its arguments mean, by their names, and in which form it takes tensors.
-
-A role is what an argument is: the parameters, their gradients, both in pairs, a layer, a network, a state that is
-passed in and out, a configuration, the number of the step, or one of the rule's numbers (NUMBERS).
-"""
+"""How an optimizer is called: by which method, and in which form it takes tensors."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
+from .names import OPTIMIZERS, number_of, plain, role_of
 from .small_network import own_name
 
-NUMBERS = {
-    "lr": ("lr", "learning_rate", "eta", "current_learning_rate", "step_size", "alpha", "learningrate", "lrate"),
-    "mu": ("momentum", "mu", "beta", "gamma"),
-    "rho": ("rho", "decay_rate", "gamma", "beta", "decay", "alpha"),
-    "beta1": ("beta1", "beta_1", "b1", "decay1", "rho1"),
-    "beta2": ("beta2", "beta_2", "b2", "decay2", "rho2"),
-    "eps": ("eps", "epsilon"),
-    "nesterov": ("nesterov", "use_nesterov"),
-}
-WEIGHT_DECAY = ("weight_decay", "wd", "l2", "weight_decay_rate")
-RATE_DECAY = ("decay", "lr_decay", "learning_rate_decay", "decay_rate")
-STATES = (
-    "v", "s", "m", "h", "velocity", "velocities", "cache", "state", "states", "moments", "moment", "squares",
-    "past_velocity", "prev_velocity", "old_velocity", "last_velocity", "past_v", "prev_v", "v_prev", "velocity_prev",
-)  # fmt: skip
 METHODS = (
-    "step",
-    "update_params",
-    "update",
-    "apply_gradients",
-    "apply_grads",
-    "apply",
-    "optimize",
-    "update_weights",
-    "update_layer",
-    "update_parameters",
-)
+    "step", "update_params", "update", "apply_gradients", "apply_grads", "apply", "optimize", "update_weights",
+    "update_layer", "update_parameters",
+)  # fmt: skip
 WRITE = (
     "a class with update(params, grads), both dicts of arrays, or a function update(w, g, ...) that returns the new w"
 )
@@ -45,38 +19,6 @@ WRITE = (
 
 class UnknownStyle(Exception):
     """How it is to be called is not known."""
-
-
-def role_of(name: str) -> str | None:
-    """The role of an argument, by its name."""
-    low = name.lower().strip("_")
-    gradient = "grad" in low or low in ("g", "gs", "dw", "dws", "dx", "dtheta", "dparams", "derivatives")
-    params = "param" in low or "var" in low.split("_") or low in ("w", "ws", "x", "theta", "weights", "weight")
-    params = params or low in ("values", "variables", "vars", "p", "ps", "parameters")
-    if low in ("params_grads", "pairs") or ("_and_" in low and gradient):
-        return "pairs"
-    if low.endswith("name") or low == "key":
-        return "name"
-    if gradient:
-        return "grads"
-    if "hyper" in low:
-        return "hyper"
-    if low in ("config", "cfg", "conf", "optim_config"):
-        return "config"
-    if params:
-        return "params"
-    if low in ("layer", "layers", "model", "net", "network", "nn"):
-        return "layer" if low.startswith("layer") else "model"
-    if low in STATES:
-        return "state"
-    if low in ("t", "step", "iteration", "iter", "epoch", "counter", "timestep"):
-        return "t"
-    return "batch" if low in ("batch_size", "n", "batchsize") else None
-
-
-def number_of(name: str) -> str | None:
-    """Which of the rule's numbers an argument is; those with two meanings are looked at elsewhere."""
-    return next((kind for kind, names in NUMBERS.items() if name.lower() in names), None)
 
 
 def arguments_of(function: Any) -> dict[str, inspect.Parameter]:
@@ -103,14 +45,14 @@ def method_of(cls: type) -> str:
 
 def roles_of(function: Any) -> set[str]:
     """The roles of a function's arguments."""
-    return {role for name in arguments_of(function) if (role := role_of(name))}
+    return {role for name in arguments_of(function) if (role := role_of(name, OPTIMIZERS))}
 
 
 def forms_of(thing: Any) -> list[str]:
     """The forms of tensors to try, the likeliest first. Raises UnknownStyle."""
     function = getattr(thing, method_of(thing)) if isinstance(thing, type) else thing
     asked = arguments_of(function)
-    names = {role: name.lower().strip("_") for name in reversed(asked) if (role := role_of(name))}
+    names = {role: plain(name) for name in reversed(asked) if (role := role_of(name, OPTIMIZERS))}
     made = roles_of(thing) if isinstance(thing, type) else set()
     if {own_name(name) for name in asked} >= {"W", "b", "dW", "db"}:
         return ["w and b"]

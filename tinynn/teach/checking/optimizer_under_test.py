@@ -8,7 +8,8 @@ import numpy as np
 
 from ...checks import Array
 from . import optimizer_styles as styles
-from .optimizer_styles import UnknownStyle, arguments_of, number_of, role_of
+from .names import NUMBERS, OPTIMIZERS, is_decay, number_of, plain, role_of
+from .optimizer_styles import UnknownStyle, arguments_of
 from .small_network import SHAPES, SmallLayer, SmallModel, SmallNet, own_name, split, with_gradient
 
 LR = 0.07  # where the caller gives none: not 0.1 = 1 - 0.9, with which two slips of momentum are one
@@ -66,12 +67,12 @@ class OptimizerUnderTest:
             return None
         asked, arguments = arguments_of(self.thing), {}
         for name, p in asked.items():
-            role = role_of(name)
+            role = role_of(name, OPTIMIZERS)
             if role in self.containers and p.default is p.empty:
                 arguments[name] = self.containers[role]
             else:
                 arguments.update(self._number(name, p))
-        if self.form == "flat" and not any(role_of(name) == "model" for name in asked):
+        if self.form == "flat" and not any(role_of(name, OPTIMIZERS) == "model" for name in asked):
             return self.thing(self.model, **arguments)
         return self.thing(**arguments)
 
@@ -79,7 +80,7 @@ class OptimizerUnderTest:
         """A number of the rule: as the caller has it, as the code has it, or a usual one."""
         kind, default = number_of(name), p.default
         value = self.options.get(name, default)
-        if name in styles.WEIGHT_DECAY and name not in self.options:
+        if is_decay(name) and name not in self.options:
             value = 0.0
         elif kind == "lr" and not (name == "alpha" and 0.5 <= _float(default) < 1):
             value = self.scale * self.options.get(name, LR)
@@ -115,7 +116,7 @@ class OptimizerUnderTest:
         arguments: dict[str, Any] = {}
         asked, passed = arguments_of(function), []
         for name, p in asked.items():
-            role = role_of(name)
+            role = role_of(name, OPTIMIZERS)
             if self.form == "w and b" and own_name(name):
                 arguments[name] = dict(zip(("W", "b", "dW", "db"), (*self.tensors, *self.grads)))[own_name(name) or ""]
                 continue
@@ -218,9 +219,9 @@ class OptimizerUnderTest:
         pair = next((place["betas"] for place in places if isinstance(place.get("betas"), tuple | list)), None)
         if kind in ("beta1", "beta2") and pair is not None and len(pair) == 2:
             return pair[kind == "beta2"]
-        for name in styles.NUMBERS[kind]:
+        for name in NUMBERS[kind]:
             for place in places:
-                value = next((v for n, v in place.items() if n.strip("_").lower() == name), None)
+                value = next((v for n, v in place.items() if plain(n) == name), None)
                 if isinstance(value, int | float | np.number) and _means(kind, name, float(value)):
                     return value
         return default

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...checks import Array
 from .copies import deep_copy
+from .names import plain
 
 Path = tuple[tuple[str, Any], ...]  # steps such as ("attribute", "W"), ("item", "W1") or ("item", 0)
 RETURNED = ("returned", None)  # the first step to what backward has returned
@@ -133,7 +134,7 @@ def _held(value: Any) -> list[tuple[tuple[str, Any], Any]]:
 
 def _whole(key: Any, held: Any) -> bool:
     """b = 0: a whole number by the name of a parameter, and no size or count."""
-    return type(held) is int and _plain(key).rstrip("0123456789") in USUAL
+    return type(held) is int and plain(key).rstrip("0123456789") in USUAL
 
 
 def _in_slots(thing: Any) -> dict[str, Any]:
@@ -194,7 +195,7 @@ def constant(leaf: Leaf, thing: Any) -> bool:
 def usual(leaf: Leaf) -> bool:
     """Whether a name is one that parameters mostly have: W, b, W1, weights, gamma, also as params["W1"]."""
     names = [str(key) for kind, key in leaf.paths[0] if isinstance(key, str)]
-    return bool(names) and _plain(names[-1]).rstrip("0123456789") in USUAL
+    return bool(names) and plain(names[-1]).rstrip("0123456789") in USUAL
 
 
 def idle(thing: Any, moving: list[Leaf]) -> list[Leaf]:
@@ -276,13 +277,13 @@ def _named(parameter: Path, gradient: Path) -> bool:
     p, g = ([key for _, key in path[path[0] == HELD :]] for path in (parameter, gradient))
     if gradient[0] == RETURNED:
         g = ["grads", *(key for kind, key in gradient[1:] if isinstance(key, str))]  # a place in a tuple is no name
-    if len(g) == len(p) + 1 and _plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]
+    if len(g) == len(p) + 1 and plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]
         return all(a == b or _means(b, a) for a, b in zip(p, g[1:]))
     if len(g) != len(p) or g == p:
         return False
     last = len(p) - 1
     return all(
-        a == b or _means(b, a) or (_plain(b) in OF_ALL and (k < last or _plain(a) in VALUES))
+        a == b or _means(b, a) or (plain(b) in OF_ALL and (k < last or plain(a) in VALUES))
         for k, (a, b) in enumerate(zip(p, g))
     )
 
@@ -291,10 +292,6 @@ def _means(gradient: Any, parameter: Any) -> bool:
     """dW, grad_W, W_grad and the like, for W; weight_gradients for weights."""
     if not isinstance(gradient, str) or not isinstance(parameter, str):
         return False
-    g, p = _plain(gradient), _plain(parameter)
+    g, p = plain(gradient), plain(parameter)
     forms = {p, p.removesuffix("s"), p.removesuffix("es")}  # weights, biases
     return g in {word + form for word in BEFORE for form in forms} | {form + word for word in BEHIND for form in forms}
-
-
-def _plain(key: Any) -> str:
-    return str(key).replace("_", "").lower()

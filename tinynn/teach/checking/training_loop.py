@@ -24,6 +24,7 @@ from ...layers.layer import Layer
 from ...losses import Loss
 from ...optimizers import Optimizer
 from .loss_styles import GRADIENTS, VALUES, is_loss_like, sides
+from .names import ZEROING, plain
 from .optimizer_styles import METHODS
 from .pairing import leaves
 from .report import Finding, Report
@@ -31,7 +32,6 @@ from .report import Finding, Report
 STEPS = 4  # that are looked at
 CALLS = 5_000  # after which a loop without steps is left alone
 PACKAGE = str(Path(__file__).parents[2])
-ZERO = ("zero_grad", "zero_grads", "zero_gradients", "clear_grad", "clear_grads", "cleargrads", "clear_gradients")
 SAID = {"F": "forward", "L": "loss", "G": "gradient of the loss", "B": "backward", "S": "step", "Z": "zero_grad"}
 KNOWN = (
     "a loop over objects: y = model.forward(x); loss.forward(y, t); model.backward(loss.backward()); optimizer.step()"
@@ -118,7 +118,7 @@ def kind_of(frame: FrameType) -> str | None:
         return "" if own else None
     if isinstance(thing, Loss) or (not isinstance(thing, Layer) and is_loss_like(thing) and _takes_pairs(thing)):
         return "L" if name in VALUES[1:-1] else "G" if name in GRADIENTS else "" if own else None
-    if name in ZERO:
+    if plain(name) in ZEROING:
         return "Z"
     if isinstance(thing, Layer) or all(callable(getattr(thing, n, None)) for n in ("forward", "backward")):
         return {"forward": "F", "backward": "B"}.get(name, "" if own else None)

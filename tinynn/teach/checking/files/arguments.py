@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....process import same_chance
+from ..names import plain, role_of
 from ..styles import roles
 from ..styles.view import Unknown
 
@@ -31,12 +32,12 @@ TEXTS = ("relu", "sigmoid", "tanh", "softmax")
 
 def shape_of(name: str, way: str) -> tuple[int, ...] | None:
     """The shape of an argument of a layer with 5 inputs and 4 outputs, or 2 channels; None where its name says none."""
-    p, k = roles.plain(name).rstrip("0123456789"), int((re.findall(r"\d$", name) or "1")[0])
+    p, k = plain(name).rstrip("0123456789"), int((re.findall(r"\d$", name) or "1")[0])
     if k >= len(SIZES):
         return None
     n_in, n_out = SIZES[k - 1], SIZES[k]
     columns = way == "columns"
-    if roles.role_of(name) == "x" and not p.endswith("prev"):
+    if role_of(name) == "x" and not p.endswith("prev"):
         return IMAGES.get(way) or ((5, 7) if columns else (7, 5))
     if p in ("gamma", "beta", "g", "scale", "shift"):
         return (3,) if way in IMAGES else (n_in, 1) if columns else (n_in,)
@@ -64,7 +65,7 @@ def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.G
         shape = shape_of(name, way)
         if name in defined and not callable(defined[name]):
             choices.append([defined[name]])
-        elif roles.plain(name).endswith(("param", "params", "parameters", "parameter")) and role != "parameters":
+        elif plain(name).endswith(("param", "params", "parameters", "parameter")) and role != "parameters":
             choices.append([dict(SETTINGS)])
         elif name in SETTINGS:
             choices.append([SETTINGS[name]])
@@ -82,13 +83,13 @@ def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.G
 
 def sizes_for(names: list[str]) -> list[Any] | None:
     """The arguments of a class, by their names: 5, 4, 3; a list of them for sizes; a learning rate. None for others."""
-    if len(names) == 1 and re.search("sizes|layers(?!ize$)|dims|structure|architecture", roles.plain(names[0])):
+    if len(names) == 1 and re.search("sizes|layers(?!ize$)|dims|structure|architecture", plain(names[0])):
         return [list(SIZES)]
     rest = list(SIZES)
     given: list[Any] = []
     for name in names:
-        known = next((value for key, value in OF_IMAGES.items() if re.search(key, roles.plain(name))), None)
-        if roles.role_of(name) == "rate":
+        known = next((value for key, value in OF_IMAGES.items() if re.search(key, plain(name))), None)
+        if role_of(name) == "rate":
             given.append(0.1)
         elif known is not None:
             given.append(known)

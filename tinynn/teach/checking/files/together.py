@@ -6,6 +6,7 @@ import inspect
 import re
 from typing import Any
 
+from ..names import plain
 from ..styles import roles
 from ..styles.networks import LOSS, is_squash, output_between, takes
 from .arguments import shape_of
@@ -58,7 +59,7 @@ def forward_name(name: str, functions: dict[str, Any]) -> str | None:
 
 def cost_for(backward: str, forward: str, functions: dict[str, Any]) -> tuple[Any, ...]:
     """The function that computes the loss: that with the same end as backward's name, such as _with_regularization."""
-    costs = {n: f for n, f in functions.items() if roles.plain(n).startswith(LOSS[:-1]) and takes(f, "t")}
+    costs = {n: f for n, f in functions.items() if plain(n).startswith(LOSS[:-1]) and takes(f, "t")}
     costs = {n: f for n, f in costs.items() if n not in (backward, forward)}
     ends = sorted(costs, key=lambda n: (len(_common_end(n, backward)), -len(n)), reverse=True)
     return (costs[ends[0]],) if ends else ()

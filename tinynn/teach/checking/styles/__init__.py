@@ -1,6 +1,6 @@
 """Code in the styles of courses and books, seen as a layer: forward(x), backward(dy), numbers and their gradients.
 
-    roles.py       what an argument is, by its name: x, targets, dy, a cache, a learning rate
+    roles.py       calls by what the arguments mean: x, targets, dy, a cache, a learning rate
     view.py        View: forward and backward of whatever there is, called by these roles
     objects.py     reader: objects, by the names of their methods
     slopes.py      reader: activations with their slope, f(x) and f'(x)

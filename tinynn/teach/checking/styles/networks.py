@@ -6,15 +6,15 @@ Such a network is seen as a layer whose output is the loss, once in each row, (N
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ....checks import Array
+from ..names import SCORES, plain, role_of
 from . import roles
-from .objects import BACKWARD, FORWARD, method
+from .objects import BACKWARD, FORWARD
 from .view import Unknown, View
 
 LOSS = (
@@ -22,8 +22,6 @@ LOSS = (
     "lossfunction", "costfunction", "lossfunc", "objective", "crossentropyloss", "crossentropy", "forward",
 )  # fmt: skip
 
-
-SCORES = re.compile(r"z\d*$|logits?$|scores?$", re.IGNORECASE)
 SQUASHES = ("softmax", "sigmoid", "logistic")
 TRAIN = ("train", "trainstep", "trainonbatch")  # where one call is one step
 
@@ -95,11 +93,11 @@ class Whole(View):
             return {"output": y, "a": y}
         names = roles.returned_names(self._forward)
         named = dict(zip(names, result)) if len(names) == len(result) else {}
-        outputs = [a for name, a in named.items() if roles.role_of(name) == "output"]
+        outputs = [a for name, a in named.items() if role_of(name) == "output"]
         y, *cache = result
         y = outputs[-1] if outputs else result[-1] if len(result) > 2 else y
         if self.squash is not None:
-            y = self.squash([a for name, a in named.items() if SCORES.match(name)][-1])
+            y = self.squash([a for name, a in named.items() if SCORES.fullmatch(name)][-1])
         return named | {"output": y, "a": y, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
 
     def _own_loss(self, values: dict[str, Any]) -> Any:
@@ -150,17 +148,17 @@ def read_network(thing: Any) -> Whole | None:
     """A network that is its loss, too; None where it is none."""
     if isinstance(thing, tuple):
         return _of_functions(thing)
-    backward, forward, loss = (method(thing, names) for names in (BACKWARD, FORWARD, LOSS))
+    backward, forward, loss = (roles.method(thing, names) for names in (BACKWARD, FORWARD, LOSS))
     if takes(forward, "t"):
-        forward = method(thing, FORWARD[1:])  # predict, where forward gives the loss
+        forward = roles.method(thing, FORWARD[1:])  # predict, where forward gives the loss
     if loss is not None and not takes(loss, "t"):
         loss = None
-    train = method(thing, TRAIN)
+    train = roles.method(thing, TRAIN)
     if backward is None and train is not None and set(roles.roles(train, "").values()) <= {"x", "t", "rate"}:
         backward = train  # one step
     if backward is None and loss is not None and takes(loss, "x"):
         backward = loss  # it returns the loss and the gradients
-    ends = takes(backward, "t") or (loss is not None and loss == method(thing, ("forward",)))
+    ends = takes(backward, "t") or (loss is not None and loss == roles.method(thing, ("forward",)))
     if backward is None or not ends or (forward is None and not takes(loss, "x")):
         return None
     return Whole(thing, forward, loss, backward)
@@ -168,10 +166,10 @@ def read_network(thing: Any) -> Whole | None:
 
 def is_loss(thing: Any) -> bool:
     """Whether an object without parameters is a loss: of outputs and targets, with a backward that needs no dy."""
-    loss, backward = method(thing, LOSS), method(thing, BACKWARD)
+    loss, backward = roles.method(thing, LOSS), roles.method(thing, BACKWARD)
     if loss is None or backward is None or not takes(loss, "t"):
         return False
-    return "dy" not in map(roles.role_of, roles.required(backward)) or takes(backward, "t")
+    return "dy" not in map(role_of, roles.required(backward)) or takes(backward, "t")
 
 
 def _of_functions(thing: tuple[Any, ...]) -> Whole | None:
@@ -199,19 +197,19 @@ def _of_functions(thing: tuple[Any, ...]) -> Whole | None:
 
 def is_squash(function: Any) -> bool:
     """Whether a function is a softmax or a sigmoid, by its name and its one argument."""
-    return roles.plain(function.__name__).endswith(SQUASHES) and len(roles.required(function)) == 1
+    return plain(function.__name__).endswith(SQUASHES) and len(roles.required(function)) == 1
 
 
 def output_between(forward: Any, *others: Any) -> tuple[str, str, str] | None:
     """(z, yhat, who takes it) where forward returns scores z, and cost and backward take an output that is none of
     what it returns, nor compute it from z themselves. None elsewhere."""
     returned = roles.returned_names(forward)
-    scores = [name for name in returned if SCORES.match(name)]
-    if not scores or any(roles.role_of(name) == "output" and name not in scores for name in returned):
+    scores = [name for name in returned if SCORES.fullmatch(name)]
+    if not scores or any(role_of(name) == "output" and name not in scores for name in returned):
         return None
     for function in others:
         for name, role in roles.roles(function, "").items():
-            if role == "output" and name not in returned and not SCORES.match(name):
+            if role == "output" and name not in returned and not SCORES.fullmatch(name):
                 return None if _squashes(function) else (scores[-1], name, function.__name__)
     return None
 

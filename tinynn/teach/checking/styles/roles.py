@@ -1,42 +1,23 @@
-"""What an argument is, by its name: x, the targets t, the output, dy, a cache, a learning rate."""
+"""Calls by what the arguments mean: x, the targets t, the output, dy, a cache, a learning rate."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-ROLES = {  # names without underscores, in lower case
-    "x": "x xs xb xbatch xt xtrain input inputs inp inputdata data images image features a aprev "
-    "inputlayer inputslist inputlist inputvector",
-    "t": "y t ys yb ybatch ytrue ytrain target targets label labels truth groundtruth desired desiredoutput expected "
-    "onehot yonehot onehoty yenc answer targetslist targetlist targetvector",
-    "output": "yhat yhats ypred ypreds yp output outputs out outs o a2 a3 al pred preds prediction predictions "
-    "predicted probs probabilities scores logits outputactivations finaloutput finaloutputs softmaxoutput",
-    "cache": "cache caches ctx context memo memory saved",
-    "parameters": "parameters params",
-    "training": "training train istraining istrain trainflg trainflag trainmode trainingmode mode",
-    "rate": "learningrate lr eta alpha rate learnrate stepsize",
-    "count": "m n batchsize numsamples nsamples",
-    "decay": "reg lambd lambda l2 weightdecay wd regstrength lambda_",
-}  # fmt: skip
-ROLE_OF = {name: role for role, names in ROLES.items() for name in names.split()}
+from ..names import plain, role_of
+
 OPTIONAL = ("t", "cache", "parameters", "training", "rate", "decay")  # given also where they have a default
-UPSTREAM = re.compile(r"^(d|g|e)$|^d[a-z]|grad|error|err|delta|upstream|nabla")
 
 
-def plain(name: str) -> str:
-    """A name without underscores, in lower case, and propagation as it is spelled."""
-    return name.replace("_", "").lower().replace("propog", "propag")
-
-
-def role_of(name: str) -> str | None:
-    """x, t, output, dy, cache, parameters, training, rate or decay; None where a name says nothing."""
-    known = ROLE_OF.get(plain(name))
-    return known or ("dy" if UPSTREAM.search(plain(name)) else None)
+def method(thing: Any, names: tuple[str, ...]) -> Callable[..., Any] | None:
+    """The method whose name, without underscores, comes first in `names`."""
+    found = {plain(name): name for name in reversed(dir(type(thing))) if not name.startswith("__")}
+    called = [getattr(thing, found[name], None) for name in names if name in found]
+    return next((m for m in called if callable(m)), None)
 
 
 def arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:

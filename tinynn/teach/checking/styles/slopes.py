@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ....checks import Array
+from ..names import role_of
 from . import roles
-from .objects import BACKWARD, forward_of, method
+from .objects import BACKWARD, forward_of
 from .view import View
 
 SLOPE = re.compile("prime|deriv|grad|slope|^d_")
@@ -35,11 +36,11 @@ def read_slope(thing: Any) -> Sloped | None:
     if isinstance(thing, tuple):
         pair = (thing[0], thing[1]) if len(thing) == 2 and all(map(inspect.isfunction, thing)) else (None, None)
     else:
-        pair = forward_of(thing), method(thing, METHODS)
+        pair = forward_of(thing), roles.method(thing, METHODS)
     f, slope = pair
     if f is None or slope is None or not SLOPE.search(getattr(slope, "__name__", "").lower()):
         return None
-    if any(len(roles.required(g)) != 1 for g in (f, slope)) or roles.role_of(roles.required(slope)[0]) == "dy":
+    if any(len(roles.required(g)) != 1 for g in (f, slope)) or role_of(roles.required(slope)[0]) == "dy":
         return None
     view = Sloped({} if isinstance(thing, tuple) else thing, f, slope)
     if _of_output(f, slope):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
+from ..names import ZEROING, plain
 from ..pairing import Leaf, Unpaired, leaves, moving
 from ..under_test import quiet
 from . import roles
@@ -19,7 +20,6 @@ KNOWN = (
 )
 RATES = ("lr", "learningrate", "learnrate")  # as attributes; alpha may be a slope, and rate that of a dropout
 DX = ("dx", "daprev", "da0", "dinput", "dinputs")
-ZEROING = ("zero_grad", "zero_grads", "zero_gradients", "flush_gradients", "clear_gradients", "reset_gradients")
 
 
 class Unknown(Unpaired):
@@ -105,14 +105,13 @@ class View:
 
     def zero(self) -> None:
         """What adds up starts from 0, as before each step of training."""
-        for name in ZEROING:
-            if callable(getattr(self.thing, name, None)):
-                getattr(self.thing, name)()
-                return
+        zero = roles.method(self.thing, ZEROING)
+        if zero is not None:
+            zero()
 
     def rate(self) -> str | None:
         """The attribute that is a learning rate."""
-        return next((n for n, v in self._held().items() if roles.plain(n) in RATES and isinstance(v, float)), None)
+        return next((n for n, v in self._held().items() if plain(n) in RATES and isinstance(v, float)), None)
 
     def rules(self) -> dict[str, Any]:
         """The attributes that are optimizers, with update(w, gradient)."""
@@ -169,7 +168,7 @@ class View:
         """dx of what backward has returned, or a tuple that begins with it; gradients with names go to `grads`."""
         if isinstance(returned, dict):
             self.grads = returned
-            return next((a for key, a in returned.items() if roles.plain(key) in DX), None)
+            return next((a for key, a in returned.items() if plain(key) in DX), None)
         if not isinstance(returned, tuple | list):
             return getattr(self.thing, "dinputs", returned) if returned is None else returned
         like_x = [k for k, a in enumerate(returned) if np.shape(a) == np.shape(self.memory.values["x"])]

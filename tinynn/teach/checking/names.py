@@ -1,0 +1,83 @@
+"""What an argument means, by its name: the words that courses use in layers and networks, losses and optimizers.
+
+The same name has other meanings in other places: y is a network's target and a loss's prediction, t a target and the
+number of an optimizer's step. So each place asks for its own meanings, in its own order. Patterns are for whole names
+in lower case without underscores.
+"""
+
+from __future__ import annotations
+
+import re
+
+TARGET = r"\w*(?:true|truth|target|label|actual|desired|expect|answer)\w*"
+OUTPUT = r"(?:hats?|preds?|predictions?|predicted|outs?|outputs?|probs|probabilities|scores|logits)"
+RATE = r"lr|lrate|learningrate|learnrate|currentlearningrate|eta|alpha|stepsize"
+DECAY = r"weightdecay|weightdecayrate|wd|l2"
+PARAMETERS = r"params|parameters"
+
+LAYERS = {  # and networks
+    "x": r"x|xs|xb|xt|xbatch|xtrain|input|inputs|inp|inputdata|inputlayer|inputs?list|inputvector|data|images?"
+    r"|features|a|aprev",
+    "t": rf"y|t|ys|yb|ybatch|ytrain|yenc|y?onehoty?|(?!n|\w*(?:size|smooth|grad|err|delta)){TARGET}",
+    "output": rf"(?:y|final|softmax)?{OUTPUT}|yhats?|yp|o|a2|a3|al|outputactivations",
+    "cache": r"caches?|ctx|context|memo|memory|saved",
+    "parameters": PARAMETERS,
+    "training": r"(?:is)?train(?:ing)?|trainflg|trainflag|train(?:ing)?mode|mode",
+    "rate": rf"{RATE}|rate",
+    "count": r"m|n|batchsize|n(?:um)?samples",
+    "decay": rf"{DECAY}|reg|lambda?|lambd|regstrength",
+    "dy": r"d|g|e|d[a-z]\w*|\w*(?:grad|error|err|delta|upstream|nabla)\w*",
+}
+LOSSES = {
+    "t": rf"{TARGET}|t|d|tgt|gt|yt|ys",
+    "output": r"\w*(?:pred|hat|out|logit|score|prob|activ|estimat)\w*|dvalues|p|a|al|a1|a2|a3|z|x|h|o|s|yp|f",
+}
+OPTIMIZERS = {
+    "pairs": r"pairs|paramsgrads|(?=\w*and)\w*grad\w*",
+    "name": r"\w*name|key",
+    "grads": r"\w*grad\w*|gs?|dws?|dx|dtheta|dparams|derivatives",
+    "hyper": r"\w*hyper\w*",
+    "config": r"config|cfg|conf|optimconfig",
+    "params": r"\w*param\w*|(?:\w*_)?vars?|variables|values|ws?|x|theta|weights?|ps?",
+    "layer": r"layers?",
+    "model": r"model|net|network|nn",
+    "state": r"[vsmh]|(?:past|prev|old|last)?(?:velocity|v)|velocities|cache|states?|moments?|squares|vprev"
+    r"|velocityprev",
+    "t": r"t|step|iteration|iter|epoch|counter|timestep",
+    "batch": r"batchsize|n",
+}
+NUMBERS = {  # of an optimizer's rule; some names have two meanings
+    "lr": ("lr", "learningrate", "eta", "currentlearningrate", "stepsize", "alpha", "lrate"),
+    "mu": ("momentum", "mu", "beta", "gamma"),
+    "rho": ("rho", "decayrate", "gamma", "beta", "decay", "alpha"),
+    "beta1": ("beta1", "b1", "decay1", "rho1"),
+    "beta2": ("beta2", "b2", "decay2", "rho2"),
+    "eps": ("eps", "epsilon"),
+    "nesterov": ("nesterov", "usenesterov"),
+}
+RATE_DECAY = ("decay", "lrdecay", "learningratedecay", "decayrate")
+ZEROING = (  # methods that set gradients to 0
+    "zerograd", "zerograds", "zerogradients", "flushgradients", "cleargrad", "cleargrads", "cleargradients",
+    "resetgrad", "resetgrads", "resetgradients",
+)  # fmt: skip
+SCORES = re.compile(r"z\d*|zs|logits?|scores?", re.IGNORECASE)
+
+
+def plain(name: object) -> str:
+    """A name without underscores, in lower case, and propagation as it is spelled."""
+    return str(name).replace("_", "").lower().replace("propog", "propag")
+
+
+def role_of(name: str, among: dict[str, str] = LAYERS) -> str | None:
+    """What a name means among these meanings, the first that fits; None where it says nothing."""
+    return next((role for role, pattern in among.items() if re.fullmatch(pattern, plain(name))), None)
+
+
+def number_of(name: str) -> str | None:
+    """Which of a rule's numbers an argument is; those with two meanings are looked at elsewhere."""
+    return next((kind for kind, names in NUMBERS.items() if plain(name) in names), None)
+
+
+def is_decay(name: str) -> bool:
+    """Whether an optimizer's argument is its weight decay."""
+    return re.fullmatch(DECAY, plain(name)) is not None
