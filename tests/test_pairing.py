@@ -773,7 +773,7 @@ def test_right_numbers_of_another_shape():
 
     report = check_layer(Kept(), X)
     assert (report.code, report.fix) == ("wrong-shape", "db = db.reshape(b.shape)")
-    assert "Its numbers are right" in report.why
+    assert "db is right in its numbers" in report.why
 
 
 @pytest.mark.parametrize("name", ["weight_gradients", "weights_gradient", "grad_weight", "dweight"])

@@ -142,6 +142,10 @@ class LayerGradients:
         """The gradient by its formula, for a large tensor of a layer that a chapter of slips knows."""
         return slips.gradient(self, name)
 
+    def whole(self, name: str) -> Array | None:
+        """The right gradient, all of it; None where that would take long."""
+        return self.numeric(name) if self.at(name).size <= FULL else self.by_formula(name)
+
     def slope(self, at: Array) -> Array | None:
         """f'(at) where y = f(x) element by element, else None."""
         if self.y.shape != self.x.shape:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ... import checks
-from ...checks import Array
-from . import measure, patterns, slips
-from .layer_gradients import FULL, LayerGradients
+from . import patterns, slips
+from .layer_gradients import LayerGradients
 from .measure import close, ratio, same
 from .report import Finding
 from .under_test import gradient_name
@@ -90,54 +89,9 @@ def by_ratio(layer: LayerGradients, name: str) -> Finding | None:
 def wrong_shape(layer: LayerGradients, error: checks.ShapeError) -> Finding:
     """A gradient of the wrong shape, and which slip makes that."""
     name, value = error.name, np.asarray(error.value)
-    right = f"{error}"
-    known = slips.named_by_shape(layer, name[1:], value)
-    if known:
-        why = f"{name} is {known.used}, of shape {value.shape}: it should be {known.right}"
-        return Finding(known.slip.code, layer.tested.where, why, f"{name} = {known.right}")
-    if name == "dx":
-        return Finding("raises", layer.tested.where, right, "dx must have x's shape: for x W + b it is dy @ W.T")
-    n = layer.numeric(name[1:]) if layer.at(name[1:]).size <= FULL else layer.by_formula(name[1:])
-    if n is not None and value.dtype.kind in "fiu":
-        if value.T.shape == n.shape and same(value.T, n):
-            why = f"{name} is the transpose of what it should be: shape {value.shape}, not {n.shape}"
-            return Finding("dW-transposed", layer.tested.where, why, f"{name} = x.T @ dy")
-        if value.ndim == 2 and value.shape[0] == layer.n and same(value.sum(axis=0), n.ravel()):
-            why = f"{name} still has a row for each sample, shape {value.shape}: the sum over rows is missing"
-            return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
-        if value.ndim == 2 and value.shape[1] == layer.n and same(value.sum(axis=1), n.ravel()):
-            why = f"{name} still has a column for each sample, shape {value.shape}: the sum over samples is missing"
-            return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=1, keepdims=True)")
-        if value.ndim > n.ndim and value.size > n.size and any(same(total, n.ravel()) for total in sums(value)):
-            why = f"{name} is not summed over everything but its own axis: it has shape {value.shape}, not {n.shape}"
-            return Finding("bias-not-summed", layer.tested.where, why, f"{name} = dy.sum(axis=(0, ...))")
-        if value.size == layer.n and same(value.ravel(), layer.dy.sum(axis=1)):
-            why = f"{name} is summed over the units (axis=1), not over the rows: shape {value.shape}"
-            return Finding("bias-wrong-axis", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
-        if value.size == layer.n and same(value.ravel(), terms_of_scale(layer, name[1:]).sum(axis=1), 1e-6):
-            why = (
-                f"{name} is summed over the features (axis=1), not over the samples: shape {value.shape}, not {n.shape}"
-            )
-            return Finding("scale-wrong-axis", layer.tested.where, why, f"{name} = (dy * xhat).sum(axis=0)")
-        if value.ndim == 0 and abs(value - n.sum()) <= 1e-9 * np.abs(n).sum():  # the sum itself may be 0
-            why = f"{name} is one number, the sum over everything; each unit needs the sum over its rows"
-            return Finding("bias-total", layer.tested.where, why, f"{name} = dy.sum(axis=0)")
-        if value.size == n.size and same(value.ravel(), n.ravel()):
-            why = f"{right}. Its numbers are right, but an update with it would give {name[1:]} another shape"
-            return Finding("wrong-shape", layer.tested.where, why, f"{name} = {name}.reshape({name[1:]}.shape)")
-    return Finding("raises", layer.tested.where, right)
-
-
-def terms_of_scale(layer: LayerGradients, name: str) -> Array:
-    """dy xhat, of a scale with a number for each column of y: what its gradient is the sum of."""
-    at, values = layer.at(name), []
-    if layer.dy.ndim != 2:
-        return np.full((1, 1), np.nan)
-    for h in (measure.H_CENTRAL, -measure.H_CENTRAL):
-        values.append(layer.tested.forward(layer.x, {name: at + h}))
-    return np.asarray(layer.dy * (values[0] - values[1]) / (2 * measure.H_CENTRAL))
-
-
-def sums(a: Array) -> list[Array]:
-    """The sums over all axes but one, for each of them."""
-    return [a.sum(axis=tuple(other for other in range(a.ndim) if other != k)) for k in range(a.ndim)]
+    found = slips.named_by_shape(layer, name[1:], value)
+    if found:
+        why = f"{name} is {found.used}, of shape {value.shape}: it should be {found.right}"
+        return Finding(found.slip.code, layer.tested.where, why, f"{name} = {found.right}")
+    fix = "dx must have x's shape: for x W + b it is dy @ W.T" if name == "dx" else ""
+    return Finding("raises", layer.tested.where, f"{error}", fix)

@@ -10,7 +10,6 @@ CAUSES = {
     **slips.sentences(),  # wrong gradients of layers
     **network_slips.sentences(),
     # layers with weights
-    "bias-not-summed": "db has a row for each example: the sum over rows is missing",
     "divided-by-n": "the layer divides its gradients by the number of rows, as the loss has done",
     "never-written": "backward never writes one of the gradients",
     "unused-parameter": "forward does not use one of the parameters",

@@ -9,6 +9,7 @@
     vectors.py       biases and scales of any layer: sums over rows
     activations.py   element by element; known_functions.py: which function it is, with its numbers
     forks.py         values that go two ways
+    shapes.py        gradients of another shape than the parameter's
 
 A new slip is one entry in one of the tables. A new kind of layer is a module with SLIPS and `recognise`, in the list
 below; there `recognise` compares the layer's own y with what its parameters give by the textbook, so that it knows a
@@ -33,6 +34,7 @@ from . import (
     forks,
     normalization,
     pooling,
+    shapes,
     softmax,
     vectors,
 )
@@ -77,7 +79,9 @@ def named_by_shape(layer: LayerGradients, name: str, value: Array) -> Match | No
         found = match(chapter.SHAPES, facts, name, value, lambda candidate: True) if facts else None
         if found:
             return found
-    return None
+    n = None if name == "x" else layer.whole(name)
+    facts = None if n is None else shapes.recognise(layer, name, value, n)
+    return match(shapes.SHAPES, facts, name, value, lambda candidate: True) if facts else None
 
 
 def gradient(layer: LayerGradients, name: str) -> Array | None:
@@ -92,5 +96,5 @@ def gradient(layer: LayerGradients, name: str) -> Array | None:
 
 def sentences() -> dict[str, str]:
     """What each code means, in a few words."""
-    tables = [(*chapter.SLIPS, *getattr(chapter, "SHAPES", ())) for chapter in (*CHAPTERS, *LAST)]
+    tables = [(*chapter.SLIPS, *getattr(chapter, "SHAPES", ())) for chapter in (*CHAPTERS, *LAST)] + [shapes.SHAPES]
     return {slip.code: slip.says for table in tables for slip in table if slip.says}
