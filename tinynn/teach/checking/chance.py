@@ -5,6 +5,8 @@ They come from the global generators, from those that an object holds, or from o
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import random
 import types
 from collections.abc import Callable, Iterator
@@ -12,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ...layers.layer import Layer
 from ...nesting import with_inner
 from ...process import chance_left_alone, in_main_thread
 
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 NOTHING = (np.ndarray, np.generic, str, bytes, int, float, complex, type(None), type, types.ModuleType)
 LARGEST = 10_000  # objects that are looked into
+KEPT = "its generators"  # where a private copy of a layer has what was found
 NOTE = (
     "forward draws random numbers: each forward here drew the same ones, so that it could be measured. In training "
     "the draws differ, and so should they"
@@ -25,52 +29,54 @@ NOTE = (
 NOTE_FOR_A_LAYER = ". A Layer that draws from self.rng repeats them with the model's seed, and they are saved with it"
 
 
-class same_draws:
+class Found:
+    """The generators that a thing holds, and those of the file that its functions use, as those of its copies do."""
+
+    def __init__(self, held: list[Any], shared: list[Any]) -> None:
+        self.held, self.shared = held, shared
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Found:
+        return Found(copy.deepcopy(self.held, memo), self.shared)
+
+
+@contextlib.contextmanager
+def same_draws(thing: Any) -> Iterator[None]:
     """What is in it leaves no trace in the generators that `thing` draws from: each forward draws the same.
 
     In a thread beside the main one, the generators of the process stay as they are.
     """
-
-    def __init__(self, thing: Any) -> None:
-        self.restore = [_restorer(generator) for generator in generators(thing)]
-
-    def __enter__(self) -> same_draws:
-        self.alone = chance_left_alone()
-        self.alone.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.alone.__exit__(None, None, None)
-        for restore in self.restore:
-            restore()
+    found = vars(thing).get(KEPT) if isinstance(thing, Layer) else None
+    found = found or generators(thing)
+    with chance_left_alone(), put_back([*found.held, *found.shared]):
+        yield
 
 
-class same_start(same_draws):
+@contextlib.contextmanager
+def same_start(model: Any) -> Iterator[None]:
     """The same for a layer or a model, whose buffers are also as they were: each forward starts alike."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__(model)
-        layers = with_inner(model)
-        self.buffers = [(layer.arrays[name], layer.arrays[name].copy()) for layer in layers for name in layer.buffers]
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        for array, kept in self.buffers:
+    buffers = [(layer.arrays[name], layer.arrays[name].copy()) for layer in with_inner(model) for name in layer.buffers]
+    try:
+        with same_draws(model):
+            yield
+    finally:
+        for array, kept in buffers:
             array[...] = kept
 
 
-class own_draws_same:
-    """The same for the `rng` of tinynn's layers alone."""
+def own_draws_same(model: Any) -> contextlib.AbstractContextManager[None]:
+    """The same draws for the `rng` of tinynn's layers alone."""
+    return put_back([layer.rng for layer in with_inner(model) if layer.rng is not None])
 
-    def __init__(self, model: Any) -> None:
-        self.restore = [_restorer(layer.rng) for layer in with_inner(model) if layer.rng is not None]
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> None:
-        for restore in self.restore:
-            restore()
+@contextlib.contextmanager
+def put_back(found: list[Any]) -> Iterator[None]:
+    """Generators are afterwards as they were."""
+    restore = [_restorer(generator) for generator in found]
+    try:
+        yield
+    finally:
+        for one in restore:
+            one()
 
 
 def _restorer(generator: Any) -> Callable[[], None]:
@@ -86,26 +92,36 @@ def _restorer(generator: Any) -> Callable[[], None]:
     return lambda: generator.setstate(python_state)
 
 
-def generators(thing: Any) -> Iterator[Any]:
-    """The generators that an object holds at any depth, and those of the file that its functions use."""
-    waiting: list[Any] = [thing]
-    seen: set[int] = set()
+def generators(thing: Any) -> Found:
+    """The generators that an object draws from, at any depth."""
+    held: list[Any] = []
+    shared: list[Any] = []
+    waiting = [(thing, held)]
+    seen: set[tuple[int, bool]] = set()
     while waiting and len(seen) < LARGEST:
-        held = waiting.pop()
-        if id(held) in seen:
+        one, found = waiting.pop()
+        if (id(one), found is shared) in seen:
             continue
-        seen.add(id(held))
+        seen.add((id(one), found is shared))
+        if isinstance(one, GENERATORS):
+            found.append(one)
+            continue
+        found = shared if isinstance(one, types.FunctionType) else found
         try:
-            waiting += inside(held)
+            waiting += [(inner, found) for inner in inside(one)]
         except Exception:  # an object that fails to say what it is
             continue
-        if isinstance(held, GENERATORS):
-            yield held
+    return Found(held, shared)
+
+
+def look_once(layer: Layer) -> None:
+    """Keep the generators of a private copy in it, for all its forwards and copies: looking for them takes time."""
+    vars(layer)[KEPT] = generators(layer)
 
 
 def inside(held: Any) -> list[Any]:
     """What an object holds, and what its functions use, as far as it may be or hold a generator."""
-    if isinstance(held, (*NOTHING, *GENERATORS)):
+    if isinstance(held, NOTHING):
         return []
     if isinstance(held, dict):
         return list(held.values())

@@ -23,7 +23,7 @@ from ...model.any_model import all_layers
 from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
-from .chance import same_start
+from .chance import look_once, same_start
 from .copies import deep_copy
 from .pairing import leaves
 
@@ -81,6 +81,7 @@ class LayerUnderTest:
     def __init__(self, layer: Layer, where: str) -> None:
         self.original, self.where = private("layer", layer), where
         precise(self.original, REAL)
+        look_once(self.original)
         self.twin = deep_copy(self.original)
         precise(self.twin, COMPLEX)
         self.original.demand_dx(True)
@@ -242,6 +243,8 @@ class ModelUnderTest:
             self.model.ops = numpy_ops
         if hasattr(self.model, "dtype"):
             self.model.dtype = dtype
+        if isinstance(self.model, Layer):
+            look_once(self.model)
         self.loss = LossUnderTest(self.loss, copied=True)
         self.dtype = dtype
 
