@@ -19,43 +19,57 @@ from ..styles.view import Unknown
 from ..under_test import REAL, ModelUnderTest, private, quiet
 from .arguments import IMAGES, WAYS, arguments
 
+Sample = tuple[Array, Array | None]  # x, and t where there are targets
+
 
 def functions_with_arguments(
     functions: tuple[Any, ...], defined: dict[str, Any], rng: np.random.Generator
 ) -> tuple[tuple[Any, ...], Array, Array | None]:
     """Functions with arguments with which they run, x, and t where they take targets. Raises Unknown."""
-    first: tuple[tuple[Any, ...], Array, Array | None] | None = None
-    why, last = None, None
+    half: tuple[tuple[Any, ...], Array, Array | None] | None = None  # forward runs, and backward does not
+    undrawn: list[Unknown] = []
+    failed: Exception | None = None
+    for way, given in _with_arguments(functions, defined, rng, undrawn):
+        sample, back, error = _tried(given, way, defined, rng)
+        if sample and back:
+            return given, *sample
+        half = half or ((given, *sample) if sample else None)
+        failed = error or failed
+    if half is not None:
+        return half
+    ends = f" (the last try raised {type(failed).__name__}: {failed})" if failed else ""
+    what = f"{functions[0].__name__} does not run with any arguments that were drawn for it{ends}"
+    raise undrawn[-1] if undrawn else Unknown(what, "define its arguments, and x, in the file")
+
+
+def _with_arguments(
+    functions: tuple[Any, ...], defined: dict[str, Any], rng: np.random.Generator, undrawn: list[Unknown]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Functions with arguments, each way; where none can be drawn, `undrawn` gets why."""
     for way in WAYS:
         try:
             drawn = list(arguments(functions[0], defined, way, rng))
         except Unknown as error:
-            why = error
+            undrawn.append(error)
             continue
         for values in drawn:
-            given = (*functions, *values)
-            view = recognised(given)
-            x = own(defined, "x", rng.normal(size=IMAGES.get(way) or ((5, 7) if way == "columns" else (7, 5))))
-            if isinstance(view, Whole):
-                x = x.T if way == "columns" and own(defined, "x") is None else x  # a row for each target
-                ran = targets_for(view, x, defined, rng)
-                if ran is not None and ran[2]:
-                    return given, *ran[:2]
-                first = first or (None if ran is None else (given, *ran[:2]))
-                continue
-            if view is None:
-                continue
-            ahead, failed = view_runs(view, x)
-            if failed is None:
-                return given, x, None
-            last = last if ahead else failed
-            first = first or ((given, x, None) if ahead else None)
-    if first is not None:
-        return first
-    name = functions[0].__name__
-    ends = f" (the last try raised {type(last).__name__}: {last})" if last else ""
-    what = f"{name} does not run with any arguments that were drawn for it{ends}"
-    raise why or Unknown(what, "define its arguments, and x, in the file")
+            yield way, (*functions, *values)
+
+
+def _tried(
+    given: tuple[Any, ...], way: str, defined: dict[str, Any], rng: np.random.Generator
+) -> tuple[Sample | None, bool, Exception | None]:
+    """(x and t with which forward runs, whether backward does, what forward raises)."""
+    view = recognised(given)
+    x = own(defined, "x", rng.normal(size=IMAGES.get(way) or ((5, 7) if way == "columns" else (7, 5))))
+    if isinstance(view, Whole):
+        x = x.T if way == "columns" and own(defined, "x") is None else x  # a row for each target
+        ran = targets_for(view, x, defined, rng)
+        return (ran[:2], ran[2], None) if ran else (None, False, None)
+    if view is None:
+        return None, False, None
+    ahead, failed = view_runs(view, x)
+    return ((x, None), failed is None, None) if ahead else (None, False, failed)
 
 
 def view_runs(view: Any, x: Array) -> tuple[bool, Exception | None]:
