@@ -13,6 +13,7 @@ from ...nesting import walk
 from ...process import same_chance
 from .chance import same_draws
 from .copies import deep_copy
+from .names import unmangled
 from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, pair, usual
 from .styles import View, Whole
 from .under_test import precise, private, quiet
@@ -169,11 +170,11 @@ def fits(shape: tuple[int, ...], of: tuple[int, ...]) -> bool:
 
 
 def shorten(found: list[Leaf]) -> None:
-    """W1 for params["W1"], where no other has that name."""
-    keys = {leaf.name: leaf.paths[0][-1][1] for leaf in found}
+    """W1 for params["W1"], _W1 and __W1, where no other has that name."""
+    keys = {leaf.name: unmangled(str(leaf.paths[0][-1][1])).lstrip("_") for leaf in found}
     for leaf in found:
         key = keys[leaf.name]
-        if isinstance(key, str) and key.isidentifier() and list(keys.values()).count(key) == 1:
+        if key.isidentifier() and list(keys.values()).count(key) == 1:
             leaf.name = key
 
 

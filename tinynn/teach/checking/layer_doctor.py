@@ -53,6 +53,9 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
         y = tested.forward(x)
     except Exception as error:
         return raised(tested.where, "forward", error)
+    if y.size == 0:
+        why = f"y is empty, of shape {y.shape}, at this x, of shape {x.shape}: there is no gradient to look at"
+        return Finding("not-judged", tested.where, why, "give an x that is larger")
     dy = upstream(tested, y, rng)
     found = of_a_layer(tested, x, y, dy)
     if found:

@@ -65,7 +65,12 @@ SCORES = re.compile(r"z\d*|zs|logits?|scores?", re.IGNORECASE)
 
 def plain(name: object) -> str:
     """A name without underscores, in lower case, and propagation as it is spelled."""
-    return str(name).replace("_", "").lower().replace("propog", "propag")
+    return unmangled(str(name)).replace("_", "").lower().replace("propog", "propag")
+
+
+def unmangled(name: str) -> str:
+    """W1 for _Network__W1, as which Python keeps self.__W1 of a class Network."""
+    return re.sub(r"^_[A-Za-z]\w*?__(?=[A-Za-z])", "", name)
 
 
 def role_of(name: str, among: dict[str, str] = LAYERS) -> str | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...checks import Array
 from .copies import deep_copy
-from .names import plain
+from .names import plain, unmangled
 
 Path = tuple[tuple[str, Any], ...]  # steps such as ("attribute", "W"), ("item", "W1") or ("item", 0)
 RETURNED = ("returned", None)  # the first step to what backward has returned
@@ -68,7 +68,8 @@ def written(path: Path) -> str:
     """A path as in Python: layers[0].W."""
     text = ""
     for kind, key in path[1:] if path[:1] == (HELD,) else path:
-        text += f".{key}" if kind == "attribute" else f"[{key!r}]" if kind == "item" else "what backward returns"
+        steps = {"attribute": f".{unmangled(str(key))}", "item": f"[{key!r}]", "returned": "what backward returns"}
+        text += steps[kind]
     return text.removeprefix(".")
 
 
@@ -148,13 +149,19 @@ def own_class_values(thing: Any) -> None:
 
     A copy shares its class with the original: what is written into such an array would be written there, too.
     """
-    waiting, seen = [thing], {id(thing)}
-    while waiting:
-        held = waiting.pop()
+    for held in objects_in(thing):
         for cls in type(held).__mro__ if hasattr(held, "__dict__") and not getattr(held, "paired", False) else ():
             for name, value in vars(cls).items():
                 if isinstance(value, np.ndarray | float | list | dict) and not name.startswith("__"):
                     held.__dict__.setdefault(name, deep_copy(value))
+
+
+def objects_in(thing: Any) -> Iterator[Any]:
+    """A thing, and all that it holds which is no number; what one holds is looked at after it was yielded."""
+    waiting, seen = [thing], {id(thing)}
+    while waiting:
+        held = waiting.pop()
+        yield held
         inner = [value for _, value in _held(held) if not _is_leaf(value) and id(value) not in seen]
         seen.update(map(id, inner))
         waiting += inner[: LARGEST - len(seen)]

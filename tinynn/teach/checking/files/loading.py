@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import traceback
+import types
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ....model import Model
 from ....optimizers import Optimizer
 from .. import adapted, intake, styles
 from ..kinds import other_kind
-from ..pairing import leaves
+from ..pairing import leaves, objects_in
 from .together import groups
 
 
@@ -54,7 +55,8 @@ def left_out(names: dict[str, Any], known: list[str]) -> list[str]:
     chosen = [one for name in known for one in groups(names).get(name, (names.get(name),))]
     classes = [cls for one in chosen for cls in (one if isinstance(one, type) else type(one)).__mro__]
     functions = [f for cls in classes for f in vars(cls).values()] + chosen
-    used = {name for f in functions if inspect.isfunction(f) for name in inspect.unwrap(f).__code__.co_names}
+    used = {name for f in functions if inspect.isfunction(f) for name in names_in(inspect.unwrap(f).__code__)}
+    used |= {type(held).__name__ for one in chosen for held in objects_in(one)}
     found = []
     for name, value in names.items():
         if not isinstance(value, type) or not is_own(value) or value in classes or name in used or kind_of(value):
@@ -62,6 +64,12 @@ def left_out(names: dict[str, Any], known: list[str]) -> list[str]:
         if not issubclass(value, BaseException) and methods_of(value):
             found.append(name)
     return found
+
+
+def names_in(code: types.CodeType) -> set[str]:
+    """The names that a function uses, also within a comprehension."""
+    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    return {*code.co_names}.union(*map(names_in, inner))
 
 
 def methods_of(cls: type) -> list[str]:
