@@ -55,6 +55,10 @@ NUMBERS = {  # of an optimizer's rule; some names have two meanings
     "eps": ("eps", "epsilon"),
     "nesterov": ("nesterov", "usenesterov"),
 }
+STATE = (
+    r"(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)(?:prev|previous|last|old|init|in|0|t1|tm1)?"
+    r"|(?:prev|previous|last|old|init|initial)(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)"
+)
 RATE_DECAY = ("decay", "lrdecay", "learningratedecay", "decayrate")
 ZEROING = (  # methods that set gradients to 0
     "zerograd", "zerograds", "zerogradients", "flushgradients", "cleargrad", "cleargrads", "cleargradients",
@@ -81,6 +85,11 @@ def role_of(name: str, among: dict[str, str] = LAYERS) -> str | None:
 def number_of(name: str) -> str | None:
     """Which of a rule's numbers an argument is; those with two meanings are looked at elsewhere."""
     return next((kind for kind, names in NUMBERS.items() if plain(name) in names), None)
+
+
+def is_state(name: str) -> bool:
+    """Whether an argument is what a recurrent step gets from the step before: h_prev, prev_c, h0, a_prev, state."""
+    return re.fullmatch(STATE, plain(name)) is not None
 
 
 def is_decay(name: str) -> bool:

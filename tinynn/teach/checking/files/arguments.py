@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....process import same_chance
-from ..names import plain, role_of
+from ..names import is_state, plain, role_of
 from ..styles import roles
 from ..styles.view import Unknown
 
@@ -20,8 +20,12 @@ SETTINGS = {
     "stride": 2, "pad": 1, "f": 2, "pool_height": 2, "pool_width": 2, "pool_size": 2, "mode": "train", "eps": 1e-2,
     "epsilon": 1e-2, "momentum": 0.9, "p": 0.6, "seed": 3,
 }  # fmt: skip
-WAYS = ("rows", "rows, b (1, H)", "rows, W (out, in)", "columns", "channels first", "channels last")
+WAYS = (
+    "rows", "rows, b (1, H)", "rows, W (out, in)", "columns", "channels first", "channels last", "rows, four gates",
+    "rows in sequences", "rows in sequences, four gates", "columns, four gates",
+)  # fmt: skip
 IMAGES = {"channels first": (4, 3, 6, 8), "channels last": (4, 6, 8, 3)}
+SEQUENCES = (7, 3, 5)
 ARRAYS = ("w", "w1", "w2", "wx", "wh", "b", "b1", "b2", "bias", "weights", "gamma", "beta")
 OF_IMAGES = {
     "shape": (3, 6, 8), "kernel|filtersize|poolsize|poolh|poolw": 2, "depth|numfilters|nfilters|outchannels": 2,
@@ -36,24 +40,33 @@ def shape_of(name: str, way: str) -> tuple[int, ...] | None:
     if k >= len(SIZES):
         return None
     n_in, n_out = SIZES[k - 1], SIZES[k]
-    columns = way == "columns"
+    columns = way.startswith("columns")
     if role_of(name) == "x" and not p.endswith("prev"):
-        return IMAGES.get(way) or ((5, 7) if columns else (7, 5))
+        return x_shape(way)
     if p in ("gamma", "beta", "g", "scale", "shift"):
         return (3,) if way in IMAGES else (n_in, 1) if columns else (n_in,)
-    if p.endswith("prev") or p.startswith("prev") or p in ("h", "h0", "state"):
+    if is_state(name):
         return (4, 7) if columns else (7, 4)
     if re.match("w|theta|kernel|filter|u$", p):
         if way in IMAGES:
             return (2, 3, 2, 2) if way == "channels first" else (2, 2, 3, 2)
         if p in ("wh", "whh", "waa", "u"):
             n_in = n_out
+        n_out *= 4 if "gates" in way else 1
         return (n_in, n_out) if way.startswith("rows") and "out" not in way else (n_out, n_in)
     if p.startswith("b"):
         if way in IMAGES:
             return (2,) if way == "channels first" else (1, 1, 1, 2)
+        n_out *= 4 if "gates" in way else 1
         return (n_out, 1) if columns else (1, n_out) if "1" in way else (n_out,)
     return None
+
+
+def x_shape(way: str) -> tuple[int, ...]:
+    """The shape of x."""
+    if "sequences" in way:
+        return SEQUENCES
+    return IMAGES.get(way) or ((5, 7) if way.startswith("columns") else (7, 5))
 
 
 def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.Generator) -> Iterator[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from ..pairing import Unpaired, leaves
 from ..styles import Whole, layout, recognised
 from ..styles.view import Unknown
 from ..under_test import REAL, ModelUnderTest, private, quiet
-from .arguments import IMAGES, WAYS, arguments
+from .arguments import IMAGES, WAYS, arguments, x_shape
 
 MOST = 16  # of a width that is tried for images and sequences
 Sample = tuple[Array, Array | None]  # x, and t where there are targets
@@ -62,9 +62,9 @@ def _tried(
 ) -> tuple[Sample | None, bool, Exception | None]:
     """(x and t with which forward runs, whether backward does, what forward raises)."""
     view = recognised(given)
-    x = own(defined, "x", rng.normal(size=IMAGES.get(way) or ((5, 7) if way == "columns" else (7, 5))))
+    x = own(defined, "x", rng.normal(size=x_shape(way)))
     if isinstance(view, Whole):
-        x = x.T if way == "columns" and own(defined, "x") is None else x  # a row for each target
+        x = x.T if way.startswith("columns") and own(defined, "x") is None else x  # a row for each target
         ran = targets_for(view, x, defined, rng)
         return (ran[:2], ran[2], None) if ran else (None, False, None)
     if view is None:
@@ -92,8 +92,8 @@ def view_runs(view: Any, x: Array) -> tuple[bool, Exception | None]:
 
 
 def own(defined: dict[str, Any], role: str, otherwise: Any = None) -> Any:
-    """What a file calls x, X, X_train, or t, y, Y, y_train; else `otherwise`."""
-    names = ("x", "X", "x_train", "X_train") if role == "x" else ("t", "y", "Y", "T", "t_train", "y_train")
+    """What a file calls x, X, X_train, xt, or t, y, Y, y_train; else `otherwise`."""
+    names = ("x", "X", "x_train", "X_train", "xt") if role == "x" else ("t", "y", "Y", "T", "t_train", "y_train")
     return next((defined[name] for name in names if isinstance(defined.get(name), np.ndarray)), otherwise)
 
 

@@ -73,7 +73,8 @@ def _remarks(probed: Probed) -> Iterator[str]:
     batch_norm = mean_over_the_batch(probed)
     if changed and not batch_norm:
         yield f"rows are mixed: {changed}. In a norm over the batch that is right; else rows are examples, each alone"
-    if not changed and not probed.draws and probed.n > 1:
+    more_inputs = getattr(getattr(probed.tested.original, "thing", None), "inputs", ())  # whose rows are not turned
+    if not changed and not probed.draws and probed.n > 1 and not more_inputs:
         turned = probed.tested.forward(probed.x[::-1])[::-1]
         if not same(turned, probed.y):
             apart = np.abs(turned - probed.y).max()

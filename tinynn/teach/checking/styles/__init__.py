@@ -3,6 +3,7 @@
     roles.py       calls by what the arguments mean: x, targets, dy, a cache, a learning rate
     view.py        View: forward and backward of whatever there is, called by these roles
     objects.py     reader: objects, by the names of their methods
+    cells.py       reader: layers with more inputs than x, such as a step of an LSTM
     slopes.py      reader: activations with their slope, f(x) and f'(x)
     functions.py   reader: functions in pairs, with what they take beside x
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names import is_state
 from . import roles
 from .view import Unknown, View
 
@@ -20,7 +21,9 @@ def read_functions(thing: Any) -> View | None:
     held = arguments_of(forward, thing[len(functions) :])
     if "dy" not in roles.roles(backward, "dy").values() or "t" in roles.roles(backward, "dy").values():
         return None  # a network with its loss
-    return View(held, forward, backward)
+    view = View(held, forward, backward)
+    view.inputs = list(filter(is_state, held))
+    return view
 
 
 def arguments_of(forward: Any, values: tuple[Any, ...]) -> dict[str, Any]:

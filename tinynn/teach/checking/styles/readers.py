@@ -6,13 +6,14 @@ from typing import Any
 
 from ....checks import Array
 from . import layout
+from .cells import read_cell
 from .functions import read_functions
 from .networks import Whole, read_network
 from .objects import read_object
 from .slopes import read_slope
 from .view import View
 
-READERS = (read_object, read_slope, read_functions, read_network)
+READERS = (read_cell, read_object, read_slope, read_functions, read_network)
 
 
 def recognised(thing: Any) -> Any:

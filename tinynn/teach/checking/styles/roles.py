@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..names import plain, role_of
+from ..names import is_state, plain, role_of
 
 OPTIONAL = ("t", "cache", "parameters", "training", "rate", "decay")  # given also where they have a default
 
@@ -43,6 +43,9 @@ def roles(function: Callable[..., Any], first: str) -> dict[str, str | None]:
         found["y"] = "output"
     if first == "x":
         found = {name: None if role == "dy" else role for name, role in found.items()}
+        xs = [name for name, role in found.items() if role == "x"]
+        for name in [name for name in xs[1:] if is_state(name)]:  # xt, a_prev
+            found[name] = None
         if "x" not in found.values() and names and found[names[0]] != "parameters":
             found[names[0]] = "x"
     elif first and names and found[names[0]] is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ KNOWN = (
     "returns the loss and the gradients; functions in pairs, layer_forward(x, w, b) and layer_backward(dy, cache)"
 )
 RATES = ("lr", "learningrate", "learnrate")  # as attributes; alpha may be a slope, and rate that of a dropout
-DX = ("dx", "daprev", "da0", "dinput", "dinputs")
+DX = ("dx", "dxt", "daprev", "da0", "dinput", "dinputs")
 
 
 class Unknown(Unpaired):
@@ -37,6 +38,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.moving: dict[str, bool] = {}
+        self.parts: Any = None  # (axis, ends, shapes) of several outputs that are one y
 
     values: dict[str, Any]
     x: Array
@@ -63,6 +65,7 @@ class View:
     """
 
     always_updates = False  # whether its backward may do so with no learning rate in sight
+    inputs: Sequence[str] = ()  # beside x, each with a gradient
     averages = False  # whether its gradients are means over the samples, where those of a layer are sums
     scale = 1.0  # of what is taken back
     pace = 1.0  # the learning rate at which it is
@@ -75,6 +78,13 @@ class View:
         self.taken_back: dict[str, Array] = {}
         self.notes: list[str] = []
         self.memory = Memory()
+        asked = roles.roles(backward, "dy")
+        self.upstream = [name for name in roles.required(backward) if asked[name] == "dy"]
+        names, k = roles.returned_names(forward), max(1, len(self.upstream))
+        ends_in_a_cache = bool(names) and re.match("part_|.*(cache|memory)", names[-1])
+        if len(names) > k + 1 and ends_in_a_cache and [*asked.values()].count("cache") == 1:
+            whose = ", ".join(names[:k])
+            self.notes.append(f"forward is looked at by {whose}: backward takes no gradient of what else it returns")
         self.name = f"{type(thing).__name__}()" if not self.functions else getattr(backward, "__name__", "backward")
 
     def __repr__(self) -> str:
@@ -89,16 +99,44 @@ class View:
         """y for rows x."""
         self.zero()
         self.memory.x = x
-        values = {"x": self.given(x), "training": True, **(self.thing if self.functions else {})}
+        values = {"x": self.given(x), "training": True, **(self.thing if self.functions else self.further())}
         result = self.called(self._forward, "x", values)
-        y, *cache = result if isinstance(result, tuple) else (result,)
+        y, *cache = self._outputs(result, values["x"]) if isinstance(result, tuple) else (result,)
         y = getattr(self.thing, "output", y) if y is None else y
         self.memory.values = {**values, "output": y, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
         return self.taken(y)
 
+    def further(self) -> dict[str, Any]:
+        """What an object's forward takes beside x."""
+        return {}
+
+    def _outputs(self, result: tuple[Any, ...], x: Array) -> tuple[Any, ...]:
+        """y and the cache of what forward returns. Of as many outputs as backward takes gradients, y is all in one."""
+        k = max(1, len(self.upstream))
+        outputs, rest = result[:k], result[k:]
+        containers = [a for a in rest if isinstance(a, tuple | list | dict)]
+        if len(rest) > 1 and containers == [rest[-1]]:  # a, y, cache of a cell whose backward takes da alone
+            rest = rest[-1:]
+        self.memory.parts = None
+        if k == 1 or len(outputs) < k or not all(np.ndim(a) for a in outputs):
+            return *outputs, *rest
+        arrays = [np.asarray(a) for a in outputs]
+        axis = 1 if all(len(a) == len(x) for a in arrays) else 0  # of the features
+        flat = [a.reshape(len(a), -1) if axis else a for a in arrays]
+        ends = np.cumsum([a.shape[axis] for a in flat])[:-1]
+        self.memory.parts = axis, ends, {name: a.shape for name, a in zip(self.upstream, arrays)}
+        return np.concatenate(flat, axis), *rest
+
+    def _upstream(self, dy: Array) -> dict[str, Any]:
+        """dy by the names of backward's arguments, where there are several."""
+        if self.memory.parts is None:
+            return {"dy": dy}
+        axis, ends, shapes = self.memory.parts
+        return {name: a.reshape(shape) for (name, shape), a in zip(shapes.items(), np.split(dy, ends, axis))}
+
     def backward(self, dy: Array) -> Any:
         """dx for rows dy, or None."""
-        returned = self.read(self.step({"dy": self.given(dy), **self.memory.values}))
+        returned = self.read(self.step({**self._upstream(self.given(dy)), **self.memory.values}))
         if isinstance(returned, tuple):
             return (self.taken(returned[0]), *returned[1:])
         return None if returned is None else self.taken(returned)

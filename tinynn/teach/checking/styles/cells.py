@@ -1,0 +1,82 @@
+"""Reader of layers with more inputs than x: cells with forward(x, h_prev, c_prev), layers with forward(a, b)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....checks import Array
+from ....process import same_chance
+from ..copies import deep_copy
+from ..names import is_state
+from ..pairing import leaves
+from ..under_test import quiet
+from . import roles
+from .objects import BACKWARD, FORWARD
+from .view import View
+
+
+class Inputs:
+    """The learner's object, and beside it the inputs that follow x: numbers whose gradients backward returns."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+
+class Cell(View):
+    """A layer with further inputs. They are drawn at its first forward, in a size with which that runs."""
+
+    def __init__(self, layer: Any, forward: Any, backward: Any, inputs: list[str]) -> None:
+        super().__init__(Inputs(layer), forward, backward)
+        self.inputs, self.name = inputs, f"{type(layer).__name__}()"
+
+    def forward(self, x: Array) -> Any:
+        """y for rows x."""
+        if not all(hasattr(self.thing, name) for name in self.inputs):
+            self._draw(x)
+        return super().forward(x)
+
+    def further(self) -> dict[str, Any]:
+        """The further inputs, as the code takes samples."""
+        return {name: self.given(np.array(getattr(self.thing, name))) for name in self.inputs}  # no cache is one
+
+    def _draw(self, x: Array) -> None:
+        """Rows for the further inputs: of the first width with which forward runs, else of that of x."""
+        widths = [n for leaf in leaves(self.thing.layer) for n in np.shape(leaf.value)]
+        rng, N = np.random.default_rng(9), len(x)
+        shapes = [x.shape, *((N, width) for width in dict.fromkeys(widths))]
+        for shape in shapes if self.inputs and is_state(self.inputs[0]) else shapes[:1]:
+            for name in self.inputs:
+                setattr(self.thing, name, rng.normal(size=shape))
+            try:
+                with quiet(), same_chance():
+                    View.forward(deep_copy(self), x.copy())
+                return
+            except Exception:  # of another width, or its own error, which the check says
+                continue
+        for name in self.inputs:
+            setattr(self.thing, name, rng.normal(size=x.shape))
+
+    def read(self, returned: Any) -> Any:
+        """dx of (dx, dh_prev, ...), in the order of the arguments."""
+        if not isinstance(returned, tuple | list) or len(returned) < 1 + len(self.inputs):
+            return super().read(returned)
+        dx, *others = returned
+        self.grads = {name: self.taken(a) for name, a in zip(self.inputs, others)}
+        return (dx, *others[len(self.inputs) :])
+
+
+def read_cell(thing: Any) -> Cell | None:
+    """A layer with more inputs than x; None where it has one, or a target among them."""
+    if isinstance(thing, tuple):
+        return None
+    forward, backward = roles.method(thing, FORWARD), roles.method(thing, BACKWARD)
+    if forward is None or backward is None or "dy" not in roles.roles(backward, "dy").values():
+        return None
+    asked = roles.roles(forward, "x")
+    others = [name for name in roles.required(forward) if asked[name] != "x"]
+    states = bool(others) and all(map(is_state, others))
+    two = len(others) == 1 and len(roles.required(forward)) == 2 and len(roles.returned_names(backward)) == 2
+    targets = "t" in roles.roles(backward, "dy").values()
+    return Cell(thing, forward, backward, others) if not targets and (states or two) else None
