@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 1: data, model, loss, algorithm
+# # Data, model, loss, algorithm
 #
 # All that learns from examples, from a straight line to the largest network, is made of four things:
 #
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import tinynn
 from tinynn import MSE, SGD, Affine, Sequential, plots
 
-quick = lesson.start("Lesson 1: data, model, loss, algorithm")
+quick = lesson.start()
 
 # %% [markdown]
 # ## Data

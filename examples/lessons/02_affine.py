@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 2: affine maps and shapes
+# # Affine maps and shapes
 #
 # The line of lesson 1 has one input and one output. With D inputs and H outputs it becomes an affine map, $y = x W +
 # b$: W has a number for each pair of input and output. Nearly all mistakes in writing one are mistakes in shapes, so
@@ -12,7 +12,7 @@ import numpy as np
 import tinynn
 from tinynn import MSE, Affine, Sequential, plots
 
-quick = lesson.start("Lesson 2: affine maps and shapes")
+quick = lesson.start()
 rng = np.random.default_rng(0)
 
 # %% [markdown]
@@ -110,7 +110,11 @@ try:
     Sequential(Affine(3, 4), Affine(5, 2))
 except ValueError as error:
     lesson.say(f"Widths that do not fit are found when the model is built: {error}.")
-lesson.show(plots.network(model), "network")
+lesson.show(
+    plots.network(model),
+    "network",
+    "The network: three inputs, four hidden units, two outputs; a line for each weight.",
+)
 
 # %%
 lesson.verdict(tinynn.check(model, X, rng.normal(size=(N, 2)), MSE()))

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 6: batches
+# # Batches
 #
 # One row at a time is how the gradient is derived. A computer takes many rows at once, a batch. Where do the $1/N$ and
 # the sum over rows in the formulas come from?
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import tinynn
 from tinynn import MSE, SGD, Affine, Sequential, SoftmaxCrossEntropy, Tanh
 
-quick = lesson.start("Lesson 6: batches")
+quick = lesson.start()
 rng = np.random.default_rng(0)
 N, D, H = 6, 3, 2
 x, t = rng.normal(size=(N, D)), rng.normal(size=(N, H))

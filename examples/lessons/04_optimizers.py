@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 11: optimizers
+# # Optimizers
 #
 # The gradient says which way is down. How far to go, and whether to remember the last steps, is the optimizer's. Three
 # of them: plain gradient descent, momentum, Adam; and what is missing without Adam's bias correction.
@@ -11,7 +11,7 @@ import numpy as np
 import tinynn
 from tinynn import SGD, Adam, Affine, Optimizer, Sequential, plots
 
-quick = lesson.start("Lesson 11: optimizers")
+quick = lesson.start()
 STEPS = 60 if quick else 200
 
 # %% [markdown]

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 3: two affine maps are one
+# # Two affine maps are one
 #
 # Why does a network need anything but affine maps? Because any number of them, one after the other, is a single one.
 # And a single one cannot do what four points ask for: XOR.
@@ -11,7 +11,7 @@ import numpy as np
 import tinynn
 from tinynn import MSE, Adam, Affine, Sequential, Sigmoid, Tanh, plots
 
-quick = lesson.start("Lesson 3: two affine maps are one")
+quick = lesson.start()
 
 # %% [markdown]
 # ## The algebra

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 4: activations and their slopes
+# # Activations and their slopes
 #
 # The bend between two affine maps is a function applied to each number by itself: $y = f(x)$. Going back, its
 # gradient is $dx = dy\, f'(x)$. So the slope decides how much of a gradient comes through.
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import tinynn
 from tinynn import Affine, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh, plots
 
-quick = lesson.start("Lesson 4: activations and their slopes")
+quick = lesson.start()
 activations = {"Sigmoid": Sigmoid(), "Tanh": Tanh(), "ReLU": ReLU()}
 
 # %% [markdown]

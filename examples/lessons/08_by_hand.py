@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 5: one step by hand
+# # One step by hand
 #
 # The most widely read worked example of backpropagation (Matt Mazur, 2015): two inputs, two hidden units, two outputs,
 # sigmoids, one row, one step. Take paper and a calculator; the sheet says what is right.
@@ -11,7 +11,7 @@ import numpy as np
 import tinynn
 from tinynn import MSE, SGD, Affine, Sequential, Sigmoid, plots
 
-quick = lesson.start("Lesson 5: one step by hand")
+quick = lesson.start()
 model = Sequential(Affine(2, 2), Sigmoid(), Affine(2, 2), Sigmoid(), backend="numpy", dtype="float64")
 hidden, out = model[0], model[2]
 hidden.W, hidden.b = np.array([[0.15, 0.25], [0.20, 0.30]]), np.array([0.35, 0.35])

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 7: losses as likelihoods
+# # Losses as likelihoods
 #
 # The lecture names a loss for each task and leaves the reason to statistics. The reason is one idea: let the model say
 # how probable each target is, and of all parameters take those that make what was seen most probable, the *maximum
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import tinynn
 from tinynn import MSE, SGD, Adam, Affine, GaussianNLL, Sequential, SoftmaxCrossEntropy, Tanh, plots
 
-quick = lesson.start("Lesson 7: losses as likelihoods")
+quick = lesson.start()
 rng = np.random.default_rng(0)
 
 # %% [markdown]

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 8: softmax and cross-entropy
+# # Softmax and cross-entropy
 #
 # Scores become probabilities by softmax, $p_c = e^{y_c} / \sum_k e^{y_k}$, and the loss is $-\log p_t$ at the label t.
 # On paper these are two formulas, one after the other. In a program they belong together: the gradient becomes simple,
@@ -14,7 +14,7 @@ import tinynn
 from tinynn import Affine, ReLU, Sequential, SoftmaxCrossEntropy, plots
 
 np.seterr(all="ignore")  # this lesson divides by 0 and overflows on purpose
-quick = lesson.start("Lesson 8: softmax and cross-entropy")
+quick = lesson.start()
 
 # %% [markdown]
 # ## The gradient: p - t

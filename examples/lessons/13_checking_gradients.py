@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 9: checking gradients
+# # Checking gradients
 #
 # A backward pass with a mistake still trains, a little worse. So gradients are not believed, but measured, from the
 # forward pass alone. How exact can that be?
@@ -11,7 +11,7 @@ import numpy as np
 import tinynn
 from tinynn import Affine, ReLU, Sequential, SoftmaxCrossEntropy, Tanh, plots
 
-quick = lesson.start("Lesson 9: checking gradients")
+quick = lesson.start()
 
 # %% [markdown]
 # ## Differences

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 10: find the bug
+# # Find the bug
 #
 # Three mistakes, as people make them. Read the code first. Then look at what the check measures, and say what is wrong
 # before you read on: the cause stands below the numbers.
@@ -14,7 +14,7 @@ import tinynn
 from tinynn import Affine, Sequential, SoftmaxCrossEntropy, Tanh
 from tinynn.teach import zoo
 
-quick = lesson.start("Lesson 10: find the bug")
+quick = lesson.start()
 
 
 def riddle(name):

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 12: the lecture's network
+# # The lecture's network
 #
 # Everything at once: 60,000 pictures of digits as data, 784-256-10 as model, softmax with cross-entropy as loss, Adam
 # as algorithm. Before it is trained it is checked; after that it is looked into, and its mistakes are shown.
@@ -11,7 +11,7 @@ import numpy as np
 import tinynn
 from tinynn import Adam, Affine, ReLU, Sequential, SoftmaxCrossEntropy, metrics, plots
 
-quick = lesson.start("Lesson 12: the lecture's network")
+quick = lesson.start()
 (x, t), (x_test, t_test) = tinynn.datasets.load_mnist()
 lesson.say(f"""Data: {len(x):,} pictures to learn from, {len(x_test):,} to test with. A picture is a row of
     {x.shape[1]} numbers from {x.min():g} to {x.max():g}; {100 * np.mean(x == 0):.0f} % of them are 0, the paper.""")
