@@ -8,18 +8,22 @@ r"""The lessons' formulas, which are LaTeX, as plain Unicode for a terminal and 
 
 import re
 
-GREEK = dict(zip(
-    "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Sigma Phi Psi Omega".split(), "αβγδεηθκλμνξπρστφχψωΓΔΘΛΣΦΨΩ"
-))  # fmt: skip
+# ruff: noqa: RUF001  the characters below are meant
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
+    "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ",
+    "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
+}  # fmt: skip
 SIGNS = GREEK | {
     "sum": "Σ", "prod": "Π", "partial": "∂", "nabla": "∇", "infty": "∞", "leftarrow": "←", "rightarrow": "→", "to": "→",
     "cdot": "·", "times": "×", "pm": "±", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "in": "∈", "mid": "|",
     "odot": "⊙", "dots": "...", "cdots": "...", "quad": "  ", "qquad": "   ", "|": "‖", "top": "T", "{": "{", "}": "}",
     ",": " ", ";": " ", "!": "", "left": "", "right": "", "%": "%",
 }  # fmt: skip
-WORDS = "log exp max min tanh sin cos arg".split()
-TEXTS = "operatorname mathrm text mathbf".split()
+WORDS = {"log", "exp", "max", "min", "tanh", "sin", "cos", "arg"}
+TEXTS = {"operatorname", "mathrm", "text"}
 ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
 SUB = dict(zip("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ"))
 SUP = dict(zip("0123456789+-=()abcdefghijklmnoprstuvwxyzTNDHLK", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀᴺᴰᴴᴸᴷ"))

@@ -1,7 +1,7 @@
 r"""What a lesson is, and what the lessons share. A lesson is one file, NN_name.py, in jupytext's percent format:
 
 # %% [markdown]
-# # Softmax and cross-entropy                   the title; its number is that of the file's name, and stands nowhere else
+# # Softmax and cross-entropy                   the title, without a number: that is the file's
 #
 # Scores become probabilities by softmax:      the story: paragraphs, "- " lists, `code`, *stress*, "## " headings
 #
@@ -62,7 +62,7 @@ asked = []  # the questions so far
 
 
 def start():
-    """Whether the lesson shall train less: --quick, or TINYNN_QUICK=1. A script is told from its first cell, and ends."""
+    """Whether the lesson shall train less: --quick, or TINYNN_QUICK=1. A script is told from its start, and ends."""
     global options
     quick = os.environ.get("TINYNN_QUICK", "0") not in ("", "0")
     if IN_NOTEBOOK or options is not None:

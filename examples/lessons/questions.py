@@ -131,5 +131,5 @@ def html_of(question, number):
 <form class="question" onsubmit="return gradeAnswer(event)" data-lm-suppress-shortcuts="true" data-question="{data}">
 <p><b>Question {number}.</b> {story.in_html(question.text)}</p>
 <p class="answers">{question.fields()}</p><output></output>
-<details><summary>Show the answer</summary><p>{story.in_html(question.shown)}. {story.in_html(question.why)}</p></details>
+<details><summary>Show the answer</summary><p>{story.in_html(f"{question.shown}. {question.why}")}</p></details>
 </form>"""
