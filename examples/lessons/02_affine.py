@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Affine maps and shapes
 #
-# The line of lesson 1 has one input and one output. With D inputs and H outputs it becomes an affine map, $y = x W +
-# b$: W has a number for each pair of input and output. Nearly all mistakes in writing one are mistakes in shapes, so
-# this lesson is about them.
+# The line of the first lesson has one input and one output. With D inputs and H outputs it becomes an affine map, $y =
+# x W + b$: W has a number for each pair of input and output. Nearly all mistakes in writing one are mistakes in shapes,
+# so this lesson is about them.
 
 # %%
 import lesson
@@ -27,6 +27,14 @@ layer = Affine(D, H)
 layer.W = np.array([[1.0, 0.5], [2.0, -1.0], [0.0, 3.0]])
 layer.b = np.array([0.1, 0.2])
 y = layer.forward(x)
+lesson.ask(
+    f"x = {x[0]}, the second column of W is {layer.W[:, 1]}, the second bias {layer.b[1]}. What is the second output?",
+    y[0, 1],
+    "1 * 0.5 + 2 * (-1) + (-1) * 3 + 0.2 = -4.3.",
+    slips={-4.5: "The bias is missing.", 5.1: "That is the first output."},
+)
+
+# %%
 lesson.say(f"x {x.shape}, W {layer.W.shape}, b {layer.b.shape} give y {y.shape}, a number for each output:")
 for j in range(H):
     terms = " + ".join(f"{x[0, i]:g} * {layer.W[i, j]:g}" for i in range(D))
@@ -35,6 +43,21 @@ assert np.allclose(y, [[sum(x[0, i] * layer.W[i, j] for i in range(D)) + layer.b
 
 # %% [markdown]
 # ## Many rows
+#
+# Four rows can be computed one after the other, or at once.
+
+# %%
+lesson.choose(
+    "X has 4 rows of 3 numbers, (4, 3), and W is (3, 2). The product X W has the shape ...",
+    {
+        "(3, 3)": "The 3 is what agrees; it is summed over, and gone.",
+        "(4, 2)": "(4, 3) times (3, 2): the 3 is summed over, and a row of 2 outputs is left for each of 4 rows.",
+        "(2, 4)": "Rows stay rows: one for each example.",
+    },
+    right="(4, 2)",
+)
+
+# %% [markdown]
 #
 # N rows at once are one product of matrices, (N, D) times (D, H), and b is added to every row. What must agree stands
 # in the middle; what stands outside is the shape of the result.
@@ -68,15 +91,29 @@ lesson.say(f"And NumPy: y {y.shape} minus t {t.shape} is {(y - t).shape}.")
 # %% [markdown]
 # ## Backward: shapes say which product
 #
-# $dW = \partial L / \partial W$ has W's shape, (D, H), and can only come from x (N, D) and dy (N, H): the one product
-# that gives it is $x^T dy$. In the same way dx (N, D) must be $dy\, W^T$, and db (H,) the sum of dy's rows. Shapes do
-# not prove a formula, but they exclude most others, unless D = H.
+# $dW = \partial L / \partial W$ has W's shape, (D, H). It is made of what the layer was given: x, which is (N, D), and
+# dy, which is (N, H).
+
+# %%
+lesson.choose(
+    "Which product of x and dy has the shape of W?",
+    {
+        "$x\\, dy^T$": "(N, D) times (H, N) does not even fit, unless D = H.",
+        "$dy^T x$": "(H, N) times (N, D) is (H, D): W's shape transposed.",
+        "$x^T dy$": "(D, N) times (N, H) is (D, H); the rows are summed over.",
+    },
+    right="$x^T dy$",
+)
+
+# %% [markdown]
+# So $dW = x^T dy$. In the same way dx (N, D) must be $dy\, W^T$, and db (H,) the sum of dy's rows. Shapes do not prove
+# a formula, but they exclude most others, unless D = H.
 
 # %%
 dy = rng.normal(size=(N, H))
 layer.forward(X)
 dx = layer.backward(dy)
-lesson.say(f"From dy {dy.shape}: dW = X^T dy {layer.dW.shape}, db {layer.db.shape}, dx = dy W^T {dx.shape}.")
+lesson.say(f"From dy {dy.shape}: $dW = X^T dy$ {layer.dW.shape}, db {layer.db.shape}, $dx = dy\\, W^T$ {dx.shape}.")
 assert np.allclose(layer.dW, X.T @ dy) and np.allclose(layer.db, dy.sum(axis=0)) and np.allclose(dx, dy @ layer.W.T)
 
 # %% [markdown]
@@ -92,7 +129,7 @@ class Transposed(Affine):
 
 
 report = tinynn.check_layer(Transposed(3, 3), X)
-lesson.say(f"A square layer with dW = dy^T x: {report.code}. {report.why}")
+lesson.say(f"A square layer with $dW = dy^T x$: {report.code}. {report.why}")
 assert report.code == "dW-transposed"
 
 # %% [markdown]
@@ -100,6 +137,17 @@ assert report.code == "dW-transposed"
 #
 # An affine map has D H weights and H biases. In a network the layers' widths are chained: what one gives, the next
 # takes.
+
+# %%
+lesson.ask(
+    "A network for pictures of 784 pixels has the layers Affine(784, 256) and Affine(256, 10). How many parameters?",
+    784 * 256 + 256 + 256 * 10 + 10,
+    "784 * 256 + 256 = 200,960 in the first layer, 256 * 10 + 10 = 2,570 in the second.",
+    slips={
+        784 * 256 + 256 * 10: "These are the weights; each output has a bias, too.",
+        200960: "That is the first layer.",
+    },
+)
 
 # %%
 model = Sequential(Affine(3, 4), Affine(4, 2), dtype="float64", seed=0)
@@ -113,7 +161,7 @@ except ValueError as error:
 lesson.show(
     plots.network(model),
     "network",
-    "The network: three inputs, four hidden units, two outputs; a line for each weight.",
+    "Three inputs, four hidden units and two outputs. Each line is a weight: the wider, the larger.",
 )
 
 # %%
