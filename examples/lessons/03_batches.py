@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinynn
-from tinynn import MSE, SGD, Affine, Sequential, SoftmaxCrossEntropy, Tanh
+from tinynn import MSE, SGD, Affine, Sequential
 
 quick = lesson.start()
 rng = np.random.default_rng(0)
@@ -22,6 +22,14 @@ x, t = rng.normal(size=(N, D)), rng.normal(size=(N, H))
 #
 # $L = \frac{1}{N} \sum_n L_n$, with $L_n$ the loss of row n alone. So its gradient is the mean of the rows' gradients:
 # $\partial L / \partial W = \frac{1}{N} \sum_n \partial L_n / \partial W$.
+
+# %%
+lesson.ask(
+    "Alone, one row has dL/dW = 4, and another has -1. What is dL/dW of the batch of the two?",
+    1.5,
+    "The loss is the mean of both losses, so the gradient is the mean of both gradients: (4 - 1) / 2.",
+    slips={3: "That is their sum. The loss is a mean."},
+)
 
 # %%
 model, loss = Sequential(Affine(D, H), backend="numpy", dtype="float64", seed=0), MSE()
@@ -64,7 +72,21 @@ print(f"  db[0]   = {' '.join(f'{d:+.4f}' for d in dy[:, 0])} = {dy[:, 0].sum():
 assert np.allclose(x.T @ dy, sum(outer)) and np.allclose(x.T @ dy, dW)
 
 # %% [markdown]
-# Twice is a classic mistake: a layer that averages as well. `check` finds it, and says what it is.
+# Suppose that someone has learned that the gradient is a mean over rows, and writes that into the layer.
+
+# %%
+lesson.choose(
+    "The loss is a mean already, and a layer computes db = dy.mean(axis=0). In a batch of N rows its db is ...",
+    {
+        "right: the gradient is a mean": "It is, and dy has the 1/N in it. The layer divides a second time.",
+        "too small, by the factor N": "The 1/N is in dy; the layer has only to add up the rows, and divides again.",
+        "too large, by the factor N": "The layer divides once too often: that makes numbers smaller.",
+    },
+    right="too small, by the factor N",
+)
+
+# %% [markdown]
+# `check` finds such a layer, and says what it does.
 
 
 # %%
@@ -75,7 +97,7 @@ class Twice(Affine):
         return dy @ self.W.T
 
 
-report = tinynn.check(Sequential(Affine(D, 4), Tanh(), Twice(4, H), seed=0), x, t, loss)
+report = tinynn.check(Sequential(Affine(D, 4), Twice(4, H), seed=0), x, t, loss)
 lesson.say(f"{report.code}, in {report.where}: {report.why}")
 assert report.code == "divided-by-n"
 
@@ -85,13 +107,23 @@ assert report.code == "divided-by-n"
 # The gradient of a batch is an estimate of the gradient of all rows. Its error falls with the root of the batch's size:
 # four times the work for twice the precision. So small batches are good value, until the computer has nothing left to
 # gain from doing rows together.
+#
+# The data below are pictures of handwritten digits, MNIST: 784 pixels each. The target is a row of ten numbers, 1 at
+# the digit and 0 elsewhere, and the model is affine.
 
 # %%
-(x, t), _ = tinynn.datasets.load_mnist()
+lesson.ask(
+    "By that rule: the gradient of 16 rows has an error of 0.8. How many rows does an error of 0.2 need?",
+    256,
+    "A quarter of the error takes 4 * 4 = 16 times the rows.",
+    slips={64: "Four times the rows halve the error: it is 0.4 then."},
+)
+
+# %%
+(x, labels), _ = tinynn.datasets.load_mnist()
 whole_size = 1024 if quick else 4096
-x, t = x[:whole_size].astype("float64"), t[:whole_size]
+x, t = x[:whole_size].astype("float64"), np.eye(10)[labels[:whole_size]]
 model = Sequential(Affine(784, 10), backend="numpy", dtype="float64", seed=0)
-loss = SoftmaxCrossEntropy()
 whole = gradient(x, t)[1]
 sizes, errors = (1, 4, 16, 64, 256), []
 for size in sizes:
@@ -108,19 +140,33 @@ axes.loglog(sizes, errors, "o-", label="measured")
 axes.loglog(sizes, errors[0] / np.sqrt(sizes), "--", color="0.5", label="1 / root of the size")
 axes.set(xlabel="rows in the batch", ylabel="error of the gradient (relative)")
 axes.legend(frameon=False)
-lesson.show(axes, "batches")
+lesson.show(
+    axes, "batches",
+    """How far the gradient of a batch is from that of all rows, in lengths of the latter. On these scales the rule is
+    a straight line, dashed. Each dot is the mean of
+    a few batches.""",
+)  # fmt: skip
 
 # %% [markdown]
 # ## An epoch
 #
-# All rows once, in an order drawn anew, is an epoch. With smaller batches it has more steps, each less exact.
+# All rows once, in an order drawn anew, is an *epoch*. `fit` runs epochs: for each batch forward, loss, backward and a
+# step. With smaller batches an epoch has more steps, each less exact.
 
 # %%
-lesson.say("One epoch over the same rows, by batches of different sizes (SGD, lr 0.1):")
+lesson.ask(
+    "1,000 rows in batches of 64: how many steps has an epoch?",
+    16,
+    "15 batches of 64 are 960 rows; the last batch has the 40 that are left.",
+    slips={15: "40 rows are left after 15 batches. They make a smaller one.", 15.625: "There is no part of a step."},
+)
+
+# %%
+lesson.say("One epoch over the same rows, by batches of different sizes (lr 0.02):")
 for size in (16, 256, whole_size):
     fresh = Sequential(Affine(784, 10), backend="numpy", dtype="float64", seed=0)
-    fresh.fit(x, t, loss=loss, optimizer=SGD(fresh, 0.1), batch_size=size, seed=0, progress=False)
-    print(f"  batches of {size:>5}, {-(-len(x) // size):>4} in all: the loss is {loss(fresh(x), t):.3f} after them")
+    fresh.fit(x, t, loss=loss, optimizer=SGD(fresh, 0.02), batch_size=size, seed=0, progress=False)
+    print(f"  batches of {size:>5}, {-(-len(x) // size):>4} in all: the loss is {loss(fresh(x), t):.4f} after them")
 
 # %%
 lesson.verdict(tinynn.check(fresh, x[:7], t[:7], loss))

@@ -1,15 +1,14 @@
 # %% [markdown]
 # # Optimizers
-#
-# The gradient says which way is down. How far to go, and whether to remember the last steps, is the optimizer's. Three
-# of them: plain gradient descent, momentum, Adam; and what is missing without Adam's bias correction.
+# The gradient says which way is down. How far to go, and whether to remember the last steps, is for the optimizer to
+# decide. Three of them: plain gradient descent, momentum, Adam; and what is missing without Adam's bias correction.
 
 # %%
 import lesson
 import numpy as np
 
 import tinynn
-from tinynn import SGD, Adam, Affine, Optimizer, Sequential, plots
+from tinynn import MSE, SGD, Adam, Affine, Optimizer, Sequential, plots
 
 quick = lesson.start()
 STEPS = 60 if quick else 200
@@ -17,8 +16,9 @@ STEPS = 60 if quick else 200
 # %% [markdown]
 # ## A valley
 #
-# $L(w) = (w_1^2 + 25\, w_2^2) / 2$: across it is 25 times as steep as along. Plain descent,
-# $w \leftarrow w - \eta\, g$, must take steps short enough for the steep direction, and crawls in the flat one.
+# $L(w) = (w_1^2 + 25\, w_2^2) / 2$ is a valley: its curvature is 1 along, in the direction of $w_1$, and 25 across.
+# Plain descent, $w \leftarrow w - \eta\, g$, must take steps short enough for the steep direction, and crawls in the
+# flat one.
 
 
 # %%
@@ -55,10 +55,24 @@ print(f"  {'':<28}{'10 steps':>10}{'30 steps':>10}{f'{STEPS} steps':>12}")
 for name, make in contenders.items():
     losses = walk(make)[1]
     print(f"  {name:<28}{losses[10]:>10.2g}{losses[30]:>10.2g}{losses[STEPS]:>12.2g}")
-lesson.show(plots.paths(valley, contenders, np.array([-2.0, 0.8]), steps=40), "paths")
+lesson.show(
+    plots.paths(valley, contenders, np.array([-2.0, 0.8]), steps=40), "paths",
+    """The valley from above. The grey curves are places of equal loss, and each line is the way of an optimizer, a mark
+    for each of 40 steps. SGD is at the bottom of the valley at once, and then creeps along it. Momentum swings from
+    side to side, and is the first to arrive. Adam's steps are equally long in both directions, so it starts on a
+    diagonal; it overshoots, too.""",
+)  # fmt: skip
 
-# %% [markdown]
-# With $\eta > 2 / 25$ plain descent jumps across the valley to a higher place each time:
+# %%
+lesson.ask(
+    "The curvature across is 25. Above which lr does plain descent end higher with every step?",
+    2 / 25,
+    "A step leaves 1 - 25 lr of the distance across, which is below -1 for lr above 2 / 25.",
+    slips={
+        1 / 25: "With lr 1 / 25 a step arrives at the lowest point across: 1 - 25 / 25 = 0.",
+        2: "That is the limit for the curvature along, 1. The steeper direction has the smaller one.",
+    },
+)
 
 # %%
 for lr in (0.078, 0.082):
@@ -69,7 +83,15 @@ for lr in (0.078, 0.082):
 # ## Momentum
 #
 # $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$. Where gradients agree from step to step, the velocity adds
-# up, to $1 / (1 - \mu)$ steps in one; where they change their sign, they cancel.
+# up, to $1 + \mu + \mu^2 + \dots = 1 / (1 - \mu)$ steps in one; where they change their sign, they cancel.
+
+# %%
+lesson.ask(
+    "The gradient stays the same for very many steps. How many times lr * g does a step become with momentum 0.99?",
+    100,
+    "1 / (1 - 0.99) = 100.",
+    slips={10: "That is for momentum 0.9.", 1.99: "The steps before the last one still count, too."},
+)
 
 # %%
 point = Point([0.0, 0.0])
@@ -87,7 +109,19 @@ lesson.say(f"""Under a gradient of 1 that never changes, a step of lr 0.01 with 
 # Running means of the gradient and of its square, $m \leftarrow \beta_1 m + (1 - \beta_1) g$ and
 # $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$, and a step of $\eta\, m' / (\sqrt{v'} + \epsilon)$: about $\eta$ in each
 # direction, whatever the gradient's size. Both means start at 0, so after t steps they hold only the share
-# $1 - \beta^t$ of a full mean, and $m' = m / (1 - \beta_1^t)$, $v' = v / (1 - \beta_2^t)$ correct for that.
+# $1 - \beta^t$ of a full mean, and $m' = m / (1 - \beta_1^t)$, $v' = v / (1 - \beta_2^t)$ correct for that. Usual are
+# $\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$.
+
+# %%
+lesson.choose(
+    "Two parameters have the gradients 0.0001 and 10,000. Adam's first step is ...",
+    {
+        "100,000,000 times as long for the second": "In plain descent it is. Adam divides by the gradient's own size.",
+        "equally long for both": "After one step $m' = g$ and $v' = g^2$, so the step is $\\eta\\, g / |g|$.",
+        "longer for the first": "The gradient's size cancels; it does not turn round.",
+    },
+    right="equally long for both",
+)
 
 # %%
 lesson.say("Adam's first step with lr 0.1, for gradients of very different sizes:")
@@ -97,6 +131,14 @@ for size in (1e-4, 1.0, 1e4):
     point.grads[...] = size
     optimizer.step()
     print(f"  gradient {size:>8g}   step {-point.params[0]:.6f}")
+
+lesson.ask(
+    """Without the correction, after the first step m = (1 - 0.9) g and v = (1 - 0.999) g². How many times as long as
+    with it is the step?""",
+    0.1 / np.sqrt(0.001),
+    "m / √v = 0.1 g / (√0.001 |g|), that is 3.16; with the correction it is 1.",
+    slips={100: "The root of v, not v, is divided by.", 0.1: "v is too small as well, and its root is divided by."},
+)
 
 
 # %%
@@ -123,13 +165,14 @@ lesson.say(f"""Without it the first step is {first:.3f} times as long: m holds 1
 print(f"  {'':<28}{'3 steps':>10}{'6 steps':>10}{'10 steps':>10}{'30 steps':>10}")
 for name, (_, losses) in (("Adam", right), ("Adam without correction", wrong)):
     print(f"  {name:<28}" + "".join(f"{losses[k]:>10.2g}" for k in (3, 6, 10, 30)))
+lesson.say("Ahead after 3 steps, it has overshot after 6, and has to come back.")
 assert np.isclose(first, 0.1 / np.sqrt(0.001), rtol=1e-3)
 
 # %% [markdown]
 # ## Checked
 #
 # `check_optimizer` runs a class on given gradients and compares its path with the rule's. tinynn's own are right; the
-# mistake above is named.
+# mistake above is found, and named.
 
 # %%
 for cls in (SGD, Adam):
@@ -141,6 +184,6 @@ lesson.say(f"{report.title}: {report.code}. {report.why}")
 assert report.code == "no-bias-correction"
 
 # %%
-model = Sequential(Affine(3, 4), tinynn.Tanh(), Affine(4, 2), seed=0)
+model = Sequential(Affine(3, 4), Affine(4, 2), seed=0)
 rng = np.random.default_rng(0)
-lesson.verdict(tinynn.check(model, rng.normal(size=(7, 3)), rng.integers(0, 2, 7), tinynn.SoftmaxCrossEntropy()))
+lesson.verdict(tinynn.check(model, rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), MSE()))

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinynn
-from tinynn import Affine, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh, plots
+from tinynn import MSE, Affine, ReLU, Sequential, Sigmoid, Tanh, plots
 
 quick = lesson.start()
 activations = {"Sigmoid": Sigmoid(), "Tanh": Tanh(), "ReLU": ReLU()}
@@ -20,6 +20,17 @@ activations = {"Sigmoid": Sigmoid(), "Tanh": Tanh(), "ReLU": ReLU()}
 #
 # Sigmoid, $1 / (1 + e^{-x})$, with the slope $y (1 - y)$; tanh, with $1 - y^2$; ReLU, $\max(x, 0)$, with 1 or 0.
 # Written in terms of y, the slope costs nothing: y is there already.
+
+# %%
+lesson.ask(
+    "Where is the sigmoid's slope y (1 - y) largest, with y from 0 to 1, and how large is it there?",
+    0.25,
+    "At y = 1/2, that is at x = 0, it is 1/2 * 1/2.",
+    slips={
+        0.5: "That is y at the place. The slope is y (1 - y).",
+        1: "That is the steepest slope of tanh and of ReLU.",
+    },
+)
 
 
 # %%
@@ -40,19 +51,35 @@ steepest = {name: value_and_slope(layer, fine)[1].max() for name, layer in activ
 lesson.say(f"""The steepest slopes: sigmoid {steepest["Sigmoid"]:.4f}, tanh {steepest["Tanh"]:.4f}, ReLU
     {steepest["ReLU"]:.0f}.""")
 assert np.isclose(steepest["Sigmoid"], 0.25) and np.isclose(steepest["Tanh"], 1) and steepest["ReLU"] == 1
-lesson.show(plots.activations(list(activations.values()))[0], "activations")
+lesson.show(
+    plots.activations(list(activations.values()))[0], "activations",
+    "Each function, solid, and its slope, dashed, on the same scales: sigmoid is the flattest of the three.",
+)  # fmt: skip
 
 # %% [markdown]
 # ## A stack of them
 #
-# Each sigmoid multiplies the gradient by 1/4 at most. Ten of them, and the first layers hear nothing. ReLU lets the
-# gradient through undiminished where it is on; with Kaiming's weights, of variance 2 / D, it keeps its size.
+# Going back through a stack of layers, a gradient is multiplied by the slope of each activation, and by weights.
+
+# %%
+lesson.ask(
+    "Leave the weights aside. Five sigmoids, one after the other: by what is the gradient multiplied at most?",
+    0.25**5,
+    "Each slope is 1/4 at most, and (1/4)^5 = 1/1024.",
+    slips={1.25: "The factors are multiplied, not added.", 0.05: "The factors are multiplied: not 1/4 divided by 5."},
+)
+
+# %% [markdown]
+# Ten sigmoids, and next to nothing arrives at the first layers. ReLU lets the gradient through undiminished where it is
+# on. The weights must fit, so that the numbers keep their size from layer to layer: Xavier's rule, for tanh and
+# sigmoid, draws them with the variance 2 / (inputs + outputs), and Kaiming's, for ReLU, with 2 / inputs. (Why, says the
+# lesson on initialization.)
 
 # %%
 DEPTH, WIDTH = 10, 64
 rng = np.random.default_rng(0)
-rows, labels = rng.normal(size=(256, WIDTH)), rng.integers(0, 10, 256)
-loss = SoftmaxCrossEntropy()
+rows, t = rng.normal(size=(256, WIDTH)), rng.normal(size=(256, 10))
+loss = MSE()
 
 
 def sizes(activation, weight_init):
@@ -61,7 +88,7 @@ def sizes(activation, weight_init):
     for _ in range(DEPTH):
         layers += [Affine(WIDTH, WIDTH, weight_init=weight_init), activation()]
     model = Sequential(*layers, Affine(WIDTH, 10), dtype="float64", seed=0)
-    loss.forward(model.forward(rows), labels)
+    loss.forward(model.forward(rows), t)
     model.backward(loss.backward())
     return np.array([np.sqrt(np.mean(layer.dW**2)) for layer in model if isinstance(layer, Affine)])
 
@@ -81,18 +108,35 @@ for (name, size), style in zip(stacks.items(), ("s--", "^:", "o-")):
     axes.semilogy(range(1, DEPTH + 2), size, style, label=name)
 axes.set(xlabel="layer", ylabel="size of dW", xticks=range(1, DEPTH + 2))
 axes.legend(frameon=False)
-lesson.show(axes, "vanishing")
+lesson.show(
+    axes, "vanishing",
+    """The size of dW in each layer; the last, 11, is the output. With sigmoids it falls to a fifth from layer to layer on
+    the way back, with tanh and with ReLU it hardly changes.""",
+)  # fmt: skip
 
 # %% [markdown]
 # ## The price of ReLU
 #
-# Where x is negative, for every row, its slope is 0 for every row: no gradient ever comes back, and the unit stays
-# off. A dead unit. A large negative bias makes one.
+# A unit whose x is negative for every row of the data gives 0 for every row.
+
+# %%
+lesson.choose(
+    "What does gradient descent do with the weights of such a unit?",
+    {
+        "it turns the unit on again, slowly": "For that a gradient would have to come back, and the slope is 0.",
+        "it leaves them as they are": "The slope is 0 for every row, so the gradient is exactly 0.",
+        "it makes them smaller": "That would take a gradient, and there is none.",
+    },
+    right="it leaves them as they are",
+)
+
+# %% [markdown]
+# It is a *dead* unit. A large negative bias makes one.
 
 # %%
 model = Sequential(Affine(WIDTH, WIDTH), ReLU(), Affine(WIDTH, 10), dtype="float64", seed=0)
 model[0].b[:16] = -100
-loss.forward(model.forward(rows), labels)
+loss.forward(model.forward(rows), t)
 model.backward(loss.backward())
 dead = (model[1].y == 0).all(axis=0)
 silent = (model[0].dW == 0).all(axis=0)
@@ -103,7 +147,8 @@ assert (dead == silent).all() and dead.sum() == 16
 # %% [markdown]
 # ## Slips
 #
-# The slope as a function of y, given x by mistake; or left out. Both train, badly; a check names them.
+# Two mistakes that are often made: the slope is a function of y, and is given x; or it is left out. With both a network
+# still learns something, and badly. A check finds them, and says what they are.
 
 
 # %%
@@ -124,4 +169,4 @@ for layer in (OfTheInput(), LeftOut()):
 
 # %%
 model = Sequential(Affine(5, 4), Sigmoid(), Affine(4, 4), Tanh(), Affine(4, 4), ReLU(), Affine(4, 3), seed=0)
-lesson.verdict(tinynn.check(model, rows[:7, :5], labels[:7] % 3, loss))
+lesson.verdict(tinynn.check(model, rows[:7, :5], t[:7, :3], loss))

@@ -2,7 +2,7 @@
 # # One step by hand
 #
 # The most widely read worked example of backpropagation (Matt Mazur, 2015): two inputs, two hidden units, two outputs,
-# sigmoids, one row, one step. Take paper and a calculator; the sheet says what is right.
+# sigmoids, one row, one step. Take paper and a calculator, and answer before you read on.
 
 # %%
 import lesson
@@ -18,14 +18,29 @@ hidden.W, hidden.b = np.array([[0.15, 0.25], [0.20, 0.30]]), np.array([0.35, 0.3
 out.W, out.b = np.array([[0.40, 0.50], [0.45, 0.55]]), np.array([0.60, 0.60])
 x, t = np.array([[0.05, 0.10]]), np.array([[0.01, 0.99]])
 loss, optimizer = MSE(), SGD(model, lr=0.5)
-lesson.show(plots.network(model), "network")
+lesson.show(
+    plots.network(model), "network",
+    "Two inputs, two hidden units, two outputs. The wider a line, the larger the weight; all are above 0.",
+)  # fmt: skip
 
 # %% [markdown]
 # His error is $\sum (t - o)^2 / 2$ over two outputs; the mean squared error of two outputs is the same number.
 #
 # ## Forward
 #
-# `explain` runs the real layers once, and keeps every number with its formula.
+# The row is x = (0.05, 0.10). The weights into the first hidden unit are 0.15 and 0.20, and its bias is 0.35.
+
+# %%
+lesson.ask(
+    "What goes into the first hidden unit's sigmoid?",
+    0.3775,
+    "0.05 * 0.15 + 0.10 * 0.20 + 0.35.",
+    slips={0.0275: "The bias is missing.", 0.3825: "0.15 and 0.25 are the weights that start at the first input."},
+    within=0.0005,
+)
+
+# %% [markdown]
+# `explain` runs the real layers once, and keeps every number with its formula: a worksheet.
 
 # %%
 sheet = tinynn.explain(model, x, t, loss, optimizer)
@@ -52,6 +67,14 @@ for name in ("y[0,0] of layer 1", "y[0,0] of layer 2", "y[0,0] of layer 3", "y[0
 # hands dL/dx on. The hidden units reach the loss by both outputs, so their gradient is a sum of two paths.
 
 # %%
+lesson.ask(
+    "The first output is 0.7514, and its target 0.01. The loss is the sum of (t - o)^2 / 2. What is dL/do there?",
+    0.7514 - 0.01,
+    "The derivative of (t - o)^2 / 2 with respect to o is o - t.",
+    slips={0.01 - 0.7514: "The sign: a larger o makes this error larger.", 0.2748: "That is its part of the loss."},
+)
+
+# %%
 lesson.say("Backward, along the same path:")
 for name in (
     "dL/dy[0,0] of layer 4", "dL/dx[0,0] of layer 4", "dL/dW[0,0] of layer 3", "dL/dx[0,0] of layer 3",
@@ -72,8 +95,19 @@ print("\n".join(str(nudged).splitlines()[1:]))
 # %% [markdown]
 # ## The update, and a famous slip
 #
-# $W \leftarrow W - \eta\, dL/dW$ for all weights *at once*. Who updates the output layer first, and then goes on
-# backward with its new weights, computes other gradients for the hidden layer. Both answers, graded:
+# $W \leftarrow W - \eta\, dL/dW$, with $\eta = 0.5$.
+
+# %%
+lesson.ask(
+    "The first weight of the output layer is 0.40, and its gradient is 0.0822. What does it become?",
+    sheet["new W[0,0] of layer 3"].value,
+    "0.40 - 0.5 * 0.0822.",
+    slips={0.4411: "A step goes against the gradient.", 0.3178: "The learning rate, 0.5, is missing."},
+)
+
+# %% [markdown]
+# All weights are updated *at once*. Who updates the output layer first, and then goes on backward with its new weights,
+# computes other gradients for the hidden layer. Here are both answers, as the worksheet grades them:
 
 # %%
 name = "new W[0,0] of layer 1"
@@ -128,12 +162,17 @@ assert report.code == "updated-too-early"
 # %% [markdown]
 # ## Your turn
 #
-# A quiz hides numbers of the sheet; fill them in and let them be graded, `sheet.grade({name: value})`. The sheet as a
-# page to walk through, by keyboard: `sheet.to_html("step.html")`.
+# The worksheet as a page to walk through, number by number, with the arrow keys:
 
 # %%
-quiz = sheet.quiz(count=3, seed=1)
-lesson.say("Three numbers to work out: " + ", ".join(quiz.names) + ".")
+lesson.page(sheet, "step")
+
+# %% [markdown]
+# And three of its numbers to work out. (`sheet.quiz()` hides others, and `sheet.grade({name: value})` grades them.)
+
+# %%
+for name in sheet.quiz(count=3, seed=1).names:
+    lesson.ask(f"{name}?", sheet[name].value, f"{sheet[name].symbols} = {sheet[name].numbers}.")
 
 # %%
 report = tinynn.check(model, x, t, loss)
