@@ -110,8 +110,8 @@ axes.set(xlabel="layer", ylabel="size of dW", xticks=range(1, DEPTH + 2))
 axes.legend(frameon=False)
 lesson.show(
     axes, "vanishing",
-    """The size of dW in each layer; the last, 11, is the output. With sigmoids it falls to a fifth from layer to layer on
-    the way back, with tanh and with ReLU it hardly changes.""",
+    """The size of dW in each layer; the last, 11, is the output. With sigmoids it falls to a fifth from layer to layer
+    on the way back, with tanh and with ReLU it hardly changes.""",
 )  # fmt: skip
 
 # %% [markdown]
