@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Losses as likelihoods
 #
-# The lecture names a loss for each task and leaves the reason to statistics. The reason is one idea: let the model say
-# how probable each target is, and of all parameters take those that make what was seen most probable, the *maximum
-# likelihood*. Rows are independent, so their probabilities are multiplied. A product of thousands of small numbers is 0
-# on a computer; its logarithm is a sum. With a minus, since a loss is made small, and as a mean:
+# Numbers are learned by squared errors, classes by another loss, cross-entropy. Why by these? Both come from one idea:
+# let the model say how probable each target is, and of all parameters take those that make what was seen most probable,
+# the *maximum likelihood*. Rows are independent, so their probabilities are multiplied. A product of thousands of small
+# numbers is 0 on a computer; its logarithm is a sum. With a minus, since a loss is made small, and as a mean:
 #
 # $$L = -\frac{1}{N} \sum_n \log p(t_n \mid x_n)$$
 #
@@ -33,25 +33,45 @@ rng = np.random.default_rng(0)
 
 # %%
 t = rng.normal(2, 0.5, (200, 1))
-guesses = np.linspace(1, 3, 401)
+mean, guesses = t.mean(), np.linspace(1, 3, 101)
 losses = {"MSE": MSE()} | {f"likelihood, v = {v:g}": GaussianNLL(variance=v) for v in (0.2, 0.5, 1)}
+lesson.say(f"""Here are {len(t)} measurements of one quantity, and the guess m is one number for all of them. At
+    their mean, m = {mean:.4f}, and beside it the losses are:""")
+print(f"  {'':<20}{'m - 0.1':>12}{'m':>12}{'m + 0.1':>12}{'slope at m':>14}")
 axes = Figure(figsize=(5.6, 3.4), layout="constrained").subplots()
-lesson.say(f"""{len(t)} measurements of one quantity have the mean {t.mean():.4f}. The m with the least loss, of guesses
-    that are {guesses[1] - guesses[0]:.3f} apart:""")
 for (name, loss), style, colour in zip(losses.items(), ("-", "--", "-.", ":"), plots.COLOURS):
-    values = np.array([loss(np.full_like(t, m), t) for m in guesses])
-    best = guesses[values.argmin()]
-    print(f"  {name:<20}  m = {best:.3f}")
-    assert abs(best - t.mean()) <= 0.0025  # half of the distance between guesses
-    axes.plot(guesses, values, style, color=colour, label=name)
-    axes.plot(best, values.min(), "o", color=colour)
+    beside = [loss(np.full_like(t, m), t) for m in (mean - 0.1, mean, mean + 0.1)]
+    loss.forward(np.full_like(t, mean), t)
+    slope = loss.backward().sum()
+    print(f"  {name:<20}" + "".join(f"{value:>12.4f}" for value in beside) + f"{slope:>14.0e}")
+    assert beside[1] < min(beside[0], beside[2]) and abs(slope) < 1e-14
+    axes.plot(guesses, [loss(np.full_like(t, m), t) for m in guesses], style, color=colour, label=name)
+axes.axvline(mean, color="0.5", linewidth=1)
 axes.set(xlabel="guess m", ylabel="loss")
 axes.legend(frameon=False)
-lesson.show(axes, "same_minimum")
+lesson.show(
+    axes, "same_minimum",
+    """The loss of each guess m. Four losses of different height and width, and all of them are least at the mean of the
+    measurements, the vertical line.""",
+)  # fmt: skip
 
 # %% [markdown]
-# The gradients differ by a factor, $1 / 2v$, and a factor belongs to the learning rate. A network that learns by
-# squares with the rate $\eta$ takes the same *way* by likelihood with $2 v \eta$.
+# The gradients differ by a factor: that of the squares, $2 (m - t)$, is $2 v$ times that of the likelihood,
+# $(m - t) / v$. A factor belongs to the learning rate.
+
+# %%
+lesson.ask(
+    "A network learns by squares with the learning rate 0.1. Which rate gives the same steps by likelihood, v = 0.04?",
+    2 * 0.04 * 0.1,
+    "The gradient is 1 / (2 v) = 12.5 times as large, so the rate must be 2 v = 0.08 times as large.",
+    slips={
+        1.25: "The gradient is larger, so the rate must be smaller.",
+        0.004: "The square's own factor, 2, is missing.",
+    },
+)
+
+# %% [markdown]
+# So a network that learns by squares with the rate $\eta$ takes the same *way* by likelihood with $2 v \eta$.
 
 # %%
 x = rng.uniform(-1, 1, (100, 1))
@@ -69,8 +89,32 @@ assert apart < 1e-12 * moved
 # %% [markdown]
 # ## Cross-entropy comes from a die
 #
-# A class is drawn as by a loaded die, with the probabilities $p = \mathrm{softmax}(y)$ (a *categorical* distribution).
-# The probability of all the labels is the product of the $p_{t_n}$; minus its logarithm, by N, is the cross-entropy.
+# Now the target is a class: one of K labels. The model says how probable each of them is, as for a loaded die. It gives
+# K numbers of any size and sign, *scores* y, and *softmax* makes probabilities of them, above 0 and with the sum 1:
+#
+# $$p_c = \frac{e^{y_c}}{\sum_k e^{y_k}}$$
+#
+# For row n the model says $p_{t_n}$, the probability of its label. For all labels that is a product, and minus its
+# logarithm, divided by N, is the *cross-entropy*: $L = -\frac{1}{N} \sum_n \log p_{t_n}$.
+
+# %%
+lesson.ask(
+    "Two rows. The model gives the label of the first the probability 1/2, that of the second 1/4. The cross-entropy?",
+    (np.log(2) + np.log(4)) / 2,
+    "(log 2 + log 4) / 2, with the natural logarithm.",
+    slips={
+        np.log(8): "That is the sum. The loss is a mean over rows.",
+        -np.log(3 / 8): "That is -log of the mean; the loss is the mean of -log.",
+        1.5: "That is with the logarithm to the base 2; log is the natural one.",
+    },
+)
+lesson.ask(
+    """Eight labels are 0, 2, 2, 1, 2, 0, 2, 2, and a model has no inputs to tell them apart. Which probability should
+    it give to label 2?""",
+    5 / 8,
+    "What makes the labels most probable is the share in which they occur: 5 of 8.",
+    slips={1 / 3: "So it says at the start. It learns that 2 is more frequent than the others."},
+)
 
 # %%
 labels, loss = np.array([0, 2, 2, 1, 2, 0, 2, 2]), SoftmaxCrossEntropy()
@@ -92,8 +136,18 @@ assert np.allclose(p, shares, atol=1e-6)
 #
 # Let the noise grow with x. Squares take all rows for equally sure. But v can be an output, too: the network gives m
 # and $\log v$ (the logarithm, so that v > 0), and the loss is the same $-\log p$. Now $\log(2 \pi v)$ counts: a large v
-# costs, and a small v costs more where m is wrong. The gradient of m is $(m - t) / v$ by N, so rows with little noise
-# count more: weighted least squares, with weights that are learned.
+# costs, and a small v costs more where m is wrong. The gradient of m is $(m - t) / v$, divided by N.
+
+# %%
+lesson.choose(
+    "Which rows count more when m is learned: those with little noise, or those with much?",
+    {
+        "those with little noise": "They are divided by a small v: least squares with weights, which are learned.",
+        "those with much noise": "Their error is larger, and it is divided by a larger v.",
+        "all the same": "So it is with squares alone. Here each row has its own v.",
+    },
+    right="those with little noise",
+)
 
 
 # %%
@@ -126,7 +180,11 @@ for (name, (m, s)), axes in zip(said.items(), figure.subplots(1, 2, sharey=True)
     axes.fill_between(x_new[:, 0], (m - 2 * s)[:, 0], (m + 2 * s)[:, 0], color=plots.SKY, alpha=0.5, label="m ± 2 sd")
     axes.set(title=f"by {name}", xlabel="x")
 axes.legend(frameon=False, loc="upper left")
-lesson.show(axes, "learned_variance")
+lesson.show(
+    axes, "learned_variance",
+    """What the two networks say: the mean m, and a band of two standard deviations (sd) on both sides of it. By squares
+    the band is equally wide everywhere; by likelihood it is narrow where the dots are close, and widens with them.""",
+)  # fmt: skip
 
 # %% [markdown]
 # Is the gradient right, that of $\log v$ as well? The last layer has a column for each.

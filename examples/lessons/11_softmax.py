@@ -25,7 +25,16 @@ quick = lesson.start()
 #
 # $$\frac{\partial L}{\partial y_j} = -\frac{1}{p_t}\, p_t\, ([t = j] - p_j) = p_j - [t = j] ,$$
 #
-# what the model said minus what was right; with the label as a one-hot row, $p - t$. (In a batch, by N.)
+# what the model said minus what was right; with the label as a row t that is 1 at the label and 0 elsewhere
+# (*one-hot*), $p - t$. In a batch it is divided by N.
+
+# %%
+lesson.ask(
+    "Three scores are equal. What is the gradient of the loss with respect to the score of the label?",
+    1 / 3 - 1,
+    "p is 1/3, and 1 is taken off at the label: the score has to grow.",
+    slips={1 / 3: "That is the gradient of the other two.", 2 / 3: "The sign: p - t, and t is 1 at the label."},
+)
 
 # %%
 y, label = np.array([2.0, 1.0, -1.0]), 1
@@ -42,8 +51,22 @@ for name, dy in (("in two steps", in_two_steps), ("p - t", p - one_hot), ("tinyn
 # %% [markdown]
 # ## Too large, too small
 #
-# $e^y$ grows fast. Only differences of scores matter to softmax, so a row's largest score may be taken off first: then
-# nothing overflows. But the other end is left: a p that is too small for the computer is 0, and $\log 0 = -\infty$.
+# $e^y$ grows fast, and a computer's numbers end somewhere.
+
+# %%
+lesson.choose(
+    "float32 numbers end at $e^{88}$. The scores are 100 and 0: what is $e^{100} / (e^{100} + e^0)$ on the computer?",
+    {
+        "1": "It should be, nearly, but $e^{100}$ is infinite there, and infinite by infinite is no number.",
+        "infinite": "It is divided by a sum that is infinite, too.",
+        "no number (nan)": "$e^{100}$ is infinite, the sum as well, and infinite by infinite is no number.",
+    },
+    right="no number (nan)",
+)
+
+# %% [markdown]
+# Only differences of scores matter to softmax, so a row's largest score may be taken off first: then nothing overflows.
+# But the other end is left: a p that is too small for the computer is 0, and $\log 0 = -\infty$.
 
 
 # %%
@@ -94,6 +117,14 @@ lesson.say(f"And the gradient in two steps, where p is 0: {largest_off(rows[0], 
 # the two steps is $-1 / (p_t + \epsilon)$ now, $p_t$ does not cancel, and a factor stays:
 # $(p - t)\, p_t / (p_t + \epsilon)$.
 
+# %%
+lesson.ask(
+    "A row is badly wrong: $p_t = 10^{-10}$. By what does $\\epsilon = 10^{-7}$ multiply its gradient?",
+    1e-10 / (1e-10 + 1e-7),
+    "$p_t / (p_t + \\epsilon)$ is about $10^{-10} / 10^{-7}$, a thousandth. It hardly learns any more.",
+    slips={1: "So it is where $p_t$ is large against $\\epsilon$.", 1000: "It is $p_t$ that is divided by the sum."},
+)
+
 
 # %%
 def with_eps(y, t):
@@ -115,10 +146,14 @@ for k, name in enumerate(("loss", "gradient at the label")):
     axes[k].plot(d, spoilt[:, k], "--", color=plots.VERMILLION, label="-log(p + 1e-7)")
     axes[k].set(xlabel="d: how far the right score is below", ylabel=name)
 axes[0].legend(frameon=False)
-lesson.show(axes[0], "eps")
+lesson.show(
+    axes[0], "eps",
+    """Left, the loss; right, its gradient with respect to the label's score. To the right in each, the network is more
+    and more wrong. With 1e-7 the loss stays at 16, and its gradient goes to 0, where it should be -1.""",
+)  # fmt: skip
 
 # %% [markdown]
-# A row that is badly wrong should be learned from most, and is learned from least.
+# So of all rows, those that are wrong most badly are learned from least.
 
 # %%
 for name, function in (("log-sum-exp", loss.compute), ("with 1e-7", with_eps)):
@@ -126,11 +161,13 @@ for name, function in (("log-sum-exp", loss.compute), ("with 1e-7", with_eps)):
     for _ in range(100):
         scores -= function(scores, t)[1]
     lesson.say(f"One row with d = 25, {name}: after 100 steps with lr 1, d is {scores[0, 0] - scores[0, 1]:.3f}.")
+lesson.say("A d below 0 says that the right score has become the higher one.")
 
 # %% [markdown]
 # ## Named
 #
-# On ordinary scores all of these agree to seven digits. `check_loss` looks at extreme ones, too.
+# On ordinary scores all of these agree to seven digits. `check_loss` looks at extreme ones, too, and names what it
+# finds.
 
 # %%
 rng = np.random.default_rng(0)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Checking gradients
 #
-# A backward pass with a mistake still trains, a little worse. So gradients are not believed, but measured, from the
-# forward pass alone. How exact can that be?
+# A network whose backward pass has a mistake often learns all the same, a little worse. So do not believe a gradient:
+# measure it, from the forward pass alone. How exact can that be?
 
 # %%
 import lesson
@@ -19,6 +19,17 @@ quick = lesson.start()
 # The derivative is the limit of $[f(x + h) - f(x - h)] / 2h$. Too large an h: the curve is no line, an error of about
 # $h^2$. Too small: $f(x + h)$ and $f(x - h)$ agree in nearly all of their 16 digits, and what is left of their
 # difference is rounding, an error of about $10^{-16} / h$. In between lies the best, and it is not very good.
+
+# %%
+lesson.choose(
+    "The errors are about $h^2$ and $10^{-16} / h$. With which h is the larger of the two smallest?",
+    {
+        "0.1": "$h^2$ is 0.01.",
+        "0.00001": "$h^2 = 10^{-10}$, and $10^{-16} / h = 10^{-11}$: about ten digits are right.",
+        "0.0000000000001": "$h^2$ is nothing, but $10^{-16} / 10^{-13}$ is 0.001: three digits are right.",
+    },
+    right="0.00001",
+)
 
 
 # %%
@@ -41,6 +52,14 @@ for h in (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11, 1e-13):
 # right (Squire & Trapp 1998).
 
 # %%
+lesson.ask(
+    "$f(x) = x^2$ at x = 3: $(3 + ih)^2 = 9 + 6 ih - h^2$. What does the complex step give?",
+    6,
+    "The imaginary part is 6 h, and divided by h it is 6, whatever h is: the derivative, 2 x.",
+    slips={9: "That is the real part, f itself."},
+)
+
+# %%
 exact = f(point + 1e-30j).imag / 1e-30
 lesson.say(f"By the complex step, h = 1e-30: {exact:.15f}, relative error {abs(exact / slope - 1):.0e}.")
 assert abs(exact / slope - 1) < 1e-15
@@ -48,8 +67,9 @@ assert abs(exact / slope - 1) < 1e-15
 # %% [markdown]
 # ## A network
 #
-# All parameters at once: a random direction u, and the slope of the loss along it, against $u \cdot$ gradient. A wrong
-# number anywhere is in the sum.
+# A network has many parameters. To move one at a time takes a forward pass for each; to move all at once takes one.
+# Along a random direction u, the slope of the loss is $u \cdot g$, with g the gradient: a sum over all parameters, and
+# a wrong number anywhere in g makes it wrong.
 
 # %%
 rng = np.random.default_rng(0)
@@ -69,9 +89,23 @@ assert report
 # %% [markdown]
 # ## The V, the plateau, the cliff
 #
-# Central differences tell most when they are taken with many steps h. Beside a right gradient the error is a V. A
-# gradient that is wrong by one part in 10,000 has a plateau that no h gets below. And beside a kink, such as ReLU's,
-# differences step over it as soon as h is large enough: a cliff, and no bug.
+# Central differences tell most when they are taken with many steps h. Where the gradient is right, the error against h,
+# on logarithmic scales, has the shape of a V: it falls with $h^2$ as h becomes smaller, and then rises with $1 / h$.
+
+# %%
+lesson.choose(
+    "The error falls with h down to 0.0001, and stays there for all h that are smaller. What is it?",
+    {
+        "rounding": "Rounding rises as h becomes smaller; it does not stay.",
+        "a gradient that is wrong by one part in 10,000": "No h comes closer to a gradient that is wrong: a plateau.",
+        "a kink, such as ReLU's": "With a small h nothing steps over the kink, and the error is that of the V.",
+    },
+    right="a gradient that is wrong by one part in 10,000",
+)
+
+# %% [markdown]
+# So a wrong gradient has a *plateau*. And beside a kink, differences step over it as soon as h is large enough: the
+# error jumps there, a *cliff*, and that is no mistake in the code.
 
 
 # %%
@@ -94,7 +128,12 @@ for name, model, its_loss in (
     said = " ".join(str(sweep).split("\n")[len(sweep.h) + 1 :])
     sweeps[name] = sweep.h, sweep.error
     lesson.say(f"{name}: check says {report.code}; the sweep is {said}")
-lesson.show(plots.check_sweep(sweeps), "sweeps")
+lesson.show(
+    plots.check_sweep(sweeps), "sweeps",
+    """The error of central differences against their step h, which becomes smaller to the left. Solid: a right
+    gradient, a V. Dashed: a gradient that is wrong by 1e-4, a plateau. Dotted: a right gradient beside a kink, and a
+    cliff where the step reaches over it.""",
+)  # fmt: skip
 
 # %% [markdown]
 # The complex step never crosses a kink: it does not move along the real line at all.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Find the bug
 #
-# Three mistakes, as people make them. Read the code first. Then look at what the check measures, and say what is wrong
-# before you read on: the cause stands below the numbers.
+# Here are three mistakes, as people make them. Read the code first. Then look at what the check measures, and say what
+# is wrong before you read on.
 
 # %%
 import textwrap
@@ -33,10 +33,9 @@ def riddle(name):
 def solution(slip, report):
     """What was wrong with it."""
     assert report.code == slip.code
-    lesson.pause("Think first. Then, the cause:")
-    lesson.say(f"{report.code}, in {report.where}. {report.why}")
+    lesson.say(f"The check says: {report.code}, in {report.where}. {report.why}")
     if report.fix:
-        print(f"\nTo mend it:  {report.fix}")
+        print(f"\n  to mend it:  {report.fix}")
 
 
 # %% [markdown]
@@ -47,24 +46,36 @@ def solution(slip, report):
 # %%
 slip, report = riddle("affine-5")
 
-# %% [markdown]
-# Think first.
-
 # %%
+lesson.choose(
+    "What is wrong with it?",
+    {
+        "dW must be divided by the number of rows": "dW agrees with what is measured.",
+        "db must be the sum over the rows, not their mean": "7 rows, and db is a seventh: dy has the loss's 1/N in it.",
+        "dx must be dy @ W": "dx agrees with what is measured, and dy @ W does not even fit.",
+    },
+    right="db must be the sum over the rows, not their mean",
+)
 solution(slip, report)
 
 # %% [markdown]
 # ## An activation
 #
-# Hint: the slope of $\sigma(x)$ is $y\,(1 - y)$. Of which y?
+# Hint: the slope of $\sigma(x)$ is $y\,(1 - y)$. From where to where can y go?
 
 # %%
 slip, report = riddle("sigmoid-3")
 
-# %% [markdown]
-# Think first.
-
 # %%
+lesson.choose(
+    "What is wrong with it?",
+    {
+        "The slope is 1 - y alone": "It is y (1 - y): level on both sides.",
+        "dy must be summed over the rows": "An activation takes each number by itself; nothing is summed.",
+        "x stands where y, the output, must": "y is from 0 to 1, so no slope can be below 0. x is anything.",
+    },
+    right="x stands where y, the output, must",
+)
 solution(slip, report)
 
 # %% [markdown]
@@ -75,17 +86,30 @@ solution(slip, report)
 # %%
 slip, report = riddle("softmaxloss-3")
 
-# %% [markdown]
-# Think first.
-
 # %%
+lesson.choose(
+    "What is wrong with it?",
+    {
+        "1 must be subtracted at the label": "p alone has rows with the sum 1; p - t has rows with the sum 0.",
+        "The largest score must not be taken off": "It is a factor in numerator and denominator, and cancels.",
+        "The gradient must not be divided by n": "The value is a mean over n rows, so its gradient has 1/n.",
+    },
+    right="1 must be subtracted at the label",
+)
+lesson.choose(
+    "All layers are marked wrong as well. How many mistakes are there?",
+    {
+        "one": "Each layer computes with the dy that it is given, and that comes from the loss.",
+        "five, one for each line": "Look where a wrong number comes from first: from the loss to the input.",
+    },
+    right="one",
+)
 solution(slip, report)
 
 # %% [markdown]
 # ## What no gradient shows
 #
-# Some mistakes leave each gradient right. Here the first step is; the second adds to it. So the check runs backward
-# more than once, and looks at what must not change: x, dy, the parameters.
+# Some mistakes leave the first gradient right. In the layer below, look at each `=`.
 
 
 # %%
@@ -103,7 +127,16 @@ layer.forward(x.astype("float32"))
 layer.backward(np.ones((7, 3), "float32"))
 once = layer.db.copy()
 layer.backward(np.ones((7, 3), "float32"))
+lesson.ask(
+    "db after one backward is 7, for each output. What must it be after a second one, with the same dy?",
+    7,
+    "A gradient belongs to one step: backward overwrites it.",
+    slips={14: "That is what this layer gives: it adds to what was there."},
+)
+
+# %%
 lesson.say(f"db after one backward: {once}, after two: {layer.db}.")
+lesson.say("So the check runs backward more than once, and looks at what must not change: x, dy, the parameters.")
 report = tinynn.check_layer(layer, x)
 lesson.say(f"{report.code}: {report.why}")
 assert report.code == "accumulates"
@@ -111,12 +144,12 @@ assert report.code == "accumulates"
 # %% [markdown]
 # ## And what is right
 #
-# A name is given for an exact match only. A right network is never named; one that is wrong in a way of its own is
-# "unknown", with the layer, the tensor and the entry.
+# A mistake is named only where its numbers agree to the last digits. A network that is right gets no name; one that is
+# wrong in a way of its own is called "unknown", with the layer, the tensor and the entry.
 
 # %%
 model = Sequential(Affine(5, 4), Tanh(), Affine(4, 3), seed=0)
 lesson.verdict(tinynn.check(model, x, t, SoftmaxCrossEntropy()))
 names = {slip.code for slip in zoo.slips}
-lesson.say(f"""The zoo has {len(zoo.slips)} slips with {len(names)} causes. Play: python -m tinynn.teach.zoo lists them,
-    python -m tinynn.teach.zoo relu-3 plays one, --random any.""")
+lesson.say(f"""tinynn has {len(zoo.slips)} such mistakes, with {len(names)} causes. `python -m tinynn.teach.zoo`
+    lists them, `python -m tinynn.teach.zoo relu-3` shows one, and --random in place of its name any.""")

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The lecture's network
 #
-# Everything at once: 60,000 pictures of digits as data, 784-256-10 as model, softmax with cross-entropy as loss, Adam
-# as algorithm. Before it is trained it is checked; after that it is looked into, and its mistakes are shown.
+# Everything at once: 60,000 pictures of handwritten digits as data, 784-256-10 as model, softmax with cross-entropy as
+# loss, Adam as algorithm. Before it is trained it is checked; after that it is looked into, and its mistakes are shown.
 
 # %%
 import lesson
@@ -20,7 +20,19 @@ lesson.say(f"""Data: {len(x):,} pictures to learn from, {len(x_test):,} to test 
 # ## Model, loss, algorithm
 #
 # Kaiming normal weights, zero biases, ReLU between the two affine maps. At the start the ten scores of a picture say
-# nothing about its class, so the loss should be near $\log 10$: that of a guess.
+# nothing about its class: that is guessing.
+
+# %%
+lesson.ask(
+    "A guess gives each of the ten classes the same probability. What is its cross-entropy?",
+    np.log(10),
+    "-log(1/10) = log 10, with the natural logarithm. A network that starts far above it is very sure, and wrong.",
+    slips={
+        0.1: "That is the probability.",
+        1: "That is with the logarithm to the base 10.",
+        -np.log(10): "-log p > 0.",
+    },
+)
 
 # %%
 model = Sequential(Affine(784, 256), ReLU(), Affine(256, 10), seed=0)
@@ -49,7 +61,16 @@ lesson.say(f"diagnose looks at {len(diagnosis.lines)} things, and finds {len(dia
 # %% [markdown]
 # ## Trained
 #
-# Ten epochs in batches of 256. The loss of an epoch is a mean over its batches; the test's is of the epoch's end.
+# Ten epochs in batches of 256. The training loss of an epoch is the mean over its batches, each as it was when its turn
+# came; the test loss is that at the epoch's end.
+
+# %%
+lesson.ask(
+    "60,000 pictures in batches of 256: how many steps has an epoch?",
+    235,
+    "234 full batches, and one of the 96 pictures that are left.",
+    slips={234: "96 pictures are left after 234 batches.", 234.375: "The last batch is smaller, but it is a step."},
+)
 
 # %%
 rows, epochs = (6000, 2) if quick else (60000, 10)
@@ -62,27 +83,52 @@ print("epoch    loss  accuracy  test loss  test accuracy")
 for number, row in enumerate(history.rows, 1):
     values = row["loss"], 100 * row["accuracy"], row["val_loss"], 100 * row["val_accuracy"]
     print("{:>5}  {:.4f}  {:6.2f} %  {:9.4f}  {:11.2f} %".format(number, *values))
-lesson.show(plots.learning_curves(history, names=("training", "test"))[0], "learning_curves")
+lesson.show(
+    plots.learning_curves(history, names=("training", "test"))[0], "learning_curves",
+    """Loss and accuracy on the pictures that the network learns from, and on those that it has never seen. In the first
+    epochs training is behind: its mean is taken while the network still improves, that of the test at the end.""",
+)  # fmt: skip
+
+# %%
+lesson.choose(
+    "The training loss goes on falling, and the test loss hardly does. What does the network learn in these epochs?",
+    {
+        "nothing": "The training loss falls, so it does learn something.",
+        "its own pictures by heart": "What it learns helps with those, and not with others: it begins to overfit.",
+        "digits, more exactly": "Then the test loss would fall as well.",
+    },
+    right="its own pictures by heart",
+)
 
 # %% [markdown]
-# The training loss goes on falling when the test loss hardly does: the network begins to learn its pictures by heart.
-#
 # ## Looked into
 #
 # Each of the 256 hidden units weighs all pixels. As an image, its weights show what it looks for. At the rim, where no
 # picture has ink, there is no gradient, and the weights still are as they were drawn.
 
 # %%
-lesson.show(plots.first_layer_weights(model), "first_layer_weights")
+lesson.show(
+    plots.first_layer_weights(model),
+    "first_layer_weights",
+    "The weights into 64 of the hidden units, each at the place of its pixel. Some units look for a stroke or a bend.",
+)
 hidden = model[1](model[0](x_test))
-lesson.say(f"""For one picture, {100 * np.mean(hidden > 0):.0f} % of the hidden units are on;
-    {np.sum(~(hidden > 0).any(axis=0))} of the 256 are off for all of them.""")
+lesson.say(f"""On the average over the {len(x_test):,} test pictures, {100 * np.mean(hidden > 0):.0f} % of the
+    hidden units are on (above 0); {np.sum(~(hidden > 0).any(axis=0))} of the 256 are off for all pictures.""")
 
 # %% [markdown]
 # ## Its mistakes
 #
-# The confusion matrix counts which class is taken for which. Precision: of those called a 5, how many are. Recall: of
-# the fives, how many are called so. F1 is their harmonic mean.
+# The confusion matrix counts which class is taken for which. Precision: of the pictures that are called a 5, how many
+# are fives. Recall: of the fives, how many are called so. F1 is the harmonic mean of the two.
+
+# %%
+lesson.ask(
+    "Of 60 fives 45 are called a five; 50 pictures are called so in all. What is the recall of class 5?",
+    0.75,
+    "45 of the 60 fives are found.",
+    slips={0.9: "That is the precision: 45 of the 50 that are called a five."},
+)
 
 # %%
 scores = model.predict(x_test)
@@ -95,17 +141,23 @@ lesson.say(f"""{wrong.sum()} of {len(t_test):,} are wrong, {100 * metrics.accura
     one is in {100 * metrics.top_k_accuracy(scores, t_test, 2):.2f} %.""")
 print()
 print(metrics.class_report(predicted, t_test))
-lesson.show(plots.confusion_matrix(t_test, predicted), "confusion_matrix")
+lesson.show(
+    plots.confusion_matrix(t_test, predicted), "confusion_matrix",
+    "A row for each true class: how many of its pictures are taken for which. On the diagonal they are right.",
+)  # fmt: skip
 
 # %%
 p = np.exp(scores - scores.max(axis=1, keepdims=True))
 p /= p.sum(axis=1, keepdims=True)
 mistakes = np.flatnonzero(predicted != t_test)
 surest = mistakes[np.argsort(-p[mistakes, predicted[mistakes]])][:24]
-lesson.show(plots.predictions(x_test[surest], t_test[surest], predicted[surest], count=24), "wrong_predictions")
-lesson.say(f"""The mistake it is surest of has p = {p[surest[0], predicted[surest[0]]]:.4f}. Look at the picture: some
-    of these digits are hard for us, too, others are not. Deeper networks, with convolutions and shortcuts (ResNet), are
-    what comes next; they are made of the same four things, and of gradients by the same rule.""")
+lesson.show(
+    plots.predictions(x_test[surest], t_test[surest], predicted[surest], count=24), "wrong_predictions",
+    "The 24 mistakes that the network is surest of, with what it says, and what is true.",
+)  # fmt: skip
+lesson.say(f"""The mistake that it is surest of has p = {p[surest[0], predicted[surest[0]]]:.4f}. Some of these digits
+    are hard for us, too, others are not. Deeper networks, with convolutions and shortcuts, read more of them; they are
+    made of the same four things, and of gradients by the same rule.""")
 
 # %%
 report = tinynn.check(model, x[:7], t[:7], loss)  # the gradients of the trained network, too
