@@ -1,7 +1,8 @@
-"""python -m tinynn check FILE.py[:NAME]
+"""python -m tinynn check FILE.py[:NAME], python -m tinynn lessons
 
-Checks the gradients of a model, layer, loss or optimizer that a file defines, or of all that it defines. The exit
-status is 0 where all are right, 1 where one is wrong, 2 where one, or a class beside them, could not be judged.
+The first checks the gradients of a model, layer, loss or optimizer that a file defines, or of all that it defines. The
+exit status is 0 where all are right, 1 where one is wrong, 2 where one, or a class beside them, could not be judged.
+The second says where the lessons are, and how they are run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 import tinynn
 from tinynn import teach
+from tinynn.teach import lessons
 from tinynn.teach.checking import kinds, styles
 from tinynn.teach.checking.files import arguments, samples
 from tinynn.teach.checking.files.loading import Slip, it_has, kind_of, load, why_unknown
@@ -34,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     command = commands.add_parser("check", help="check the gradients of what a file defines", epilog=USAGE)
     command.add_argument("target", metavar="FILE.py[:NAME]")
     command.add_argument("--seed", type=seed_of, default=0, help="of the numbers that are drawn, 0 or more (0)")
+    commands.add_parser("lessons", help="say where the lessons are, and how they are run")
     options = parser.parse_args(argv)
+    if options.command == "lessons":
+        return show_lessons()
     statuses = []
     try:
         names, chosen = load(options.target)
@@ -53,6 +58,16 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has had enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if 1 in statuses else max(statuses, default=0)
+
+
+def show_lessons() -> int:
+    """Print where the lessons are."""
+    try:
+        print(lessons.contents())
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def seed_of(text: str) -> int:

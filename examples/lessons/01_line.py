@@ -76,6 +76,8 @@ dW, db = (x * dy).sum(), dy.sum()
 assert np.allclose(model.grads, [dW, db], rtol=1e-12) and dW < 0 and db < 0
 lesson.say(f"""The gradient by the formula: dL/dW = {dW:.6g}, dL/db = {db:.6g}. The same by backward:
     {model[0].dW.item():.6g}, {model[0].db.item():.6g}.""")
+
+# %%
 lesson.choose(
     "dL/dW is below 0. The step changes W so that it ...",
     {
@@ -87,6 +89,7 @@ lesson.choose(
 )
 
 
+# %%
 def descend(x, t, lr, steps):
     """Gradient descent from W = b = 0 with all rows in each step: the model, and the loss after each step."""
     model = Sequential(Affine(1, 1, weight_init="zeros"), backend="numpy", dtype="float64")

@@ -27,6 +27,8 @@ layer = Affine(D, H)
 layer.W = np.array([[1.0, 0.5], [2.0, -1.0], [0.0, 3.0]])
 layer.b = np.array([0.1, 0.2])
 y = layer.forward(x)
+
+# %%
 lesson.ask(
     f"x = {x[0]}, the second column of W is {layer.W[:, 1]}, the second bias {layer.b[1]}. What is the second output?",
     y[0, 1],

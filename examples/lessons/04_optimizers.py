@@ -132,6 +132,7 @@ for size in (1e-4, 1.0, 1e4):
     optimizer.step()
     print(f"  gradient {size:>8g}   step {-point.params[0]:.6f}")
 
+# %%
 lesson.ask(
     """Without the correction, after the first step m = (1 - 0.9) g and v = (1 - 0.999) g². How many times as long as
     with it is the step?""",

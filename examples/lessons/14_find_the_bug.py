@@ -56,6 +56,8 @@ lesson.choose(
     },
     right="db must be the sum over the rows, not their mean",
 )
+
+# %%
 solution(slip, report)
 
 # %% [markdown]
@@ -76,6 +78,8 @@ lesson.choose(
     },
     right="x stands where y, the output, must",
 )
+
+# %%
 solution(slip, report)
 
 # %% [markdown]
@@ -104,6 +108,8 @@ lesson.choose(
     },
     right="one",
 )
+
+# %%
 solution(slip, report)
 
 # %% [markdown]
@@ -127,6 +133,8 @@ layer.forward(x.astype("float32"))
 layer.backward(np.ones((7, 3), "float32"))
 once = layer.db.copy()
 layer.backward(np.ones((7, 3), "float32"))
+
+# %%
 lesson.ask(
     "db after one backward is 7, for each output. What must it be after a second one, with the same dy?",
     7,

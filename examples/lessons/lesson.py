@@ -45,10 +45,12 @@ Run as a script, a lesson prints its story cell by cell, each before the code th
 Unicode, and waits for an answer where a person sits at the terminal; --quiet leaves story and questions out. The same
 file is a notebook (notebooks.py) and a chapter of the book (book.py). So text and code must not depend on the form:
 write "below", not "press Enter"; name other lessons by title. Formulas: formulas.py lists the commands it can print.
-A question stands where the reader can answer it from what he has read, before the text or the picture that tells.
+A question stands where the reader can answer it from what he has read, before the text or the picture that tells; and
+first in a cell of its own, as the code of such a cell, which has the answer, is hidden in notebook and book.
 """
 
 import argparse
+import html
 import os
 import sys
 from pathlib import Path
@@ -129,13 +131,20 @@ def page(sheet, name):
         sheet.to_html(path)
         print(f"\nPage to walk through, in a browser: {path}")
         return
-    display_html(sheet._repr_html_())
+    from IPython.display import display
+
+    display(sheet)
 
 
 def verdict(report):
     """A check's result, a line for each gradient."""
     title = report.title if len(report.title) < 73 else report.title[:69] + "..."
     say(f"{title}: {'right' if report else 'wrong'}")
+    if IN_NOTEBOOK:
+        rows = ((row.where, row.tensor, row.verdict, f"relative error {row.error:.0e}") for row in report.rows)
+        cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+        display_html(f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>")
+        return
     for row in report.rows:
         print(f"  {row.where[:43]:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.0e}")
 

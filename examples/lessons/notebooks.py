@@ -2,8 +2,8 @@
 
     python examples/lessons/notebooks.py DIR
 
-The scripts are what is kept; jupytext makes the notebooks of them (`pip install -e ".[lessons]"`). lesson.py, which
-they import, comes to lie beside them.
+The scripts are what is kept; jupytext makes the notebooks of them (`pip install -e ".[lessons]"`, which brings
+JupyterLab to open them: `jupyter lab DIR`). lesson.py and its helpers, which they import, come to lie beside them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,28 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+import story
 
 HERE = Path(__file__).resolve().parent
+HELPERS = ("lesson.py", "story.py", "formulas.py", "questions.py", "questions.js")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+NUMBERED = "[0-9][0-9]_*.py"
+
+
+def notebook(script: Path) -> Any:
+    """A lesson as a notebook; the code of its questions, which has the answers, is folded."""
+    import jupytext
+
+    made = jupytext.read(script)
+    made.metadata = {"kernelspec": KERNEL}
+    made.cells[0].source = f"# {story.title(script)}\n" + made.cells[0].source.partition("\n")[2]
+    for cell in made.cells:
+        cell.source = cell.source.replace("  # fmt: skip", "")
+        if cell.cell_type == "code" and cell.source.startswith(("lesson.ask(", "lesson.choose(")):
+            cell.metadata = {"tags": ["question"], "jupyter": {"source_hidden": True}}
+    return made
 
 
 def write(directory: Path, lessons: Path = HERE) -> list[Path]:
@@ -22,13 +41,12 @@ def write(directory: Path, lessons: Path = HERE) -> list[Path]:
     import jupytext
 
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "lesson.py", directory)
+    for helper in HELPERS:
+        shutil.copy(HERE / helper, directory)
     paths = []
-    for script in sorted(lessons.glob("[0-9][0-9]_*.py")):
-        notebook = jupytext.read(script)
-        notebook.metadata = {"kernelspec": KERNEL}
+    for script in sorted(lessons.glob(NUMBERED)):
         paths.append(directory / f"{script.stem}.ipynb")
-        jupytext.write(notebook, paths[-1])
+        jupytext.write(notebook(script), paths[-1])
     return paths
 
 
@@ -44,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         options.error(f"argument DIR: cannot write to {args.directory}: {error.strerror}")
     for path in paths:
         print(path)
+    print(f"To open them: jupyter lab {args.directory}")
     return 0
 
 

@@ -41,13 +41,17 @@ class Number:
         if abs(value - self.answer) <= self.within:
             return True, self.why
         for slip, said in self.slips.items():
-            if abs(value - slip) <= max(self.within, 0.01 * abs(slip)):
+            if abs(value - slip) <= self.around(slip):
                 return False, said
         return False, ""
 
+    def around(self, slip):
+        """How far off a known mistake may be."""
+        return max(self.within, 1e-9 if isinstance(slip, int) else 0.01 * abs(slip))
+
     def data(self):
         """For the page."""
-        slips = [[slip, max(self.within, 0.01 * abs(slip)), story.in_html(said)] for slip, said in self.slips.items()]
+        slips = [[slip, self.around(slip), story.in_html(said)] for slip, said in self.slips.items()]
         return {"answer": float(self.answer), "within": self.within, "why": story.in_html(self.why), "slips": slips}
 
     def fields(self):
