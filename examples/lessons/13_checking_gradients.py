@@ -47,9 +47,12 @@ for h in (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11, 1e-13):
 # %% [markdown]
 # ## The complex step
 #
-# $f(x + ih) = f(x) + ih f'(x) - h^2 f''(x) / 2 - \dots$ for functions such as those of a network. The imaginary part,
-# divided by h, is the slope, and nothing has been subtracted. So h may be as small as $10^{-30}$, and every digit is
-# right (Squire & Trapp 1998).
+# A step along the imaginary axis gives, for functions such as those of a network,
+#
+# $$f(x + ih) = f(x) + ih f'(x) - h^2 f''(x) / 2 - \dots$$
+#
+# The imaginary part, divided by h, is the slope, and nothing has been subtracted. So h may be as small as $10^{-30}$,
+# and every digit is right (Squire & Trapp 1998).
 
 # %%
 lesson.ask(

@@ -16,7 +16,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import formulas
 import notebooks
 import story
 
@@ -61,7 +60,7 @@ def executed(notebook: Any, lessons: Path, quick: bool) -> Any:
 def sections(notebook: Any) -> list[str]:
     """The headings of a lesson."""
     told = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return re.findall(r"^## (.+)$", told, re.MULTILINE)
+    return [story.plain(heading) for heading in re.findall(r"^## (.+)$", told, re.MULTILINE)]
 
 
 def as_html(notebook: Any) -> str:
@@ -70,7 +69,7 @@ def as_html(notebook: Any) -> str:
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = story.FORMULA.sub(of_formula, cell.source)
+            cell.source = story.with_mathml(cell.source)
     exporter = HTMLExporter(
         template_name="basic",
         exclude_input_prompt=True,
@@ -86,10 +85,6 @@ def hidden() -> Any:
     from nbconvert.preprocessors import TagRemovePreprocessor
 
     return TagRemovePreprocessor(remove_input_tags={"question"})
-
-
-def of_formula(match: re.Match[str]) -> str:
-    return formulas.mathml(match[0].strip("$"), display=match[0].startswith("$$"))
 
 
 def colours() -> str:

@@ -110,4 +110,5 @@ def mathml(latex, display=False):
     """LaTeX as MathML, which every browser shows by itself."""
     from latex2mathml.converter import convert
 
-    return convert(latex, display="block" if display else "inline")
+    made = convert(latex, display="block" if display else "inline")
+    return re.sub(rf"<mi>({'|'.join(WORDS)})</mi>(?!<mo)", r'\g<0><mspace width="0.17em" />', made)  # log p

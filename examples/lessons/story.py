@@ -14,6 +14,7 @@ from itertools import pairwise
 import formulas
 
 FORMULA = re.compile(r"(\$\$.+?\$\$|\$[^$]+?\$)", re.DOTALL)
+WITH_SIGN = re.compile(r"(\$\$.+?\$\$|\$[^$]+?\$)([.,:;)]*)", re.DOTALL)
 STRESS = re.compile(r"(?<![\w*`])(\*{1,2})(?=\S)(.+?)(?<=\S)\1(?![\w*`])", re.DOTALL)
 
 
@@ -98,10 +99,17 @@ def plain(text):
 
 def in_html(text):
     """A paragraph's text as HTML, its formulas as MathML."""
-    parts = FORMULA.split(" ".join(text.split()))
-    for number, part in enumerate(parts):
-        parts[number] = formulas.mathml(part.strip("$")) if number % 2 else html.escape(part)
-    return "".join(parts)
+    return with_mathml(html.escape(" ".join(text.split()), quote=False))
+
+
+def with_mathml(text):
+    """Markdown or HTML with its formulas as MathML, each on one line with the sign that follows."""
+
+    def made(match):
+        formula = formulas.mathml(html.unescape(match[1].strip("$")), match[1].startswith("$$"))
+        return f'<span style="white-space: nowrap">{formula}{match[2]}</span>' if match[2] else formula
+
+    return WITH_SIGN.sub(made, text)
 
 
 def can_print(stream):
