@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Data, model, loss, algorithm
 #
-# All that learns from examples, from a straight line to the largest network, is made of four things:
+# Every program that learns from examples, from a straight line to the largest network, is made of four things:
 #
 # - **data** that the model can learn from,
 # - a **model** that turns inputs into outputs, with parameters that can be changed,
@@ -37,7 +37,7 @@ print("  t  " + "".join(f"{value:>8.1f}" for value in t[:7, 0]) + "  ...")
 # ## Model
 #
 # $y = x W + b$, an affine map. With one input and one output, W and b are two numbers: the line's slope, and its height
-# at $x = 0$. They start as drawn at random, and as 0.
+# at $x = 0$. W starts as a random number, and b as 0.
 #
 # ## Loss
 #
@@ -59,8 +59,8 @@ lesson.say(f"Model: y = x W + b, at first with W = {W:.4f} and b = {b:g}. Loss: 
 #
 # $$\frac{\partial L}{\partial W} = \sum_n x_n\, dy_n, \qquad \frac{\partial L}{\partial b} = \sum_n dy_n .$$
 #
-# A step goes against it, $W \leftarrow W - \eta\, \partial L / \partial W$, and b likewise. How far is said by the
-# step size (learning rate) $\eta$, `lr`.
+# A step goes against it, $W \leftarrow W - \eta\, \partial L / \partial W$, and the same for b. The learning
+# rate $\eta$, `lr` in the code, says how far.
 
 # %%
 lesson.ask(
@@ -111,7 +111,7 @@ def descend(x, t, lr, steps):
 # below -1: each step jumps across, to a place that is higher than before. For b alone it is the same, with x
 # replaced by 1, so the curvature is 2, whatever the data are.
 #
-# One $\eta$ has to do for both. If it is short enough for W, b hardly moves.
+# One learning rate has to serve both. If the steps are short enough for W, b hardly moves.
 
 # %%
 X = np.hstack([x, np.ones_like(x)])
@@ -154,7 +154,9 @@ assert np.isclose(left, 0.8)
 slope = scaled[0].W.item() * t.std() / x.std()  # the line in the data's own units
 height = t.mean() + scaled[0].b.item() * t.std() - slope * x.mean()
 certified = (1.00211681802045, -0.262323073774029)  # NIST StRD, Norris
-lesson.say("A line's best W and b have a closed form, too. 200 steps find the same, and NIST certifies it:")
+lesson.say(
+    "The best W and b of a line can also be computed directly. 200 steps find the same, and NIST certifies them:"
+)
 for name, line in (("learned", (slope, height)), ("closed form", closed.ravel()), ("certified", certified)):
     print(f"  {name:<12}  W {line[0]:.14f}   b {line[1]:.14f}")
     assert np.allclose(line, certified, rtol=1e-9)
@@ -181,11 +183,11 @@ lesson.show(
 # %% [markdown]
 # ## Checked
 #
-# All later lessons are made of these four parts. The model gets layers, the loss changes; and whatever is new has its
-# gradients checked: `check` measures how the loss changes with each parameter, from the forward pass alone, and
-# compares that with what backward says. The *relative error* is their difference, divided by the gradient's own size.
-# A computer keeps 16 digits of a number, so about $10^{-16}$ is as good as equal; a gradient that is wrong by half
-# has $5 \cdot 10^{-1}$.
+# All later lessons are made of these four parts. The model gets layers, the loss changes, and the gradients of
+# everything new are checked: `check` measures how the loss changes with each parameter, from the forward pass alone,
+# and compares that with what backward says. The *relative error* is their difference, divided by the gradient's own
+# size. A computer keeps 16 digits of a number, so about $10^{-16}$ means that both are the same up to rounding; a
+# gradient that is wrong by half has $5 \cdot 10^{-1}$.
 
 # %%
 lesson.verdict(tinynn.check(model, x, t, loss))

@@ -61,8 +61,8 @@ lesson.choose(
 
 # %% [markdown]
 #
-# N rows at once are one product of matrices, (N, D) times (D, H), and b is added to every row. What must agree stands
-# in the middle; what stands outside is the shape of the result.
+# N rows at once are one product of matrices, (N, D) times (D, H), and b is added to every row. The two inner numbers
+# must agree, and the two outer ones are the shape of the result.
 
 # %%
 N = 4
@@ -74,8 +74,8 @@ for n in range(N):
     assert np.allclose(layer(X[n : n + 1])[0], Y[n])
 
 # %% [markdown]
-# What does not fit is an error, and says which layer, which argument, and which shape. Nothing is stretched to fit:
-# NumPy would make of (N, 1) and (N,) an (N, N), in silence.
+# An input that does not fit raises an error, which says which layer, which argument and which shape. tinynn never
+# stretches an array to make it fit. NumPy does: it turns (N, 1) minus (N,) into (N, N) without a word.
 
 # %%
 lesson.say("Three wrong inputs, and what the layer says of them:")
@@ -137,8 +137,8 @@ assert report.code == "dW-transposed"
 # %% [markdown]
 # ## How many numbers?
 #
-# An affine map has D H weights and H biases. In a network the layers' widths are chained: what one gives, the next
-# takes.
+# An affine map has D H weights and H biases. In a network each layer takes as many numbers as the layer before it
+# gives.
 
 # %%
 lesson.ask(

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Batches
 #
-# One row at a time is how the gradient is derived. A computer takes many rows at once, a batch. Where do the $1/N$ and
-# the sum over rows in the formulas come from?
+# On paper, the gradient is derived for one row at a time. A computer takes many rows at once, a *batch*. Where do the
+# $1/N$ and the sum over rows in the formulas come from?
 
 # %%
 import lesson
@@ -58,7 +58,7 @@ assert np.isclose(value, means[0]) and np.allclose(dW, means[1])
 # It comes from the loss, and the loss alone: $dy_n = \frac{1}{N} \partial L_n / \partial y_n$. The layers know nothing
 # of it. W is used once in every row, so its gradient is a plain *sum* over rows,
 # $\partial L / \partial W_{ij} = \sum_n x_{ni}\, dy_{nj}$, that is $x^T dy$; a bias is a weight whose input is always
-# 1, so $\partial L / \partial b_j = \sum_n dy_{nj}$. What stands in different rows never meets.
+# 1, so $\partial L / \partial b_j = \sum_n dy_{nj}$. Numbers of different rows never meet.
 
 # %%
 loss.forward(model.forward(x), t)
@@ -105,8 +105,8 @@ assert report.code == "divided-by-n"
 # ## Why batches at all
 #
 # The gradient of a batch is an estimate of the gradient of all rows. Its error falls with the root of the batch's size:
-# four times the work for twice the precision. So small batches are good value, until the computer has nothing left to
-# gain from doing rows together.
+# four times the work for twice the precision. So a small batch is good value, as long as it is large enough to keep the
+# computer busy.
 #
 # The data below are pictures of handwritten digits, MNIST: 784 pixels each. The target is a row of ten numbers, 1 at
 # the digit and 0 elsewhere, and the model is affine.
@@ -150,7 +150,7 @@ lesson.show(
 # %% [markdown]
 # ## An epoch
 #
-# All rows once, in an order drawn anew, is an *epoch*. `fit` runs epochs: for each batch forward, loss, backward and a
+# An *epoch* uses all rows once, in a new random order. `fit` runs epochs: for each batch forward, loss, backward and a
 # step. With smaller batches an epoch has more steps, each less exact.
 
 # %%

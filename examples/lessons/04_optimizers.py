@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Optimizers
 # The gradient says which way is down. How far to go, and whether to remember the last steps, is for the optimizer to
-# decide. Three of them: plain gradient descent, momentum, Adam; and what is missing without Adam's bias correction.
+# decide. This lesson compares three of them, plain gradient descent, momentum and Adam, and shows what Adam's bias
+# correction is for.
 
 # %%
 import lesson
@@ -17,8 +18,8 @@ STEPS = 60 if quick else 200
 # ## A valley
 #
 # $L(w) = (w_1^2 + 25\, w_2^2) / 2$ is a valley: its curvature is 1 along, in the direction of $w_1$, and 25 across.
-# Plain descent, $w \leftarrow w - \eta\, g$, must take steps short enough for the steep direction, and crawls in the
-# flat one.
+# Plain descent, $w \leftarrow w - \eta\, g$, must take steps that are short enough for the steep direction, and so it
+# moves slowly in the flat one.
 
 
 # %%
@@ -106,11 +107,11 @@ lesson.say(f"""Under a gradient of 1 that never changes, a step of lr 0.01 with 
 # %% [markdown]
 # ## Adam
 #
-# Running means of the gradient and of its square, $m \leftarrow \beta_1 m + (1 - \beta_1) g$ and
-# $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$, and a step of $\eta\, m' / (\sqrt{v'} + \epsilon)$: about $\eta$ in each
-# direction, whatever the gradient's size. Both means start at 0, so after t steps they hold only the share
-# $1 - \beta^t$ of a full mean, and $m' = m / (1 - \beta_1^t)$, $v' = v / (1 - \beta_2^t)$ correct for that. Usual are
-# $\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$.
+# Running means of the gradient and of its square, $m \leftarrow \beta_1 m + (1 - \beta_1) g$ and $v \leftarrow \beta_2
+# v + (1 - \beta_2) g^2$, and a step of $\eta\, m' / (\sqrt{v'} + \epsilon)$: about $\eta$ in each direction, whatever
+# the gradient's size. Both means start at 0, so after t steps they hold only the share $1 - \beta^t$ of a full mean,
+# and $m' = m / (1 - \beta_1^t)$, $v' = v / (1 - \beta_2^t)$ correct for that. The usual values are $\beta_1 = 0.9$,
+# $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$.
 
 # %%
 lesson.choose(

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Activations and their slopes
 #
-# The bend between two affine maps is a function applied to each number by itself: $y = f(x)$. Going back, its
+# The bend between two affine maps is a function that is applied to each number by itself: $y = f(x)$. Going back, its
 # gradient is $dx = dy\, f'(x)$. So the slope decides how much of a gradient comes through.
 
 # %%
@@ -71,9 +71,9 @@ lesson.ask(
 
 # %% [markdown]
 # Ten sigmoids, and next to nothing arrives at the first layers. ReLU lets the gradient through undiminished where it is
-# on. The weights must fit, so that the numbers keep their size from layer to layer: Xavier's rule, for tanh and
-# sigmoid, draws them with the variance 2 / (inputs + outputs), and Kaiming's, for ReLU, with 2 / inputs. (Why, says the
-# lesson on initialization.)
+# on. The weights must have the right size, so that the numbers keep theirs from layer to layer: Xavier's rule, for tanh
+# and sigmoid, draws them with the variance 2 / (inputs + outputs), and Kaiming's, for ReLU, with 2 / inputs. The lesson
+# on initialization explains why.
 
 # %%
 DEPTH, WIDTH = 10, 64
@@ -123,7 +123,7 @@ lesson.show(
 lesson.choose(
     "What does gradient descent do with the weights of such a unit?",
     {
-        "it turns the unit on again, slowly": "For that a gradient would have to come back, and the slope is 0.",
+        "it turns the unit on again, slowly": "A gradient would have to come back for that, and the slope is 0.",
         "it leaves them as they are": "The slope is 0 for every row, so the gradient is exactly 0.",
         "it makes them smaller": "That would take a gradient, and there is none.",
     },
@@ -147,8 +147,8 @@ assert (dead == silent).all() and dead.sum() == 16
 # %% [markdown]
 # ## Slips
 #
-# Two mistakes that are often made: the slope is a function of y, and is given x; or it is left out. With both a network
-# still learns something, and badly. A check finds them, and says what they are.
+# Two mistakes are common. In the first, the slope, which is a function of y, is computed from x. In the second, it is
+# left out. With both, a network still learns something, but badly. A check finds them, and says what they are.
 
 
 # %%

@@ -85,7 +85,7 @@ for name in (
 # %% [markdown]
 # ## Is it true?
 #
-# Nudge a weight, and look at the loss.
+# Move a weight a little, and look at the loss.
 
 # %%
 nudged = sheet.nudge("W[0,0] of layer 3")
@@ -106,8 +106,8 @@ lesson.ask(
 )
 
 # %% [markdown]
-# All weights are updated *at once*. Who updates the output layer first, and then goes on backward with its new weights,
-# computes other gradients for the hidden layer. Here are both answers, as the worksheet grades them:
+# All weights are updated *at once*. A program that updates the output layer first, and then goes on backward with the
+# new weights, computes other gradients for the hidden layer. Here are both answers, as the worksheet grades them:
 
 # %%
 name = "new W[0,0] of layer 1"
@@ -122,8 +122,8 @@ for answer in (right, early):
     lesson.say(verdict + (":" if why else "") + " ".join(why))
 
 # %% [markdown]
-# The published numbers after one step, and after 10,000, are of a program that did just that. (It leaves the biases as
-# they are.)
+# The numbers that were published, after one step and after 10,000, come from a program that did just that. (It also
+# leaves the biases as they are.)
 
 # %%
 in_print = 0.291027924  # "the total error is now down to"
@@ -162,13 +162,14 @@ assert report.code == "updated-too-early"
 # %% [markdown]
 # ## Your turn
 #
-# The worksheet as a page to walk through, number by number, with the arrow keys:
+# Here is the worksheet as a page. You walk through it with the arrow keys, number by number.
 
 # %%
 lesson.page(sheet, "step")
 
 # %% [markdown]
-# And three of its numbers to work out. (`sheet.quiz()` hides others, and `sheet.grade({name: value})` grades them.)
+# Now work out three of its numbers yourself. (`sheet.quiz()` picks others, and `sheet.grade({name: value})` grades
+# them.)
 
 # %%
 for name in sheet.quiz(count=3, seed=2).names:

@@ -4,11 +4,12 @@
 # Numbers are learned by squared errors, classes by another loss, cross-entropy. Why by these? Both come from one idea:
 # let the model say how probable each target is, and of all parameters take those that make what was seen most probable,
 # the *maximum likelihood*. Rows are independent, so their probabilities are multiplied. A product of thousands of small
-# numbers is 0 on a computer; its logarithm is a sum. With a minus, since a loss is made small, and as a mean:
+# numbers is 0 on a computer; its logarithm is a sum. With a minus sign, because a loss is made small, and as a mean
+# over the rows, this is
 #
 # $$L = -\frac{1}{N} \sum_n \log p(t_n \mid x_n)$$
 #
-# All losses of this lesson are this one. They differ in p alone.
+# All losses of this lesson are this formula. Only p differs.
 
 # %%
 import lesson
@@ -28,8 +29,8 @@ rng = np.random.default_rng(0)
 #
 # $$-\log p(t) = \frac{(t - m)^2}{2 v} + \frac{1}{2} \log(2 \pi v) .$$
 #
-# Only the square depends on m. For noise of one size, *whatever* its size, likelihood and squares are least for the
-# same m.
+# Only the square depends on m. If the noise has the same size everywhere, likelihood and squares are least for the same
+# m, *whatever* that size is.
 
 # %%
 t = rng.normal(2, 0.5, (200, 1))
@@ -113,7 +114,7 @@ lesson.ask(
     it give to label 2?""",
     5 / 8,
     "What makes the labels most probable is the share in which they occur: 5 of 8.",
-    slips={1 / 3: "So it says at the start. It learns that 2 is more frequent than the others."},
+    slips={1 / 3: "It says so at the start. Then it learns that 2 is more frequent."},
 )
 
 # %%
@@ -134,9 +135,9 @@ assert np.allclose(p, shares, atol=1e-6)
 # %% [markdown]
 # ## A model that says how sure it is
 #
-# Let the noise grow with x. Squares take all rows for equally sure. But v can be an output, too: the network gives m
-# and $\log v$ (the logarithm, so that v > 0), and the loss is the same $-\log p$. Now $\log(2 \pi v)$ counts: a large v
-# costs, and a small v costs more where m is wrong. The gradient of m is $(m - t) / v$, divided by N.
+# Let the noise grow with x. Squared errors treat all rows as equally certain. But v can be an output, too: the network
+# gives m and $\log v$ (the logarithm, so that v > 0), and the loss is the same $-\log p$. Now $\log(2 \pi v)$ counts: a
+# large v costs, and a small v costs more where m is wrong. The gradient of m is $(m - t) / v$, divided by N.
 
 # %%
 lesson.choose(
@@ -144,7 +145,7 @@ lesson.choose(
     {
         "those with little noise": "They are divided by a small v: least squares with weights, which are learned.",
         "those with much noise": "Their error is larger, and it is divided by a larger v.",
-        "all the same": "So it is with squares alone. Here each row has its own v.",
+        "all the same": "That would be squared errors alone. Here each row has its own v.",
     },
     right="those with little noise",
 )

@@ -122,7 +122,10 @@ lesson.ask(
     "A row is badly wrong: $p_t = 10^{-10}$. By what does $\\epsilon = 10^{-7}$ multiply its gradient?",
     1e-10 / (1e-10 + 1e-7),
     "$p_t / (p_t + \\epsilon)$ is about $10^{-10} / 10^{-7}$, a thousandth. It hardly learns any more.",
-    slips={1: "So it is where $p_t$ is large against $\\epsilon$.", 1000: "It is $p_t$ that is divided by the sum."},
+    slips={
+        1: "That is right where $p_t$ is much larger than $\\epsilon$.",
+        1000: "It is $p_t$ that is divided by the sum.",
+    },
 )
 
 
@@ -153,7 +156,7 @@ lesson.show(
 )  # fmt: skip
 
 # %% [markdown]
-# So of all rows, those that are wrong most badly are learned from least.
+# So the network learns least from the rows that are most badly wrong.
 
 # %%
 for name, function in (("log-sum-exp", loss.compute), ("with 1e-7", with_eps)):

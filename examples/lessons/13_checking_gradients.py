@@ -16,9 +16,10 @@ quick = lesson.start()
 # %% [markdown]
 # ## Differences
 #
-# The derivative is the limit of $[f(x + h) - f(x - h)] / 2h$. Too large an h: the curve is no line, an error of about
-# $h^2$. Too small: $f(x + h)$ and $f(x - h)$ agree in nearly all of their 16 digits, and what is left of their
-# difference is rounding, an error of about $10^{-16} / h$. In between lies the best, and it is not very good.
+# The derivative is the limit of $[f(x + h) - f(x - h)] / 2h$. With a large h the curve is not a straight line, and the
+# error is about $h^2$. With a small h, $f(x + h)$ and $f(x - h)$ agree in nearly all of their 16 digits, and their
+# difference is mostly rounding: the error is about $10^{-16} / h$. The best h lies between, and even there many digits
+# are lost.
 
 # %%
 lesson.choose(

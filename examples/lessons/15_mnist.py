@@ -52,7 +52,7 @@ lesson.verdict(report)
 assert report
 
 # %% [markdown]
-# And does it learn at all? `diagnose` looks at data, weights, gradients and learning rate before the first step.
+# And will it learn at all? `diagnose` looks at data, weights, gradients and learning rate before the first step.
 
 # %%
 diagnosis = tinynn.diagnose(model, loss, x, t, optimizer=optimizer)

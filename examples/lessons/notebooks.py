@@ -1,4 +1,4 @@
-"""Write the lessons as notebooks, for Jupyter and all that reads its files.
+"""Write the lessons as notebooks, for Jupyter and other programs that read its files.
 
     python examples/lessons/notebooks.py DIR
 
