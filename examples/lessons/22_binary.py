@@ -80,7 +80,7 @@ assert np.allclose(loss.backward(), in_two_steps / 3) and np.isclose(value, -np.
 # %%
 p = 1 / (1 + np.exp(5))
 lesson.ask(
-    f"t = 1 and y = -5, so p = {p:.4f}. By which factor is the gradient of the cross-entropy larger than that of the MSE?",
+    f"t = 1 and y = -5, so p = {p:.4f}. By which factor is the cross-entropy's gradient larger than the MSE's?",
     1 / (2 * p * (1 - p)),
     f"$1 / (2\\, p\\, (1 - p))$ = {1 / (2 * p * (1 - p)):.1f}; the factor p - t is in both.",
     slips={1 / (p * (1 - p)): "The 2 of the square is missing."},
