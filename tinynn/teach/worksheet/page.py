@@ -1,7 +1,7 @@
 """A worksheet as one page: the network drawn, and a cursor that walks through forward, loss, backward and update.
 
-Everything that the page shows is written here, in Python, as text; page.html has its looks and the few lines of script
-that move the cursor. The page loads nothing.
+Everything that the page shows is written here, in Python, as text; page.css has its looks, and page.js the few lines of
+script that move the cursor. The page loads nothing.
 """
 
 from __future__ import annotations
@@ -49,14 +49,20 @@ def page(sheet: Any) -> str:
         "rows": 1 if all(column.whole for column in drawing.columns[:-1]) else len(sheet.record.x),
     }
     parts = {
+        "style": template("page.css"),
+        "script": template("page.js"),
         "cut": f"<p class='soft'>Left out here: {html.escape('; '.join(left_out.values()))}</p>" if left_out else "",
         "title": html.escape(sheet.title.removeprefix("One training step of ")),
         "svg": drawing.svg(),
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "text": html.escape(sheet.text()),
     }
-    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
+    return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template("page.html"))
+
+
+def template(name: str) -> str:
+    """The text of a file that lies beside this one."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def size_of(drawing: Drawing, step: Step, measured: dict[str, str]) -> int:
