@@ -80,13 +80,17 @@ class Browser:
             self.said.append(message)
         return message
 
-    def open(self, path, width=1280, height=900, scheme="light"):
-        """Load a file and wait until it stands."""
+    def open(self, path, width=1280, height=900, scheme="light", fragment=""):
+        """Load a file, perhaps at a fragment of it, and wait until it stands."""
         self.said.clear()
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url="about:blank")  # else another fragment would load nothing
+        while not any(message["method"] == "Page.loadEventFired" for message in self.said):
+            self.receive()
+        self.said.clear()
+        self.call("Page.navigate", url=path.as_uri() + (f"#{fragment}" if fragment else ""))
         while not any(message["method"] == "Page.loadEventFired" for message in self.said):
             self.receive()
 
@@ -98,7 +102,7 @@ class Browser:
 
     def ask(self, expression):
         """The value of a JavaScript expression."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -257,6 +261,17 @@ def test_steps_ends_and_buttons(browser, page, sheet):
     assert browser.ask("document.querySelector('[data-phase=backward]').hasAttribute('aria-current')")
     browser.ask("document.querySelectorAll('#values button')[1].click()")
     assert browser.text("#formula dt") == "dL/dy[0,1]"
+    assert not browser.complaints()
+
+
+@needs_chromium
+def test_a_step_has_an_address(browser, page, sheet):
+    for fragment, count in {"step-3": "step 3 of", "number-2": "step 1 of 13, number 2", "step-99": "13 steps"}.items():
+        browser.open(page, fragment=fragment)
+        assert browser.text("#count").startswith(count)
+    browser.ask("location.hash = '#step-9'")
+    assert browser.ask("new Promise((done) => setTimeout(() => done(document.getElementById('head').innerText), 50))")
+    assert browser.text("#head") == sheet.step(9).heading
     assert not browser.complaints()
 
 

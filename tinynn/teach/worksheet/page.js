@@ -156,4 +156,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   moves[name]();
 });
-show(0);
+// step.html#step-3 opens at that step's first number, step.html#number-7 at the seventh number.
+function address() {
+  const [, kind, number] = /^#(step|number)-(\d+)$/.exec(location.hash) || [];
+  const place = steps.findIndex((one) => one.number === Number(number));
+  if (kind === "number") show(Number(number));
+  else show(kind && place >= 0 ? starts[place] : 0);
+}
+window.addEventListener("hashchange", address);
+address();
