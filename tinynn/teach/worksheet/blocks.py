@@ -37,7 +37,7 @@ def y(call: Call, index: Index) -> Formula:
     """f(x) + x"""
     f, *around = ways(call, last=True)
     parts = at("f(x)", f.y, *index), (at("s(x)", around[0].y, *index) if around else at("x", call.x, *index))  # type: ignore[union-attr]
-    return Formula([parts[0], " + ", parts[1]], parts[0].value + parts[1].value, scale=sum(abs(p.value) for p in parts))
+    return both(*parts)
 
 
 def backward_law(call: Call) -> str:
@@ -54,12 +54,13 @@ def dx(call: Call, index: Index) -> Formula:
         parts.append(Number(f"dL/dx{bracket(index)} of {way.place}", float(way.dx[index])))  # type: ignore[union-attr,index]
     if len(parts) == 1:
         parts.append(at("dL/dy", call.gradient, *index))
-    return Formula(
-        [parts[0], " + ", parts[1]],
-        parts[0].value + parts[1].value,
-        tuple(parts),
-        scale=sum(abs(p.value) for p in parts),
-    )
+    return both(*parts)
+
+
+def both(one: Number, other: Number) -> Formula:
+    """The sum of two ways."""
+    size = abs(one.value) + abs(other.value)
+    return Formula([one, " + ", other], one.value + other.value, (one, other), scale=size)
 
 
 def known(call: Call) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 
@@ -16,15 +17,21 @@ from ...checks import Array
 
 MOST_TERMS = 10  # of a sum that are written out; of a longer one, the first FIRST and the largest
 FIRST = 3
+GUARD = 4  # up to so many digits more than the total has, in the terms of a sum
+LEAST = 3  # significant digits of a term that is next to nothing
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number in a formula. `more`: it stands for so many further terms of a sum, put together."""
+    """A number in a formula. `more`: it stands for so many further terms of a sum, put together.
+
+    `text` is how it is written, where the usual digits are not enough.
+    """
 
     symbol: str
     value: float
     more: int = 0
+    text: str = ""
 
     @property
     def kind(self) -> str:
@@ -84,7 +91,7 @@ def numbers(tokens: Tokens, digits: int) -> str:
 
 def written(number: Number, digits: int) -> str:
     """The number; with what it stands for where that is a rest."""
-    text = fmt(number.value, digits)
+    text = number.text or fmt(number.value, digits)
     return f"({number.more} more: {text})" if number.more else text
 
 
@@ -131,3 +138,43 @@ def total(
     values = [part.value for part in parts]
     result = math.fsum(values) if np.isfinite(values).all() else sum(values)
     return Formula([token for token in tokens if token != ""], result, tuple(parts), scale=scale)
+
+
+def adding_up(terms: Sequence[Number], total: float, digits: int) -> tuple[list[Number], str]:
+    """The terms in as many digits as it takes for those that are shown to add up to the total in `digits`.
+
+    Where they do not, since the total was rounded on the way, as in float32: what they add up to; else "".
+    """
+    values = [term.value for term in terms]
+    if not np.isfinite([*values, total]).all():
+        return [*terms], ""
+    largest = max(map(abs, values), default=0.0)
+    decimals = digits - 1 - exponent(total or largest)
+    for more in range(GUARD + 1):
+        texts = [to_decimals(value, decimals + more) for value in values]
+        if adds_up(texts, round_to(Decimal(total), decimals), decimals):
+            return [replace(term, text=text) for term, text in zip(terms, texts)], ""
+    decimals = min(decimals, digits + GUARD - exponent(largest))
+    texts = [to_decimals(value, decimals) for value in values]
+    found = round_to(sum(map(Decimal, texts), Decimal(0)), decimals)
+    return [replace(term, text=text) for term, text in zip(terms, texts)], fmt(float(found), 15)
+
+
+def adds_up(texts: Sequence[str], total: Decimal, decimals: int) -> bool:
+    """Whether the numbers in print add up to the total, to so many decimals."""
+    return abs(sum(map(Decimal, texts), Decimal(0)) - total) < Decimal(5).scaleb(-decimals - 1)
+
+
+def exponent(value: float) -> int:
+    """That of its first digit: 2 of 123.4."""
+    return math.floor(math.log10(abs(value))) if value else 0
+
+
+def round_to(value: Decimal, decimals: int) -> Decimal:
+    """The value with so many decimals."""
+    return value.quantize(Decimal(1).scaleb(-decimals))
+
+
+def to_decimals(value: float, decimals: int) -> str:
+    """The value with so many decimals, or as many as it takes to say something of it."""
+    return fmt(value, min(max(decimals + 1 + exponent(value), LEAST), 17))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...checks import Array
-from .formula import Formula, Number, fmt, numbers
+from .formula import Formula, Number, Tokens, adding_up, fmt, joined, numbers
 
 Index = tuple[int, ...]
-DIGITS = {"float32": 7, "float64": 8}  # significant digits that are printed
+DIGITS = {"float32": 6, "float64": 8}  # significant digits that are printed; a float32 holds no more in all cases
+NOT_NEEDED = "not needed"
 ROUND_OFF = {"float32": 1e-4, "float64": 1e-9}  # relative: what counts as equal
 
 
@@ -21,7 +23,7 @@ class Line:
     """One number of the worksheet.
 
     `name` is unique in it, such as "dL/dW[0,1] of layer 2"; `left` and `formula` are the equation; `shapes` those of
-    the arrays in it. `value` is the real layers' number, None where it has not been computed.
+    the arrays in it. `value` is the real layers' number, None where nobody needs it; it was computed in `precision`.
     """
 
     name: str
@@ -29,7 +31,12 @@ class Line:
     formula: Formula
     value: float | None
     shapes: str
-    digits: int
+    precision: str = "float64"
+
+    @property
+    def digits(self) -> int:
+        """How many significant digits its numbers have in print."""
+        return DIGITS.get(self.precision, 8)
 
     @property
     def symbols(self) -> str:
@@ -39,17 +46,36 @@ class Line:
     @property
     def numbers(self) -> str:
         """The formula with the numbers in it; empty where it has none."""
-        tokens = self.formula.tokens
-        return "" if all(isinstance(token, str) for token in tokens) else numbers(tokens, self.digits)
+        return numbers(self.tokens, self.digits)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The formula with the numbers in it; of a sum of numbers, in digits in which they add up."""
+        tokens, parts = self.formula.tokens, self.formula.parts
+        if all(isinstance(token, str) for token in tokens):
+            return ()
+        terms = [token for token in tokens if isinstance(token, Number)]
+        if len(parts) < 2 or tokens != joined([term] for term in terms):
+            return tokens
+        return joined([replace(term, text=part.text)] for term, part in zip(terms, self.adding[0]))
 
     @property
     def middle(self) -> str:
         """A step between: the paths' parts, `0.055399425 + -0.019049119`, or a factor worked out."""
-        parts = self.formula.parts
-        if self.formula.middle:
-            return numbers(self.formula.middle, self.digits)
-        text = " + ".join(numbers([part], self.digits) for part in parts) if len(parts) > 1 else ""
+        text = numbers(self.step_between, self.digits)
         return "" if text == self.numbers else text
+
+    @property
+    def step_between(self) -> Tokens:
+        """The same as tokens."""
+        if self.formula.middle:
+            return self.formula.middle
+        return joined([part] for part in self.adding[0]) if len(self.formula.parts) > 1 else ()
+
+    @functools.cached_property
+    def adding(self) -> tuple[list[Number], str]:
+        """The parts, in digits in which they add up; what they add up to, where the layer has rounded on the way."""
+        return adding_up(self.formula.parts, self.value or 0.0, self.digits)
 
     @property
     def parts(self) -> tuple[float, ...]:
@@ -58,13 +84,19 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The value, blank where there is none."""
-        return "" if self.value is None else fmt(self.value, self.digits)
+        """The value."""
+        return NOT_NEEDED if self.value is None else fmt(self.value, self.digits)
+
+    @property
+    def rounded(self) -> str:
+        """What the parts add up to, where that is not the value: it was computed in numbers of fewer digits."""
+        return self.adding[1] if len(self.formula.parts) > 1 and self.value is not None else ""
 
     @property
     def chain(self) -> list[str]:
         """What follows the symbols: with the numbers, a step between, the value; each if it says something new."""
-        pieces = [self.numbers, self.middle, self.text]
+        end = f"{self.rounded}, in {self.precision} {self.text}" if self.rounded else self.text
+        pieces = [self.numbers, self.middle, end]
         return [piece for number, piece in enumerate(pieces) if piece and piece not in pieces[number + 1 :]]
 
     def __str__(self) -> str:
@@ -94,8 +126,8 @@ class Quantity:
         """The line of an entry. A formula that does not give the recorded value is not shown as if it did."""
         name, left = self.key.format(bracket(index)), self.left + bracket(index)
         if self.array is None:
-            return Line(name, left, Formula([self.law]), None, self.shapes, 8)
-        value, digits = self.array[index].item(), DIGITS.get(self.precision, 8)
+            return Line(name, left, Formula([self.law]), None, self.shapes)
+        value = self.array[index].item()
         with np.errstate(all="ignore"):  # infinity and NaN are shown as they are
             formula = self.entry(index)
         if not formula.agrees(value, ROUND_OFF.get(self.precision, 1e-4)):
@@ -103,7 +135,7 @@ class Quantity:
                 f"{formula.symbols} would be {fmt(formula.result or 0.0, 6)}: this {self.left} is computed otherwise"
             )
             formula = Formula([f"{self.own}{bracket(index)}"], note=usual)
-        return Line(name, left, formula, value, self.shapes, digits)
+        return Line(name, left, formula, value, self.shapes, self.precision)
 
     def heading(self, lines: list[Line]) -> str:
         """The law; where it does not give the numbers of these lines, whose they are."""
@@ -119,7 +151,7 @@ class Quantity:
     def lines(self) -> list[Line]:
         """The lines of the entries that were chosen; where nothing was computed, one without a value."""
         if self.array is None:
-            return [Line(self.key.format(""), self.left, Formula([]), None, self.shapes, 8)]
+            return [Line(self.key.format(""), self.left, Formula([]), None, self.shapes)]
         return [self.line(index) for index in self.indices]
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -123,11 +124,11 @@ def line_data(
         "name": name,
         "left": line.left,
         "sym": "" if blank else coloured(line.formula.tokens, None),
-        "num": coloured(line.formula.tokens, line.digits) if line.numbers in line.chain else "",
-        "mid": coloured(middle(line), line.digits) if line.middle else "",
+        "num": coloured(line.tokens, line.digits) if line.numbers in line.chain else "",
+        "mid": coloured(middle(line), line.digits) if line.middle or line.rounded else "",
         "val": line.text,
         "kind": "g" if quantity.left.startswith(("dL/", "clipped")) else "v",
-        "note": line.formula.note,
+        "note": f"{line.precision} rounds at each step" if line.rounded else line.formula.note,
         "nudge": measured.get(name, ""),
         **drawing.marks(line, quantity.key, index),
     }
@@ -139,10 +140,8 @@ def middle(line: Line) -> Tokens:
     if line.formula.middle:
         return line.formula.middle
     kind = "dL/[" if line.left.startswith("dL/") else "["
-    tokens: list[str | Number] = []
-    for part in line.formula.parts:
-        tokens += [*([" + "] if tokens else []), Number(kind, part.value, part.more)]
-    return tokens
+    tokens = [replace(token, symbol=kind) if isinstance(token, Number) else token for token in line.step_between]
+    return [*tokens, " = ", Number(kind, 0.0, text=line.rounded)] if line.rounded else tokens
 
 
 def coloured(tokens: Tokens, digits: int | None) -> str:
