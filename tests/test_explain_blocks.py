@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_explain import check_latex, worth
+from test_explain import check_latex, check_sums, worth
 
 from tinynn import (
     ELU,
@@ -263,6 +264,7 @@ def check_formulas(sheet, tol):
     for line in sheet.lines:
         if line.value is None or not line.symbols.partition(" = ")[2]:
             continue
+        check_sums(line)
         said = line.formula.symbols
         assert not line.formula.note, line
         if line.name.startswith(("mask", "L after")):
@@ -559,7 +561,7 @@ def test_the_page_of_a_deep_network(deep_sheet):
     assert [line["step"] for line in data["lines"]] == sorted(line["step"] for line in data["lines"])
     assert {line["step"] for line in data["lines"]} == set(range(1, len(data["steps"])))
     for cell in data["cells"].values():
-        for value in (*cell["v"].values(), *cell["g"].values()):
+        for value in itertools.chain(*(texts.values() for texts in cell.values())):
             assert 0 <= value[1] <= len(data["lines"]) + 1
 
 

@@ -207,7 +207,7 @@ def test_every_number_is_reached_by_key(browser, page, sheet):
 SHOWN = """(() => {
   const all = (selector) => [...document.querySelectorAll(selector)], text = (one) => one.textContent;
   const boxes = {};
-  for (const box of all(".box")) for (const kind of ["v", "g"]) {
+  for (const box of all(".box")) for (const kind of ["v", "g", "after"]) {
     const one = box.querySelector("text." + kind);
     if (one) boxes[box.id + " " + kind] = one.textContent;
   }
@@ -219,15 +219,15 @@ SHOWN = """(() => {
 def box_texts(sheet):
     """For the boxes of Mazur's network: what each shows, and from which number on."""
     names = [line.name for line in sheet.lines[GIVEN:]]
-    found = {"c5-0 v": ("L", "L")}
+    found = {"c5-0 v": ("L", "L"), "c5-0 after": ("L after the step", "L after the step")}
     for layer in range(1, 5):
         for unit in range(2):
             found[f"c{layer}-{unit} v"] = f"y[0,{unit}] of layer {layer}", f"y[0,{unit}] of layer {layer}"
             backward = f"dL/dx[0,{unit}] of layer {layer + 1}" if layer < 4 else f"dL/dy[0,{unit}] of layer 4"
             found[f"c{layer}-{unit} g"] = backward, backward
     texts = {box: (f"{sheet[name].value:.4g}", names.index(at) + 1) for box, (name, at) in found.items()}
-    never = {f"c0-{unit} g": ("", 0) for unit in range(2)}  # nobody reads dL/dx of layer 1
-    return texts | never | {"c0-0 v": ("0.05", 0), "c0-1 v": ("0.1", 0)}
+    none = {f"c0-{unit} g": ("not needed", names.index("dL/dx of layer 1") + 1) for unit in range(2)}
+    return texts | none | {"c0-0 v": ("0.05", 0), "c0-1 v": ("0.1", 0)}
 
 
 @needs_chromium

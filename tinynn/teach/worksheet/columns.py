@@ -21,7 +21,10 @@ LANE = 16  # and for each arrow above the boxes
 
 @dataclass
 class Column:
-    """The boxes of one layer: their values are entries of one array, their gradients of another."""
+    """The boxes of one layer: their values are entries of one array, their gradients of another.
+
+    That of the loss has no gradient: in its place stands the loss after the step.
+    """
 
     title: str
     name: str
@@ -74,7 +77,8 @@ class Network:
             value, gradient = find(f"y of {call.place}"), find(f"dL/dy of {call.place}")
             columns.append(self.column(call.place, name, value, gradient, most))
         loss = self.sheet.case.parts[1]
-        columns.append(Column("loss", type(loss).__name__, find("L"), None, 1, False, "loss"))
+        after = find("L after the step")
+        columns.append(Column("loss", type(loss).__name__, find("L"), after, 1, False, "loss"))
         return columns
 
     def column(

@@ -14,7 +14,7 @@ import numpy as np
 
 from .columns import ALL, BOX, LANE, TOP, Column, Network
 from .formula import fmt
-from .lines import Index, Line, Quantity
+from .lines import NOT_NEEDED, Index, Line, Quantity
 from .text import statistics
 
 DIGITS = 4  # significant ones in a box
@@ -30,15 +30,18 @@ class Drawing(Network):
         found = {}
         for number, column in enumerate(self.columns):
             for unit in range(column.units):
-                both = {"v": column.value, "g": column.gradient}
+                second = "after" if column.kind == "loss" else "g"
+                both = {"v": column.value, second: column.gradient}
                 found[f"c{number}-{unit}"] = {name: self.texts(column, unit, q) for name, q in both.items()}
         return found
 
     def texts(self, column: Column, unit: int, quantity: Quantity | None) -> dict[int, list[Any]]:
         """One box's value or gradient, row by row."""
-        if quantity is None or quantity.array is None:
+        if quantity is None:
             return {}
         a, key = quantity.array, quantity.key
+        if a is None:
+            return {0: [NOT_NEEDED, self.when(key, (-1,))]}
         if a.ndim == 0:
             return {0: [fmt(a.item(), DIGITS), self.when(key, ())]}
         if column.whole:
@@ -141,7 +144,9 @@ class Drawing(Network):
             parts.append(f'<g {box}><rect x="{left:g}" y="{top:g}" width="{BOX}" height="{column.high}" rx="8"/>')
             rows = (18, 36, 56, 74) if column.whole else (19, 19, 38, 38)  # label, value, label, gradient
             texts = [("label", 8, label), ("v", BOX - 8, ""), ("label", 8, f"dL/d{name}"), ("g", BOX - 8, "")]
-            for row, (kind, right, text) in zip(rows, texts[: 2 if column.kind == "loss" else 4]):
+            if column.kind == "loss":
+                texts[2:] = [("label", 8, "after"), ("after", BOX - 8, "")] if column.gradient else []
+            for row, (kind, right, text) in zip(rows, texts):
                 parts.append(f'<text class="{kind}" x="{left + right:g}" y="{top + row:g}">{text}</text>')
             parts.append("</g>")
         return [*parts, "</g>"]

@@ -79,7 +79,7 @@ def mark(sheet: Any, name: str, quantity: Quantity, index: Index, given: Any) ->
     """One answer's mark."""
     number = float(str(given))  # of a float32 the digits that it has
     if quantity.array is None:
-        return Mark(name, number, "blank", "this is not computed in the step: nobody reads it")
+        return Mark(name, number, "blank", "this is not needed, and so it is not computed")
     value, unit = float(quantity.array[index]), UNITS.get(quantity.precision, 1e-7)
     if abs(number - value) <= tolerance(given, value, unit):
         return Mark(name, number, "right")

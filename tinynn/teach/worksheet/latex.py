@@ -33,7 +33,7 @@ def step_latex(step: Step) -> str:
 def line_rows(line: Line) -> Iterable[str]:
     """left = symbols, and under it the numbers, the parts and the value."""
     if line.value is None:
-        yield f"{math(line.left)} &= \\mathrm{{(not\\ computed)}}"
+        yield f"{math(line.left)} &= \\mathrm{{not\\ needed}}"
         return
     yield f"{math(line.left)} &= {math(line.formula.symbols) if line.numbers else typed(line.formula.symbols)}"
     for piece in line.chain:

@@ -65,7 +65,7 @@ def backward(call: Call) -> list[Quantity]:
     for name, grad in [*call.grads.items(), ("x", call.dx)]:
         left = f"dL/d{name}"
         if grad is None:
-            law = "dL/dx: not computed, for nobody reads it"
+            law = "dL/dx: not needed, for nothing before this layer learns"
             found.append(
                 Quantity(f"dL/dx{{}} of {call.place}", left, None, law, shape(call.x), lambda index: Formula([]))
             )

@@ -32,7 +32,7 @@ function draw(line) {
   const row = (line && line.row) || 0;
   for (const [id, cell] of Object.entries(cells)) {
     const box = $(id);
-    for (const name of ["v", "g"]) {
+    for (const name of Object.keys(cell)) {
       const known = cell[name][row] || cell[name][0], text = box.querySelector("text." + name);
       if (text) text.textContent = known && known[1] <= cursor ? known[0] : "";
     }

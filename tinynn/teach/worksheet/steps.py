@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import layers, losses
-from .formula import Formula
+from .formula import Formula, Number, fmt
 from .lines import Index, Quantity, Step, shape
 from .record import Case, Record
 from .updates import Update
@@ -37,7 +37,7 @@ def steps_of(case: Case, record: Record) -> list[Step]:
     if optimizer is not None:
         for title, path, quantities in updates(case, record):
             add("update", title, path, quantities)
-        add("update", "the loss after the step", None, [loss_after(record)])
+        add("update", *loss_after(record))
     for most, few in BUDGETS:
         for step in steps:
             for quantity in step.quantities:
@@ -49,11 +49,15 @@ def steps_of(case: Case, record: Record) -> list[Step]:
     return steps
 
 
-def loss_after(record: Record) -> Quantity:
-    """The loss of the same batch, with the new parameters."""
-    name, L = "L after the step", np.array(record.value_after)
-    known = Formula(["the same x and t, through the new parameters"])
-    return Quantity(name, name, L, "L, once more forward", "", lambda index: known, dtype=record.x.dtype)
+def loss_after(record: Record) -> tuple[str, None, list[Quantity]]:
+    """The loss of the same batch with the new parameters, beside the one before: title, no layer, the quantity."""
+    name, before, after = "L after the step", record.value, record.value_after
+    assert before is not None and after is not None
+    parts = Number("L", before), Number("change", after - before)
+    known = Formula([parts[0], " + ", parts[1]], after, parts)
+    law = "L of the same x and t, with the new parameters"
+    found = Quantity(name, name, np.array(after), law, "", lambda index: known, dtype=record.x.dtype)
+    return f"the loss: {fmt(before, 6)} before the step, {fmt(after, 6)} after it", None, [found]
 
 
 def given(record: Record) -> Step:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...checks import Array
 from .formula import fmt
-from .lines import Line, Quantity, Step
+from .lines import NOT_NEEDED, Line, Quantity, Step
 
 WIDTH = 100
 LONGEST = 1200  # lines of a sheet; of a longer one, the steps in the middle of each phase are left out
@@ -85,7 +85,7 @@ def quantity_lines(quantity: Quantity, width: int) -> list[str]:
     else:
         lines = wrapped(law, width, "  ") + (wrapped(quantity.shapes, width, "      ") if quantity.shapes else [])
     if quantity.array is None:
-        return [*lines, f"    {quantity.left} ="]
+        return [*lines, f"    {quantity.left} = {NOT_NEEDED}"]
     if not quantity.complete:
         lines += wrapped(f"{quantity.left}: {statistics(quantity.array)}", width, "    ")
         lines += [f"      {row}" for row in corner(quantity.array, width - 6)]
