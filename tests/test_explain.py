@@ -746,6 +746,40 @@ def test_quiz_hides_what_it_asks_for(sheet):
     assert len(sheet.quiz(1000).names) < 60
 
 
+def first_digits(number):
+    """Of -0.0123456 "1.2346": a number shows its tenth, too."""
+    return f"{abs(float(number)):.4e}".partition("e")[0]
+
+
+@given(steps(), st.integers(0, 99))
+@settings(max_examples=25)
+def test_no_blank_can_be_read_off_another_line(step, seed):
+    """None of its digits stands anywhere in the quiz; most blanks are of forward and backward."""
+    sheet = explain(*step)
+    quiz = sheet.quiz(8, seed=seed)
+    text = quiz.text(900).partition("numbers to fill in")[2].partition("fill in, and then")[0]
+    assert text.count("________") == len(quiz.names)
+    kept = re.sub(r"step \d+: .*|\[[\d,]+\]|\(\d+(, \d+)*,?\)", "", text)  # the numbers that are no names
+    shown = {first_digits(number) for number in re.findall(r"-?\d[\d.]*(?:e[+-]\d+)?", kept)}
+    phases = {line.name: part.phase for part in sheet for line in part.lines}
+    for name in quiz.names:
+        assert first_digits(sheet[name].value) not in shown, name
+        assert phases[name] != "update" or name.startswith("new ")
+    assert sum(phases[name] == "update" for name in quiz.names) <= max(1, len(quiz.names) // 4) or len(quiz.names) < 8
+
+
+def test_the_first_step_of_adam_gives_no_gradient_away():
+    """Its m' is the gradient: no line of it is printed but for those that are asked."""
+    step, _ = affine_net()
+    sheet = explain(*step[:4], Adam(step[0], lr=0.01))
+    for seed in range(20):
+        quiz = sheet.quiz(8, seed=seed)
+        kinds = [name.split("[")[0] for name in quiz.names]
+        assert kinds.count("new W") + kinds.count("new b") == 1 and not {"m of W", "v of W", "m' of W"} & set(kinds)
+        assert sum(kind.startswith("dL/") for kind in kinds) >= 3
+        assert not re.search(r"^  m' .* = [\d.-]+$", quiz.text(), re.MULTILINE)
+
+
 # --- large networks ----------------------------------------------------------------------------------------------------
 
 

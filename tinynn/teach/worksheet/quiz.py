@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from ... import checks
-from .formula import Number
+from .formula import Number, fmt
 from .grade import Grade
-from .lines import Line
+from .lines import Line, Step
 from .text import WIDTH, array_lines, wrapped
 
 BLANK = "________"
+ORDER = ("backward", "forward", "backward", "forward", "update", "backward", "forward", "backward")  # and again
 
 
 class Quiz:
@@ -26,40 +31,26 @@ class Quiz:
         grade: Grade = self.sheet.grade(answers)
         return grade
 
-    @property
-    def small(self) -> bool:
-        """Whether the whole network can be printed."""
-        return all(quantity.complete for quantity in self.sheet.step(0).quantities)
-
     def text(self, width: int = WIDTH) -> str:
-        """What is known, with a blank for each hidden number. Formulas are in symbols: the numbers would give away."""
-        lines = wrapped(f"{self.sheet.title}: {len(self.names)} numbers to fill in", width)
+        """What is known, with a blank for each hidden number; formulas are in symbols where all numbers are there."""
+        head = wrapped(f"{self.sheet.title}: {len(self.names)} numbers to fill in", width)
+        lines: list[str] = []
         constants: dict[str, float] = {}
-        body: list[str] = []
+        small = is_small(self.sheet)
         for step in self.sheet:
-            lines_here = [line for line in step.lines if step.number and line.value is not None]
-            chosen = [line for line in lines_here if self.small or line.name in self.names]
-            if step.number == 0 and self.small:
-                for quantity in step.quantities:
-                    body += array_lines(quantity, width, "  ", f"{quantity.key.format('')} = ")
-            elif chosen:
-                body += ["", *wrapped(step.heading, width)]
-            for line in chosen:
-                value = BLANK if line.name in self.names else line.text
-                numbers = "" if self.small else f"{line.numbers} = "
-                body += wrapped(f"{line.symbols} = {numbers}{value}", width, "  ", "      ")
-                constants |= {
-                    token.symbol: token.value
-                    for token in line.formula.tokens
-                    if isinstance(token, Number) and token.kind == "constant" and not token.more
-                }
-        constants = {name: value for name, value in constants.items() if name != "change"}
-        if constants:
-            lines += wrapped(", ".join(f"{name} = {value:.8g}" for name, value in constants.items()), width, "  ")
-        lines += body
-        lines += ["", "fill in, and then: sheet.grade({"]
-        lines += [f'    "{name}": ,' for name in self.names]
-        return "\n".join([*lines, "})"])
+            if step.number == 0:
+                for quantity in step.quantities if small else ():
+                    lines += array_lines(quantity, width, "  ", f"{quantity.key.format('')} = ")
+                continue
+            shown = [*printed(step, self.names, small)]
+            lines += ["", *wrapped(step.heading, width)] if shown else []
+            for line, value in shown:
+                parts = [line.symbols, *([line.numbers] if not small else []), *([value] if value else [])]
+                lines += wrapped(" = ".join(parts), width, "  ", "      ")
+                constants |= {token.symbol: token.value for token in constants_of(line)}
+        given = ", ".join(f"{name} = {value:.8g}" for name, value in constants.items())
+        answers = ["", "fill in, and then: sheet.grade({", *(f'    "{name}": ,' for name in self.names), "})"]
+        return "\n".join([*head, *(wrapped(given, width, "  ") if given else []), *lines, *answers])
 
     def __str__(self) -> str:
         return self.text()
@@ -67,30 +58,94 @@ class Quiz:
     __repr__ = __str__
 
 
+def is_small(sheet: Any) -> bool:
+    """Whether everything that a blank could be computed from can be printed."""
+    return all(quantity.complete for step in sheet.all_steps if step.phase != "update" for quantity in step.quantities)
+
+
+def printed(step: Step, names: list[str], small: bool) -> Iterator[tuple[Line, str]]:
+    """The lines of a step that are printed, each with its value, a blank, or nothing.
+
+    Of a small network these are all, but of its update the blanks alone, with the way to them in symbols: m' of Adam's
+    first step *is* the gradient.
+    """
+    for quantity in step.quantities:
+        for line in quantity.lines:
+            if line.name in names:
+                for before in step.quantities if step.phase == "update" and small else ():
+                    way = before.key.partition(" of ")[2]  # "W{} of layer 1", of "m of W{} of layer 1"
+                    if way and f"new {way}" == quantity.key:
+                        yield before.line(index_of(quantity, line)), ""
+                yield line, BLANK
+            elif small and step.phase != "update" and line.value is not None:
+                yield line, line.text
+
+
+def index_of(quantity: Any, line: Line) -> Any:
+    """The index of a line."""
+    return next(index for index in quantity.indices if quantity.line(index).name == line.name)
+
+
+def constants_of(line: Line) -> list[Number]:
+    """The numbers in its formula that no line has: the learning rate, say, or what the optimizer has kept."""
+    found = [token for token in line.formula.tokens if isinstance(token, Number) and not token.more]
+    return [n for n in found if n.symbol.startswith("old ") or (n.kind == "constant" and n.symbol != "change")]
+
+
 def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
-    """A Quiz of up to `count` lines drawn from `seed`."""
+    """A Quiz of up to `count` lines, most of forward and backward, whose numbers no other line shows."""
     count = checks.integer("count", count, 1)
     rng = checks.generator("seed", seed)
-    lines = [line for step in sheet for line in step.lines if step.number and worth_asking(line)]
-    small = Quiz(sheet, []).small
-    chosen: list[Line] = []
+    lines = [(step, line) for step in sheet for line in step.lines if step.number and worth_asking(step, line)]
+    drawn: dict[str, list[Line]] = {"forward": [], "backward": [], "update": []}
     for k in rng.permutation(len(lines)):
-        if len(chosen) < count and (small or not any(gives_away(lines[k], line) for line in chosen)):
-            chosen.append(lines[k])
-    order = {line.name: place for place, line in enumerate(lines)}
+        step, line = lines[k]
+        drawn["forward" if step.phase == "loss" else step.phase].append(line)
+    chosen: list[Line] = []
+    known = Counter(numbers_of(sheet)) if is_small(sheet) else None
+    for phase in itertools.cycle(ORDER):
+        if len(chosen) == count or not any(drawn.values()):
+            break
+        while drawn[phase]:
+            line = drawn[phase].pop()
+            own = phase != "update"  # it is one of those that are known
+            if not any(gives_away(line, other) for other in chosen) if known is None else known[digits(line)] <= own:
+                chosen.append(line)
+                break
+    order = {line.name: place for place, (_, line) in enumerate(lines)}
     return Quiz(sheet, sorted((line.name for line in chosen), key=order.__getitem__))
 
 
-def worth_asking(line: Line) -> bool:
-    """Whether there is something to compute: not 0, and none of the numbers that it is computed from."""
-    given = [token.value for token in line.formula.tokens if isinstance(token, Number)]
-    return bool(line.value and math.isfinite(line.value) and line.numbers) and line.value not in given
+def worth_asking(step: Step, line: Line) -> bool:
+    """Whether there is something to compute: not 0, no bookkeeping, and no number that its own formula shows."""
+    if not line.value or not math.isfinite(line.value) or not line.numbers or line.name.startswith("L after"):
+        return False
+    return (step.phase != "update" or line.name.startswith("new ")) and digits(line) not in tokens_of(line)
+
+
+def numbers_of(sheet: Any) -> Iterator[str]:
+    """The digits of all numbers of a small network that stand in a quiz, or would."""
+    for step in sheet.all_steps:
+        for quantity in step.quantities:
+            if step.number == 0 and quantity.array is not None:
+                yield from (digits(value) for value in np.ravel(quantity.array).tolist())
+            elif step.phase != "update":
+                yield from (digits(line) for line in quantity.lines if line.value is not None)
+            for line in quantity.lines:
+                yield from {digits(number.value) for number in constants_of(line)}
+
+
+def tokens_of(line: Line) -> set[str]:
+    """The digits of the numbers that a line's value is computed from."""
+    return {digits(token.value) for token in line.formula.tokens if isinstance(token, Number)}
 
 
 def gives_away(one: Line, other: Line) -> bool:
     """Whether one line's numbers show the other's value."""
+    return digits(other) in tokens_of(one) or digits(one) in tokens_of(other)
 
-    def shown(line: Line) -> set[str]:
-        return {f"{abs(token.value):.6g}" for token in line.formula.tokens if isinstance(token, Number)}
 
-    return f"{abs(other.value or 0):.6g}" in shown(one) or f"{abs(one.value or 0):.6g}" in shown(other)
+def digits(number: Line | float) -> str:
+    """The first five digits, without sign and point: a tenth of a number shows it, too."""
+    value = (number.value or 0.0) if isinstance(number, Line) else number
+    return fmt(abs(value), 5) if not value or not math.isfinite(value) else f"{abs(value):.4e}".partition("e")[0]
