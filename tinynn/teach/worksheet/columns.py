@@ -13,6 +13,7 @@ from .lines import Index, Quantity
 MOST_UNITS = 6  # of a layer that are drawn one by one
 MOST_ARROWS = 300  # from which on every layer is one box
 BOX, HIGH, ACROSS, APART = 142, 48, 58, 14  # a box's size; the gaps to the right of it and below
+LARGEST = 64  # pixels, high or wide, of an image that is drawn
 WHOLE = 88  # the height of a box that stands for many units
 ALL = -1  # in place of a box: an arrow for all boxes of a column
 TOP = 70  # room for the names of the columns
@@ -38,7 +39,13 @@ class Column:
     @property
     def high(self) -> int:
         """The height of its boxes."""
-        return WHOLE if self.whole else HIGH
+        return (WHOLE + 48 * self.images) if self.whole else HIGH
+
+    @property
+    def images(self) -> bool:
+        """Whether its values are images, small enough to be drawn."""
+        a = None if self.value is None else self.value.array
+        return a is not None and a.ndim == 4 and 1 < max(a.shape[1:3]) <= LARGEST
 
 
 class Network:

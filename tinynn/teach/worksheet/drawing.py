@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .columns import ALL, BOX, LANE, TOP, Column, Network
+from ...checks import Array
+from .columns import ALL, BOX, LANE, TOP, WHOLE, Column, Network
 from .formula import fmt
 from .lines import NOT_NEEDED, Index, Line, Quantity
 from .text import statistics
@@ -21,7 +22,20 @@ DIGITS = 4  # significant ones in a box
 
 
 class Drawing(Network):
-    """What the boxes and arrows show, and when."""
+    """What the boxes and arrows show, and when. `maps` are images, [width, height, a hexadecimal digit a pixel]."""
+
+    def __init__(self, sheet: Any, at: dict[tuple[str, Index], int]) -> None:
+        super().__init__(sheet, at)
+        self.maps: list[list[Any]] = []
+
+    def map_of(self, pixels: Array) -> int:
+        """Where among the maps an image is: in 16 steps from its least to its largest, each image once."""
+        low, high = (float(f(pixels, initial=0.0, where=np.isfinite(pixels))) for f in (np.min, np.max))
+        steps = np.nan_to_num(15 * (np.asarray(pixels, float) - low) / ((high - low) or 1.0)).clip(0, 15)
+        found = [pixels.shape[1], pixels.shape[0], "".join(f"{int(step):x}" for step in np.rint(steps).flat)]
+        if found not in self.maps:
+            self.maps.append(found)
+        return self.maps.index(found)
 
     # --- what the page needs to fill it ---
 
@@ -148,8 +162,17 @@ class Drawing(Network):
                 texts[2:] = [("label", 8, "after"), ("after", BOX - 8, "")] if column.gradient else []
             for row, (kind, right, text) in zip(rows, texts):
                 parts.append(f'<text class="{kind}" x="{left + right:g}" y="{top + row:g}">{text}</text>')
-            parts.append("</g>")
+            parts += [*(self.thumbnails(number, column) if column.images else []), "</g>"]
         return [*parts, "</g>"]
+
+    def thumbnails(self, number: int, column: Column) -> list[str]:
+        """The first channels of the first example as small images, which the page's script fills."""
+        (left, top), a = column.places[0], column.value.array  # type: ignore[union-attr]
+        return [
+            f'<image class="thumb" data-box="c{number}-0" data-map="{self.map_of(a[0, :, :, channel])}" '  # type: ignore[index]
+            f'x="{left + 8 + 43 * channel:g}" y="{top + WHOLE:g}" width="40" height="40"/>'
+            for channel in range(min(a.shape[-1], 3))  # type: ignore[union-attr]
+        ]
 
 
 def short(text: str) -> str:

@@ -7,11 +7,12 @@ the numbers alone, and says whose they are.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ...checks import Array
 from ...layers import Activation
-from . import affine, blocks, elementwise, images, normalization
+from . import affine, blocks, elementwise, images, normalization, pictures, windows
 from .formula import Formula, Number
 from .lines import Index, Quantity, at, bracket, shape
 from .record import Call
@@ -20,6 +21,7 @@ CHAPTERS = (affine, elementwise, images, normalization, blocks)
 FORWARD = {kind: law for chapter in CHAPTERS for kind, law in chapter.FORWARD.items()}  # of y
 BACKWARD = {kind: laws for chapter in CHAPTERS for kind, laws in chapter.BACKWARD.items()}  # by name: "W", "x"
 BESIDE: dict[type, Any] = elementwise.BESIDE | normalization.BESIDE  # of arrays that come before y, and after it
+PICTURES: dict[type, dict[str, Any]] = pictures.PICTURES | windows.PICTURES  # by name: "y", "dL/dx"
 NEEDS: dict[type, Any] = elementwise.NEEDS | blocks.NEEDS  # whether a call has what its formulas are made of
 
 
@@ -33,7 +35,16 @@ def quantity(call: Call, left: str, array: Array, law: Any, shapes: str, own: st
     """One array by its law: a text, or what makes one for the call; and the formula of an entry."""
     text, entry = law
     text = text if isinstance(text, str) else text(call)
-    return Quantity(f"{left}{{}} of {call.place}", left, array, text, shapes, lambda index: entry(call, index), own)
+    found = Quantity(f"{left}{{}} of {call.place}", left, array, text, shapes, lambda index: entry(call, index), own)
+    return drawn(call, found)
+
+
+def drawn(call: Call, quantity: Quantity) -> Quantity:
+    """The quantity, with a picture if its layer has one."""
+    draw = (law_of(PICTURES, call) or {}).get(quantity.left)
+    if draw is not None:
+        quantity.draw = functools.partial(draw, call)
+    return quantity
 
 
 def forward(call: Call) -> list[Quantity]:
@@ -50,6 +61,7 @@ def forward(call: Call) -> list[Quantity]:
         law = said_by(type(call.layer)) or f"y = {own}", unknown_value
     law = law or (said_by(type(call.layer)) or f"y = {own}", said(own))
     before, after = beside(call) if beside else ([], [])
+    before = [drawn(call, one) for one in before]
     return [*before, quantity(call, "y", call.y, law, shapes, own), *after, *buffers(call, after)]
 
 

@@ -121,6 +121,8 @@ class Quantity:
     indices: tuple[Index, ...] = ()  # of the entries that have a line
     dtype: Any = None  # of what went in, where that is not the array's: the loss is a float64 whatever the model is
     listens_to: Array | None = None  # choose the entries by the largest of this array, in place of its own
+    draw: Callable[[Index], Any] | None = None  # a Picture of how an entry comes about, where there is one
+    main: Index = ()  # the entry that a text shows a picture of: the largest
 
     def line(self, index: Index) -> Line:
         """The line of an entry. A formula that does not give the recorded value is not shown as if it did."""
@@ -160,16 +162,25 @@ class Quantity:
         return self.array is None or len(self.indices) == self.array.size
 
     def choose(self, most: int, few: int) -> None:
-        """Lines for all entries of arrays up to `most`; else for `few`: the corner's, and the largest one's."""
-        if self.array is None or self.array.size <= most:
-            self.indices = () if self.array is None else tuple(np.ndindex(self.array.shape))
+        """Lines for all entries of arrays up to `most`; else for `few`: the largest and the corner, or beside it."""
+        if self.array is None or not self.array.size:
+            self.indices = ()
             return
         source = self.array if self.listens_to is None else self.listens_to
         size = np.where(np.isnan(source), np.inf, np.abs(source))
-        largest = tuple(int(i) for i in np.unravel_index(int(size.argmax()), source.shape))
-        corner = [(0, 0), (0, 1), (1, 0)] if source.ndim == 2 else [(0,) * (source.ndim - 1) + (i,) for i in range(3)]
+        self.main = largest = tuple(int(i) for i in np.unravel_index(int(size.argmax()), source.shape))
+        if self.array.size <= most:
+            self.indices = tuple(np.ndindex(self.array.shape))
+            return
+        corner = [(0, 0), (0, 1), (1, 0)] if source.ndim == 2 else [(*largest[:-1], i) for i in range(3)]
         chosen = [index for index in corner if all(i < n for i, n in zip(index, source.shape))][: few - 1]
         self.indices = tuple(sorted({*chosen, largest}))
+
+    def picture(self, index: Index) -> Any:
+        """The Picture of an entry, if there is one and its formula holds."""
+        if self.draw is None or self.array is None or self.line(index).formula.note:
+            return None
+        return self.draw(index)
 
 
 @dataclass

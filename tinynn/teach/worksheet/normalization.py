@@ -139,16 +139,17 @@ def dg(call: Call, index: Index) -> Formula:
 
 
 def dx(call: Call, index: Index) -> Formula:
-    """dL/dy without its mean and without its part along z: x moves mean and variance, too."""
+    """Three paths, as x moves mean and variance, too: dL/dy without its mean and without its part along z."""
     c, batch = index[-1], batch_of(call)
     g, var, z = at("g", call.params["g"], c), at("var", batch.var, c), at("z", batch.z, *index)
     dy, dg, db = at("dL/dy", call.gradient, *index), at("dL/dg", call.grads["g"], c), at("dL/db", call.grads["b"], c)
     M, per_sigma = batch.M, g.value / batch.sigma(c)
-    parts = dy.value, -db.value / M.value, -z.value * dg.value / M.value
+    paths = {"x itself": dy.value, "the mean": -db.value / M.value, "the variance": -z.value * dg.value / M.value}
     inside: list[str | Number] = [dy, " - ", db, " / ", M, " - ", z, " * ", dg, " / ", M]
     tokens = [g, " / sqrt(", var, " + ", batch.eps, ") * (", *inside, ")"]
-    scale = abs(per_sigma) * (sum(map(abs, parts)) + batch.size(index) * abs(dg.value) / M.value)
-    return Formula(tokens, per_sigma * sum(parts), scale=scale)
+    scale = abs(per_sigma) * (sum(map(abs, paths.values())) + batch.size(index) * abs(dg.value) / M.value)
+    parts = tuple(Number(f"through {path}", per_sigma * value) for path, value in paths.items())
+    return Formula(tokens, sum(part.value for part in parts), parts, scale=scale)
 
 
 FORWARD: dict[type, Any] = {BatchNorm: ("y = g z + b", y)}
@@ -156,7 +157,10 @@ BACKWARD: dict[type, Any] = {
     BatchNorm: {
         "g": ("dL/dg[c] = the sum of dL/dy z over all rows", dg),
         "b": ("dL/db[c] = the sum of dL/dy over all rows", db),
-        "x": ("dL/dx = g / sqrt(var + eps) (dL/dy - dL/db / M - z dL/dg / M)", dx),
+        "x": (
+            "dL/dx = g / sqrt(var + eps) (dL/dy - dL/db / M - z dL/dg / M): through x itself, the mean, the variance",
+            dx,
+        ),
     }
 }
 BESIDE: dict[type, Any] = {BatchNorm: beside}

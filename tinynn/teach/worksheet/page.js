@@ -1,18 +1,11 @@
-"use strict";
+// The page: what is known when the cursor stands at a number, and how it moves.
 const data = JSON.parse(document.getElementById("data").textContent);
-const { steps, lines, cells, weights } = data;
+const { steps, lines, cells, weights, maps } = data;
 const $ = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
+const SPANS = { "\ue000": "</span>", "\ue001": '<span class="v">', "\ue002": '<span class="g">', "\ue003": '<span class="t">' };
 // The cursor: 0 is before the first number, k means that the first k numbers are known.
 let cursor = 0;
 const starts = steps.map((_, k) => (k === 0 ? 0 : lines.findIndex((line) => line.step === k) + 1));
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 function show(place) {
   cursor = Math.max(0, Math.min(lines.length, place));
@@ -45,6 +38,10 @@ function draw(line) {
     edge.classList.toggle("on", lit.includes(edge.id));
     edge.classList.toggle("back", lit.includes(edge.id) && back);
   }
+  for (const thumb of document.querySelectorAll(".thumb")) {
+    const known = Object.values(cells[thumb.dataset.box].v)[0];
+    thumb.style.display = known && known[1] <= cursor ? "" : "none";
+  }
   label(line, lit, back);
   const target = line && $((line.on && line.on[0]) || lit[0]), frame = $("scroll");
   if (target) {
@@ -64,16 +61,9 @@ function label(line, lit, back) {
     const x = x1 + share * (x2 - x1), y = y1 + share * (y2 - y1);
     let text = at !== undefined && at <= cursor ? after : before;
     if (line.target === "edge" && line.val) text = line.kind === "g" ? String(Number(Number(line.val).toPrecision(4))) : text;
-    const box = document.createElementNS(SVG, "rect"), words = document.createElementNS(SVG, "text");
-    words.textContent = text;
     const wide = 7.4 * text.length + 6;
-    for (const [name, value] of Object.entries({ x: x - wide / 2, y: y - 10, width: wide, height: 18, rx: 4 })) {
-      box.setAttribute(name, value);
-    }
-    words.setAttribute("x", x);
-    words.setAttribute("y", y + 4);
-    words.setAttribute("class", line.target === "edge" && back ? "g" : "");
-    $("labels").append(box, words);
+    $("labels").append(shape("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 18, rx: 4 }),
+      shape("text", { x, y: y + 4, class: line.target === "edge" && back ? "g" : "" }, text));
   }
 }
 
@@ -88,8 +78,10 @@ function write(line, step, number) {
   $("law").replaceChildren();
   if (law) {
     $("law").append(make("div", {}, law.law), make("div", { class: "soft" }, law.shapes));
-    if (law.sum) $("law").append(make("div", { class: "soft" }, law.sum), make("pre", {}, law.corner));
+    if (law.sum) $("law").append(make("div", { class: "soft" }, law.sum));
+    if (law.corner) $("law").append(make("pre", {}, law.corner));
   }
+  $("picture").replaceChildren(...(line && line.pic ? picture(line.pic) : []));
   $("formula").replaceChildren();
   $("remark").textContent = "";
   if (!line) {
@@ -101,7 +93,8 @@ function write(line, step, number) {
     if (right === undefined && !left) continue;
     const dd = make("dd", { class: kind });
     // The sign goes with the first term, also where lines break. (All is escaped where it was written.)
-    dd.innerHTML = ("= " + (right === undefined ? "" : right)).replace('= <span class="t">', '<span class="t">= ');
+    const text = (right === undefined ? "" : right).replace(/[\ue000-\ue003]/g, (sign) => SPANS[sign]);
+    dd.innerHTML = ("= " + text).replace('= <span class="t">', '<span class="t">= ');
     $("formula").append(make("dt", {}, left), dd);
   }
   if (line.nudge) $("remark").textContent = "nudged: " + line.nudge;
@@ -162,6 +155,9 @@ function address() {
   const place = steps.findIndex((one) => one.number === Number(number));
   if (kind === "number") show(Number(number));
   else show(kind && place >= 0 ? starts[place] : 0);
+}
+for (const thumb of document.querySelectorAll(".thumb")) {
+  thumb.setAttribute("href", painted(maps[thumb.dataset.map]).toDataURL());
 }
 window.addEventListener("hashchange", address);
 address();

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from dataclasses import replace
 from importlib import resources
 from typing import Any
 
 from .drawing import Drawing, summary
-from .formula import Number, Tokens, written
+from .formula import Number, Tokens, fmt, written
 from .lines import Index, Line, Quantity, Step
 from .nudge import nudge
+from .pictures import Bars, Dots, Grid, Map
 from .text import corner, shortened
 
 MOST_BYTES = 700_000  # of what is said of the steps; of a deeper network, those in the middle are left out
@@ -24,6 +26,8 @@ MOST_NUDGES = 60  # gradients that are measured, too
 MOST_WORK = 10_000_000  # numbers that layers compute for that; a call itself takes as long as some of them
 PER_CALL = 30_000
 LARGE = 20_000  # parameters from which on only the largest gradient of each array is
+# In place of <span class="v"> and </span>, which the script puts back: they are most of what a page says.
+OPEN, CLOSE = {"v": "\ue001", "g": "\ue002", "t": "\ue003"}, "\ue000"
 
 
 def page(sheet: Any) -> str:
@@ -47,11 +51,12 @@ def page(sheet: Any) -> str:
         "lines": [line for place, step in enumerate(steps) for line in step_lines(drawing, step, place, measured)],
         "cells": drawing.cells(),
         "weights": drawing.weights(),
+        "maps": drawing.maps,
         "rows": 1 if all(column.whole for column in drawing.columns[:-1]) else len(sheet.record.x),
     }
     parts = {
         "style": template("page.css"),
-        "script": template("page.js"),
+        "script": template("pictures.js") + template("page.js"),
         "cut": f"<p class='soft'>Left out here: {html.escape('; '.join(left_out.values()))}</p>" if left_out else "",
         "title": html.escape(sheet.title.removeprefix("One training step of ")),
         "svg": drawing.svg(),
@@ -98,12 +103,36 @@ def step_data(step: Step) -> dict[str, Any]:
                 "law": quantity.heading(quantity.lines) if step.number else f"{quantity.key.format('')}",
                 "shapes": quantity.shapes,
                 "sum": summary(quantity),
-                "corner": "\n".join(corner(quantity.array, 42)) if summary(quantity) else "",  # type: ignore[arg-type]
+                "corner": "\n".join(corner(quantity.array, 42)) if has_corner(quantity) else "",  # type: ignore[arg-type]
                 "all": [] if step.number else given(quantity),
             }
             for quantity in step.quantities
         ],
     }
+
+
+def has_corner(quantity: Quantity) -> bool:
+    """Whether the corner of an array is shown: of images it says little."""
+    return bool(summary(quantity)) and quantity.array is not None and quantity.array.ndim < 4
+
+
+def picture_data(drawing: Drawing, quantity: Quantity, index: Index) -> list[Any]:
+    """What the page draws of a number: a list for each part of its picture, and the sentence."""
+    picture = quantity.picture(index)
+    return [] if picture is None else [*(part_data(drawing, part) for part in picture.parts), picture.caption]
+
+
+def part_data(drawing: Drawing, part: Grid | Map | Dots | Bars) -> list[Any]:
+    """Its kind, sign and title, and what is in it."""
+    if isinstance(part, Grid):
+        return ["grid", part.sign, part.title, "|".join(" ".join(row) for row in part.rows), part.marks]
+    if isinstance(part, Map):
+        return ["map", part.sign, part.title, drawing.map_of(part.pixels), part.frame]
+    if isinstance(part, Bars):
+        return ["bars", "", part.title, [[name, fmt(value, 4)] for name, value in part.bars]]
+    numbers = [float(fmt(value, 4)) for value in (part.mean, part.deviation, *part.values)]
+    mark = None if math.isnan(part.mark) else float(fmt(part.mark, 4))
+    return ["dots", part.sign, part.title, numbers, mark]
 
 
 def given(quantity: Quantity) -> list[list[str]]:
@@ -130,6 +159,7 @@ def line_data(
         "kind": "g" if quantity.left.startswith(("dL/", "clipped")) else "v",
         "note": f"{line.precision} rounds at each step" if line.rounded else line.formula.note,
         "nudge": measured.get(name, ""),
+        "pic": picture_data(drawing, quantity, index),
         **drawing.marks(line, quantity.key, index),
     }
     return {key: value for key, value in data.items() if value not in ("", [])}
@@ -145,13 +175,13 @@ def middle(line: Line) -> Tokens:
 
 
 def coloured(tokens: Tokens, digits: int | None) -> str:
-    """The tokens in HTML: in symbols, or with the numbers; values and gradients marked as such."""
-    texts, in_root = ['<span class="t">'], False
+    """The tokens in HTML: in symbols, or with the numbers; values and gradients marked as such, by one sign each."""
+    texts, in_root = [OPEN["t"]], False
     for place, token in enumerate(tokens):
         if isinstance(token, str):
             text = html.escape(token.replace(" * ", " " if digits is None else " · "))
             # Lines break between terms alone, and not within sqrt(var + eps).
-            texts.append(text if in_root else text.replace(" + ", '</span> <span class="t">+ '))
+            texts.append(text if in_root else text.replace(" + ", f"{CLOSE} {OPEN['t']}+ "))
             in_root = "sqrt(" in token or (in_root and ")" not in token)
             continue
         text = token.symbol if digits is None else written(token, digits)
@@ -159,8 +189,8 @@ def coloured(tokens: Tokens, digits: int | None) -> str:
         if digits is not None and text.startswith("-") and isinstance(follows, str) and follows.startswith("^"):
             text = f"({text})"
         kind = {"gradient": "g", "value": "v", "constant": "c"}[token.kind]
-        texts.append(f'<span class="{kind}">{html.escape(text)}</span>')
-    return "".join([*texts, "</span>"])
+        texts.append(f"{OPEN[kind]}{html.escape(text)}{CLOSE}" if kind != "c" else html.escape(text))
+    return "".join([*texts, CLOSE])
 
 
 def nudges(sheet: Any) -> dict[str, str]:

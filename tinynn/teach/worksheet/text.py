@@ -88,10 +88,44 @@ def quantity_lines(quantity: Quantity, width: int) -> list[str]:
         return [*lines, f"    {quantity.left} = {NOT_NEEDED}"]
     if not quantity.complete:
         lines += wrapped(f"{quantity.left}: {statistics(quantity.array)}", width, "    ")
-        lines += [f"      {row}" for row in corner(quantity.array, width - 6)]
-    for line in entries:
+        if quantity.array.ndim < 4:  # of images and kernels the corner says little
+            lines += [f"      {row}" for row in corner(quantity.array, width - 6)]
+    for index, line in zip(quantity.indices, entries):
         lines += line_lines(line, width, "    ")
+        if index == quantity.main:
+            lines += picture_lines(quantity.picture(index), width, "      ")
     return lines
+
+
+def picture_lines(picture: Any, width: int, indent: str) -> list[str]:
+    """The grids of a picture, side by side as far as they fit, and its sentence."""
+    if picture is None or not picture.grids:
+        return []
+    rows: list[list[str]] = [[]]
+    for grid in picture.grids:
+        block = grid_lines(grid)
+        if rows[-1] and len(indent) + len(rows[-1][0]) + len(block[0]) > width:
+            rows.append([])
+        high = max(len(block), len(rows[-1]))
+        before = rows[-1] + [" " * len(rows[-1][0] if rows[-1] else "")] * (high - len(rows[-1]))
+        rows[-1] = [a + b for a, b in zip(before, block + [" " * len(block[0])] * (high - len(block)))]
+    lines = [(indent + line).rstrip() for row in rows for line in row]
+    return lines + (wrapped(picture.caption, width, indent) if picture.caption else [])
+
+
+def grid_lines(grid: Any) -> list[str]:
+    """A grid under its title, all lines equally long; what it is about stands in brackets."""
+    cells = [
+        [f"[{cell}]" if (i, j) in grid.marks else f"{cell} " for j, cell in enumerate(row)]
+        for i, row in enumerate(grid.rows)
+    ]
+    wide = max((len(cell) for row in cells for cell in row), default=0) + 1
+    lines = ["".join(cell.rjust(wide) for cell in row) for row in cells]
+    longest = max(map(len, [*lines, grid.title]))
+    sign = grid.sign.center(4) if grid.sign else ""
+    blank = " " * len(sign)
+    lines = [(sign if number == len(lines) // 2 else blank) + line.ljust(longest) for number, line in enumerate(lines)]
+    return [blank + grid.title.ljust(longest), *lines]
 
 
 def line_lines(line: Line, width: int, indent: str) -> list[str]:
