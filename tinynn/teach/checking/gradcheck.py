@@ -38,7 +38,7 @@ from .network_doctor import ModelGradients, unit_at
 from .network_slips import in_a_network
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
-from .report import Finding, Report, Row, StepSizeSweep, place_of, worst_of
+from .report import STABILITY, Finding, Report, Row, StepSizeSweep, place_of, worst_of
 from .side_effects import draws, is_repeatable
 from .styles import View, layout
 from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
@@ -273,6 +273,8 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
             return report
     row, finding, exact = examine_loss(network.loss, step.y, t, rng)
     report.notes += _notes_on(network.loss, step.y, t)
+    unstable = finding if finding and finding.code in STABILITY else None  # and the layers are looked at all the same
+    finding = None if unstable else finding
     if step.failed is None:
         report.finding = finding
     twin = ModelUnderTest(model, loss, COMPLEX)
@@ -311,6 +313,7 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
             report.notes += [f"{layer.where}: {note}" for note in draws(step.alone(layer), step.given(layer))]
     if report.finding and report.where != network.layers[0].where:
         report.notes.append("what comes before it, towards the input, is not judged until this is right")
+    report.finding = report.finding or unstable
     return report
 
 

@@ -17,7 +17,7 @@ from .layer_gradients import FULL
 from .loss_gradient import OF_BITS, wrong_gradient
 from .loss_values import extremes, is_classification, wrong_form
 from .measure import same
-from .report import PACKAGE, Finding, Row, place_of, raised, worst_of
+from .report import PACKAGE, STABILITY, Finding, Row, place_of, raised, worst_of
 from .under_test import LossUnderTest
 
 
@@ -57,10 +57,11 @@ def examine_loss(
     if wrong and (found is None or found.code in ("sum-not-mean", "mean-over-classes")):
         gradient = wrong_gradient(tested, y, t, dy, n, exact, rng)
         found = found if found and gradient.code == "factor" else gradient
+    if not wrong and (found is None or found.code in STABILITY):  # these may be no more than a warning
+        row, other = _elsewhere(tested, y, t, row, rng)
+        found = other or found
     if found is None and is_classification(y, t):
         found = extremes(tested, t, y.shape[1])
-    if found is None and not wrong:
-        row, found = _elsewhere(tested, y, t, row, rng)
     return row, found, exact
 
 
