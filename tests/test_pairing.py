@@ -640,7 +640,7 @@ class Unknown(Net):
 """
     )
     for name, status, said in (("Net", 0, ": right"), ("Wrong", 1, "wrong in Wrong()"), ("Unknown", 2, ": not judged")):
-        assert main(["check", f"{path}:{name}"]) == status
+        assert main(["check", "--timeout=0", f"{path}:{name}"]) == status
         assert said in capsys.readouterr().out
     command = f"{sys.executable} {' '.join(STRICT)} -m tinynn check {path}:Net"
     run = subprocess.run(
@@ -650,7 +650,7 @@ class Unknown(Net):
 
 
 def test_the_example_of_an_own_model_is_right(capsys):
-    assert main(["check", "examples/own_model.py:MultiLayerPerceptron"]) == 0
+    assert main(["check", "--timeout=0", "examples/own_model.py:MultiLayerPerceptron"]) == 0
     assert "right" in capsys.readouterr().out
 
 
@@ -809,6 +809,6 @@ class Rule:
             params[k] -= self.lr * grads[k] / (self.h[k] + 1)
 """
     )
-    assert main(["check", f"{path}:Rule"]) == 2
+    assert main(["check", "--timeout=0", f"{path}:Rule"]) == 2
     said = capsys.readouterr().out
     assert "check of Rule: not judged" in said and "its rule is none that is known here" in said

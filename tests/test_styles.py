@@ -1650,7 +1650,7 @@ NOT_KNOWN = {
 def check(source, name, path, capsys):
     """The exit status and what is said, on one line."""
     path.write_text("import numpy as np\n" + textwrap.dedent(source))
-    status = main(["check", f"{path}:{name}" if name else str(path)])
+    status = main(["check", "--timeout=0", f"{path}:{name}" if name else str(path)])
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err and "/tinynn/" not in out + err
     return status, out + err
@@ -1833,19 +1833,19 @@ NOTHING_TO_JUDGE = [  # a file, its name, and what is said of it
     ("", "code.py", "the file defines no class and no function. What can be checked: layers with"),
     ("x = np.ones(3)", "code.py", "the file defines no class and no function. What can be checked"),
     ("\0", "code.py", "is not a Python program"),
-    ("def f(:", "code.py", "is not a Python program in line 2: invalid syntax"),
+    ("def f(:", "code.py", "is not a Python program in line 2, `def f(:`: invalid syntax"),
     (None, "code.py", "must be a Python file, but there is no file of that name"),
     (None, "folder.py", "must be a Python file, but that is a folder"),
     (
         "class Same:\n    def forward(self, x): return x\n    def backward(self, dy): pass",
         "code.py",
-        "backward returns no dx. A network, or its first layer, needs none; any other layer does fix return dx",
+        "backward is not written yet: it does nothing",
     ),
     (
         "class Raises:\n    def forward(self, x): raise ValueError('no')\n    def backward(self, dy): return dy",
         "code.py",
         "Raises is not judged: its forward does not run with any x that was drawn for it "
-        "(with x of shape (7, 5) it raises ValueError: no); define one",
+        "(with x of shape (7, 5) it raises ValueError in line 3, `def forward(self, x): raise ValueError('no')`: no); define one",
     ),
     (
         "class Opens:\n    def __init__(self, path): open(path + 'x')\n"
@@ -1862,7 +1862,7 @@ def test_a_file_with_nothing_to_judge_says_why(source, name, words, tmp_path, ca
     (tmp_path / "folder.py").mkdir()
     if source is not None:
         (tmp_path / name).write_text("import numpy as np\n" + source if source else "")
-    assert main(["check", str(tmp_path / name)]) == 2
+    assert main(["check", "--timeout=0", str(tmp_path / name)]) == 2
     out, err = capsys.readouterr()
     assert words in " ".join((out + err).split()), out + err
 

@@ -506,7 +506,7 @@ def update(weights, n_things, dw):
 def test_the_command_line(name, status, said, tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(FILE + LOOPS)
-    assert main(["check", f"{path}:{name}"]) == status
+    assert main(["check", "--timeout=0", f"{path}:{name}"]) == status
     out, err = capsys.readouterr()
     assert said in " ".join((out + err).split()) and "Traceback" not in out + err
 

@@ -75,7 +75,9 @@ def of_a_loss(loss: Any, names: dict[str, Any], rng: np.random.Generator) -> Rep
         reports.append(check_loss(loss, y, t))
         if reports[-1].code not in ("raises", "not-finite"):
             return reports[-1]
-    return reports[0] if tried and reports[0].code == "not-finite" else reports[-1]
+    if tried and reports[0].code == "not-finite":
+        return reports[0]
+    return next((report for report in reports if not report.why.startswith("forward raises")), reports[-1])
 
 
 def _of_a_loop(train: Any, names: dict[str, Any]) -> Report:

@@ -44,7 +44,7 @@ class Finding:
     fix: str = ""
     tensor: str = ""  # whose worst entry `why` names, in the words of `example`
     example: str = ""
-    frame: traceback.FrameSummary | None = None  # the line that raised
+    line: int | None = None  # of the learner's file, where it is known
 
     def agree_with(self, rows: list[Row]) -> None:
         """Say in `why` what the table says of that tensor: an examination of a layer alone has a dy of its own."""
@@ -60,15 +60,22 @@ def raised(where: str, method: str, error: Exception) -> Finding:
     if not frames and isinstance(error, TypeError) and "argument" in str(error):
         why = f"this style is not known: {method} cannot be called as forward(x) or backward(dy) is: {error}"
         return Finding("not-judged", where, why)
-    return Finding("raises", where, f"{method} raises {in_words(error)}", frame=frames[-1] if frames else None)
+    return Finding("raises", where, f"{method} raises {in_words(error)}", line=line_of(error)[0])
 
 
 def in_words(error: BaseException) -> str:
     """An error with the learner's line that raised it, and what it says."""
-    frames = learners_frames(error)
-    line = f" in line {frames[-1].lineno}, `{frames[-1].line}`" if frames and frames[-1].line else ""
+    number, text = line_of(error)
+    line = f" in line {number}, `{text}`" if text else ""
     said = f": {error}" if str(error) else ""
     return f"{type(error).__name__}{line}{said}"
+
+
+def line_of(error: BaseException) -> tuple[int | None, str]:
+    """The line of the learner's that raised an error, and its number, in the file where the learner's code begins."""
+    frames = learners_frames(error)
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return (own[-1].lineno, own[-1].line or "") if own else (None, "")
 
 
 def learners_frames(error: BaseException) -> list[traceback.FrameSummary]:

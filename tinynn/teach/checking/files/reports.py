@@ -12,7 +12,7 @@ from ....losses import MSE
 from .. import kinds, styles
 from ..gradcheck import check as check_model
 from ..gradcheck import check_layer
-from ..report import Report
+from ..report import Report, in_words, line_of, raised
 from . import arguments, samples
 from .loading import Slip, it_has, kind_of, why_unknown
 from .together import groups
@@ -27,7 +27,7 @@ def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -
         thing = names[name]
         kind = kind_of(thing)
         if kind is None and isinstance(thing, type):
-            raise Slip(why_unknown(thing))
+            raise Slip(why_unknown(thing), "unknown-style")
         if kind is None:
             what = checks.describe(thing)
             raise Slip(f"{name} must be a layer, loss, model or optimizer, not {what}")
@@ -43,24 +43,32 @@ def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -
     except Slip:
         raise
     except Exception as error:
-        raise Slip(f"{name} cannot be checked: {error}") from error
+        line = line_of(error)[0]
+        raise Slip(f"{name} cannot be checked: {in_words(error) if line else error}", line=line) from error
     if first is not None:
         return with_what_was_drawn(first)
-    ends = "" if kind_of(one) == "network" else samples.error_with_rows(one, rng)
+    failed, ends = None if kind_of(one) == "network" else samples.error_with_rows(one, rng), ""
+    if failed is not None:
+        ends = f" (with x of shape {failed[0]} it raises {in_words(failed[1])})"
+        report = Report(f"check of {name}", finding=raised(name, "forward", failed[1]))
+        if report.code == "raises" and not fails(report):
+            return report
     write = f"define one, such as layer = {name}(...), and x in the file" if drawn_too else "define x in the file"
     raise Slip(f"{name} is not judged: its forward does not run with any x that was drawn for it{ends}; {write}")
 
 
 def fails(report: Report) -> bool:
-    """Whether the code has raised."""
-    return report.code == "raises" and " raises " in report.why
+    """Whether the code has raised, as it may with other arguments than it was made for."""
+    own = report.where.removeprefix("loss ").split("(")[0]
+    certain = " raises NameError" in report.why or f"'{own}' object has no attribute" in report.why
+    return report.code == "raises" and " raises " in report.why and not certain
 
 
 def with_what_was_drawn(report: Report) -> Report:
     """A report on an object that was made with drawn arguments, and fails: others may be needed."""
     assert report.finding is not None
     report.finding.code = "not-judged"
-    report.finding.why += ". Its arguments and x were drawn; if it is made for others, define them in the file"
+    report.finding.why += ". Its arguments, x and t were drawn; if it is made for others, define them in the file"
     return report
 
 
@@ -85,8 +93,15 @@ def of_an_object(thing: Any, names: dict[str, Any], rng: np.random.Generator, an
     loss = names.get("loss", MSE())
     loss = loss() if isinstance(loss, type) else loss
     t = samples.own(names, "t")
-    t = samples.targets(samples.outputs(thing, x), getattr(loss, "classifies", False), rng) if t is None else t
-    return check_model(thing, x, t, loss)
+    if t is not None:
+        return check_model(thing, x, t, loss)
+    drawn = samples.targets(samples.outputs(thing, x), getattr(loss, "classifies", None), rng)
+    reports = []
+    for t in drawn:
+        reports.append(check_model(thing, x, t, loss))
+        if not fails(reports[-1]):
+            return reports[-1]
+    return with_what_was_drawn(reports[0])
 
 
 def of_functions(name: str, names: dict[str, Any], rng: np.random.Generator) -> Report:

@@ -14,6 +14,7 @@ from ....nesting import with_inner
 from ....process import same_chance
 from .. import intake
 from ..pairing import Unpaired, leaves
+from ..report import in_words
 from ..styles import Whole, layout, recognised
 from ..styles.view import Unknown
 from ..under_test import REAL, ModelUnderTest, private, quiet
@@ -38,7 +39,7 @@ def functions_with_arguments(
         failed = error or failed
     if half is not None:
         return half
-    ends = f" (the last try raised {type(failed).__name__}: {failed})" if failed else ""
+    ends = f" (the last try raised {in_words(failed)})" if failed else ""
     what = f"{functions[0].__name__} does not run with any arguments that were drawn for it{ends}"
     raise undrawn[-1] if undrawn else Unknown(what, "define its arguments, and x, in the file")
 
@@ -216,14 +217,14 @@ def runs(thing: Any, x: Any) -> tuple[bool, bool]:
     return True, True
 
 
-def error_with_rows(thing: Any, rng: np.random.Generator) -> str:
-    """The error that forward raises with the first x that is drawn, for a message; "" where it raises none."""
+def error_with_rows(thing: Any, rng: np.random.Generator) -> tuple[tuple[int, ...], Exception] | None:
+    """The shape of the first x that is drawn, and the error that forward raises with it; None where it raises none."""
     x = next(widths_of(thing, rng))
     try:
         outputs(thing, x)
     except Exception as error:
-        return f" (with x of shape {x.shape} it raises {type(error).__name__}: {error})"
-    return ""
+        return x.shape, error
+    return None
 
 
 def outputs(model: Any, x: Any, network: bool = False) -> Any:
@@ -235,6 +236,8 @@ def outputs(model: Any, x: Any, network: bool = False) -> Any:
     return (y, tested) if network else y
 
 
-def targets(y: Any, classifies: bool, rng: np.random.Generator) -> Any:
-    """Targets for predictions y: labels, or numbers."""
-    return rng.integers(0, y.shape[1], len(y)) if classifies else rng.normal(size=y.shape)
+def targets(y: Any, classifies: bool | None, rng: np.random.Generator) -> list[Any]:
+    """Targets for predictions y, to be tried one after another: labels, or numbers; all kinds if None says which."""
+    labels = rng.integers(0, y.shape[1], len(y))
+    tried = [rng.normal(size=y.shape), labels, np.eye(y.shape[1])[labels]]
+    return tried if classifies is None else tried[1:2] if classifies else tried[:1]
