@@ -134,10 +134,11 @@ def objects_of(cls: type, rng: np.random.Generator) -> Iterator[Any]:
         made = True
         yield one
     if not made:
+        asks = f"takes {', '.join(names)}" if names else "is made of others"
         call = f"{cls.__name__}({', '.join(map(str, given))})" if failed else ""
         ends = f", and {call} raises {type(failed).__name__}: {failed}" if failed else ""
         write = f"make an object of it in the file, such as layer = {cls.__name__}(...)"
-        raise Unknown(f"{cls.__name__} takes {', '.join(names)}{ends}", write)
+        raise Unknown(f"{cls.__name__} {asks}{ends}", write)
 
 
 def parameters(defined: dict[str, Any]) -> list[Any]:

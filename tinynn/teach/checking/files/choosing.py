@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,8 +35,9 @@ class Loaded:
 
 def load(path: str, asked: list[str]) -> Loaded:
     """What a file defines, and the names to check: those `asked` for, else all that can be. Raises Slip."""
-    names = run(path)
-    found = Loaded(names, Source(path), list(asked))
+    whole = os.path.abspath(path)  # before the file changes the folder
+    names = run(whole, path)
+    found = Loaded(names, Source(whole, path), list(asked))
     if not asked:
         choose(found)
         if not found.chosen and not found.unseen:
@@ -95,7 +97,7 @@ def choose(found: Loaded) -> None:
         if BACKWARDS.search(name) and not TOOLS.search(name):
             found.unseen.append((name, source.lines.get(name), "it goes back, and no forward was found for it"))
         elif other_kind(value) == "loop" and any(BACKWARDS.search(called) for called in calls_of(value)):
-            why = f"a training loop is checked where it is asked for: {source.path}:{name}"
+            why = f"a training loop is checked where it is asked for: {source.given}:{name}"
             found.unseen.append((name, source.lines.get(name), why))
         else:
             rest.append(name)

@@ -16,28 +16,39 @@ from .processes import judged
 from .verdicts import Judged, Verdict
 
 USAGE = """
-This runs the code of the files, each in a process of its own, with your rights: do not give it code that may be
-malicious. What a file prints goes to stderr, and nowhere in a folder; it has no keyboard and opens no window.
+This runs the code of the files, each in a process of its own, with your
+rights: do not give it code that may be malicious. What a file prints goes to
+stderr, and nowhere in a folder; it has no keyboard and opens no window.
 
-NAME is a layer, loss, model or optimizer, or a class of one, or a function: affine_forward, to which affine_backward
-belongs, or forward_propagation over a dict of parameters. Without NAME all of these in the file are checked. A class
-is made with no arguments, or with the sizes 5, 4 and 3. What the file calls x, t, y, loss and as the arguments of its
-functions is used; what it does not define is drawn: 7 rows of normal numbers, and targets.
+NAME is a layer, loss, model or optimizer, or a class of one, or a function:
+affine_forward, to which affine_backward belongs, or forward_propagation over
+a dict of parameters. Without NAME all of these in the file are checked, and
+training loops, which are checked by NAME alone, are listed as not looked at.
+A class is made with no arguments, or with the sizes 5, 4 and 3. What the file
+calls x, t, y, loss and as the arguments of its functions is used; what it
+does not define is drawn: 7 rows of normal numbers, and targets.
 
 exit status
   0  right: all that was to be checked was looked at, and is right
   1  wrong: at least one thing is
-  2  not judged: none is wrong, and at least one could not be judged, ran too long, is missing, or was not looked at
+  2  not judged: nothing is wrong, and at least one thing could not be judged,
+     ran too long, is missing, or was not looked at; also wrong options
 
 points
-  --points Affine=4,ReLU=2 checks these names and no others. One that is right, also with a warning, has all its
-  points, one that is wrong none. One that is not judged has "?": its points are open, and a person decides.
+  --points Affine=4,ReLU=2 checks these names and no others. What is right,
+  also with a warning, has all its points, what is wrong has none. What is not
+  judged has "?": its points are open, and a person decides.
 
 json
-  {"schema": 1, "tinynn": version, "status", "files": [{"file", "verdict", "status", "points", "possible", "aside",
-  "checked": [{"name", "kind", "verdict", "code", "sentence", "fix", "line", "warning", "points", "possible",
-  "report"}]}]}; verdict is "right", "wrong" or "not judged", code is "ok" or the name of what is wrong. What is not
-  known is null. Of a file that does not run the one entry has the name "".
+  {"schema": 1, "tinynn": version, "status", "files": [{"file", "verdict",
+  "status", "points", "possible", "checked": [{"name", "kind", "verdict",
+  "code", "sentence", "fix", "line", "warning", "points", "possible",
+  "report"}], "aside"}]}
+  verdict is "right", "wrong" or "not judged"; code is "ok" or the name of
+  what is wrong; line is that of the mistake where it is known, else that of
+  the definition; aside has sentences on what needs no check. What is not
+  known is null. Of a file that does not run, and of which no names are asked
+  for, the one entry has the name "".
 """
 
 

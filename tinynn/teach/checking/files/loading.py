@@ -67,9 +67,9 @@ def is_own(value: Any) -> bool:
     return not isinstance(value, type) or value.__module__.split(".")[-1] == "checked"
 
 
-def run(path: str) -> dict[str, Any]:
-    """What a Python file defines. Raises Slip where it does not run."""
-    folder = os.path.dirname(os.path.abspath(path))
+def run(path: str, given: str) -> dict[str, Any]:
+    """What the Python file of a whole path, which was `given` so, defines. Raises Slip where it does not run."""
+    folder = os.path.dirname(path)
     name, root = "checked", folder
     while os.path.isfile(os.path.join(root, "__init__.py")):  # a file of a package may import from its neighbours
         name, root = f"{os.path.basename(root)}.{name}", os.path.dirname(root)
@@ -80,17 +80,14 @@ def run(path: str) -> dict[str, Any]:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        at, here = error.lineno, os.path.abspath(error.filename or path) == os.path.abspath(path)
+        at, here = error.lineno, error.filename in (None, path)
         line = f" in line {at}, `{(error.text or '').strip()}`" if at and error.text else f" in line {at}" if at else ""
-        raise Slip(
-            f"{path if here else error.filename} is not a Python program{line}: {error.msg}",
-            "syntax-error", at if here else None,
-        ) from error  # fmt: skip
+        said = f"{given if here else error.filename} is not a Python program{line}: {error.msg}"
+        raise Slip(said, "syntax-error", at if here else None) from error
     except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if os.path.abspath(frame.filename) == os.path.abspath(path)]
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
         where = f" in line {own[-1].lineno}, `{own[-1].line}`" if own else ""
-        said = f"{path} stops{where}: {type(error).__name__}: {error}".removesuffix(": ")
+        said = f"{given} stops{where}: {type(error).__name__}: {error}".removesuffix(": ")
         raise Slip(said, "stops", own[-1].lineno if own else None) from error
     finally:
         del sys.path[:2]

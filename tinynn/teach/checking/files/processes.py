@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -135,13 +136,20 @@ def child() -> None:
     del sys.argv[1:]
     faulthandler.enable(channel)
     faulthandler.dump_traceback_later(limit, exit=True, file=channel)
-    for message in verdicts_on(**task):
-        is_verdict = isinstance(message, Verdict)
-        said = asdict(message) if isinstance(message, Verdict) else {"names": message[0], "aside": message[1]}
-        channel.write(json.dumps(said) + "\n")
-        channel.flush()
-        if is_verdict:
+    status = 1
+    try:
+        for message in verdicts_on(**task):
+            if isinstance(message, Verdict):
+                channel.write(json.dumps(asdict(message)) + "\n")
+            else:
+                channel.write(json.dumps({"names": message[0], "aside": message[1]}) + "\n")
+            channel.flush()
             faulthandler.dump_traceback_later(limit, exit=True, file=channel)
-    faulthandler.cancel_dump_traceback_later()
-    sys.stdout.flush()
-    os._exit(0)  # threads that the file has started may go on
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)  # threads that the file has started may go on

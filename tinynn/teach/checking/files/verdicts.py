@@ -70,7 +70,7 @@ class Judged:
         given, possible = ([v for v in column if v is not None] for column in self.columns())
         return {
             "file": self.file, "verdict": self.verdict, "status": self.status,
-            "points": sum(given) if possible else None, "possible": sum(possible) if possible else None,
+            "points": sum(given, 0.0) if possible else None, "possible": sum(possible, 0.0) if possible else None,
             "checked": [asdict(one) for one in self.verdicts], "aside": self.aside,
         }  # fmt: skip
 

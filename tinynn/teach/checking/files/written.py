@@ -20,15 +20,16 @@ Owner = ast.ClassDef | Function
 
 def method(cls: type, names: tuple[str, ...]) -> Any:
     """The function of a class whose name, without underscores, comes first in `names`, or None."""
-    found = {plain(name): name for name in reversed(dir(cls)) if not name.startswith("__")}
-    return next((getattr(cls, found[name]) for name in names if name in found), None)
+    public_last = sorted(dir(cls), key=lambda name: not name.startswith("_"))
+    found = {plain(name): getattr(cls, name, None) for name in public_last if not name.startswith("__")}
+    return next((found[name] for name in names if callable(found.get(name))), None)
 
 
 class Source:
     """The text of a file, read as Python."""
 
-    def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)
+    def __init__(self, path: str, given: str) -> None:
+        self.path, self.given = path, given  # the whole path, and as it was written
         with open(path, "rb") as file:
             self.tree = ast.parse(file.read())
         nodes = list(ast.walk(self.tree))
