@@ -19,7 +19,7 @@ NOT_NUMBERS = (bool, np.timedelta64)  # although Python, or NumPy, counts them a
 
 
 class ShapeError(ValueError):
-    """An array has another shape than its place; `name` and `value` are kept for who asks why."""
+    """An array has the wrong shape; `name` and `value` are kept for the code that explains it."""
 
     def __init__(self, message: str, name: str, value: Any) -> None:
         super().__init__(message)

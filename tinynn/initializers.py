@@ -36,7 +36,7 @@ def ends(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[i
 
 
 def kaiming_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """N(0, 2 / n_in): keeps the mean square of signals through ReLUs, half of it passes (He et al. 2015, eq. 10)."""
+    """N(0, 2 / n_in): keeps the mean square of signals; ReLUs let half of it pass (He et al. 2015, eq. 10)."""
     n_in, _ = ends("kaiming_normal", shape, rng)
     return rng.normal(0, math.sqrt(2 / n_in), shape)
 

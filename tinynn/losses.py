@@ -4,12 +4,12 @@
     dy = loss.backward()            gives it: dL/dy, of y's shape
     value = loss(y, t)              computes, and leaves no trace
 
-Each takes a `weight` (N,) as well, a number of 0 or more for each row: then the mean over rows is the weighted one, and
-a row of weight 2 counts as if it stood there twice.
+Each takes a `weight` (N,) as well, a number of 0 or more for each row: then the mean over rows is the weighted mean,
+and a row of weight 2 counts like two equal rows.
 
-On the CPU the value is a Python float; on the GPU it stays there, an array without dimensions, until somebody reads it.
-Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error. y may be (N, ..., C), a sequence or an
-image of predictions: then the loss is the mean over all positions.
+On the CPU the value is a Python float. On the GPU it is an array without dimensions, which stays there until it is
+read. Nothing ever broadcasts: predictions (N, 1) against targets (N,) are an error. y may be (N, ..., C), a sequence or
+an image of predictions: then the loss is the mean over all positions.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .checks import Array
 
 
 class Loss(backends.ByName):
-    """What the losses share. One of your own defines `compute(y, t) -> (value, dy)`.
+    """What the losses share. A loss of your own defines `compute(y, t) -> (value, dy)`.
 
-    `backend` None: that of the model which it trains (`fit` sees to that), by itself the default.
+    `backend` None: that of the model that `fit` trains with it; without `fit`, the default backend.
     """
 
     classifies = False  # whether accuracy has a meaning
@@ -38,7 +38,7 @@ class Loss(backends.ByName):
         self.dy: Any = None
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
-        """The loss and its gradient dL/dy. (One of your own that knows no weights takes y and t alone.)"""
+        """The loss and its gradient dL/dy. (A loss of your own that has no weights takes y and t alone.)"""
         raise NotImplementedError(f"{self!r}: a loss must define compute(self, y, t)")
 
     def check(self, y: Array, t: Array) -> None:
@@ -257,7 +257,7 @@ class GaussianNLL(Loss):
     -log N(t; m, v) = (log(2 pi v) + (t - m)^2 / v) / 2, with mean m and variance v.
 
     GaussianNLL(variance=0.25): v is fixed, y (N, D) is m. Then L is MSE / (2 v) plus a constant: least squares *is*
-    maximum likelihood under noise of one size. v from 1e-30 to 1e30: beyond, float32 does not hold (t - m)^2 / v.
+    maximum likelihood under noise of one size. v from 1e-30 to 1e30: beyond these, float32 cannot hold (t - m)^2 / v.
     GaussianNLL(): the network says how sure it is. y (N, 2 D) holds m in its first D columns and log v in the others
     (the logarithm, so that v > 0 whatever y is), and t is (N, D).
     """

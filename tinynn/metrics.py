@@ -1,15 +1,16 @@
-"""Metrics: what one measures of predictions y against targets t. No gradients: the losses are what training lowers.
+"""Metrics: how good predictions y are for targets t. They have no gradients: training lowers the losses.
 
     accuracy(y, t)                  how often right
     confusion_matrix(y, t)          what was taken for what
     class_report(y, t)              precision, recall and F1 of each class
     r2(y, t)                        the share of the targets' variance that y explains
 
-For classes, y is scores (N, C) or predicted labels (N,), and t labels (N,) or rows of probabilities (N, C), whose label
-is the largest. Labels are integers from 0. Of equal scores the first counts as the largest. For regression y and t are
-floats of one shape, (N,) or (N, D). `fit` and `evaluate` take each that gives a number: metrics={"r2": r2}.
+For classes, y is scores (N, C) or predicted labels (N,), and t is labels (N,) or rows of probabilities (N, C), whose
+label is the place of the largest. Labels are integers from 0. Where scores are equal, the first counts as the largest.
+For regression y and t are floats of one shape, (N,) or (N, D). `fit` and `evaluate` take every metric that gives a
+number: metrics={"r2": r2}.
 
-Arrays of the GPU are copied to the CPU, and that waits; `accuracy` alone stays there.
+Arrays on the GPU are copied to the CPU, which has to wait for them; only `accuracy` is computed on the GPU.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from .checks import Array
 def accuracy(y: Array, t: Array) -> float:
     """The share of rows whose largest score y (N, C) stands at the label t (N,), or at the largest of t (N, C).
 
-    y may be predicted labels (N,), too, or (N, ..., C), with a label for each position. Values are not looked at: a
-    label that no column has is a wrong one, and a NaN counts as the largest. On the GPU an array without dimensions,
-    which stays there until it is read.
+    y may be predicted labels (N,), too, or (N, ..., C), with a label for each position. Values are not checked: a label
+    without a column counts as wrong, and a NaN counts as the largest. On the GPU the result is an array without
+    dimensions, which stays there until it is read.
 
     Raises TypeError or ValueError where y and t do not fit each other, or y has one column, which is always the largest
     and says nothing.
@@ -45,7 +46,8 @@ def accuracy(y: Array, t: Array) -> float:
 def top_k_accuracy(y: Array, t: Array, k: int = 5) -> float:
     """The share of rows whose label t is among the k largest scores of y (N, C). 1 <= k <= C.
 
-    Of equal scores the lower class comes first, and NaN comes last; so for k = 1 and numbers it is the accuracy.
+    Where scores are equal, the lower class comes first, and NaN comes last. So for k = 1 it is the accuracy, if y has
+    no NaN.
 
     Raises TypeError or ValueError for another k, for y that are no scores, and where y and t do not fit each other.
     """
@@ -63,10 +65,10 @@ def top_k_accuracy(y: Array, t: Array, k: int = 5) -> float:
 
 
 def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
-    """How often each class (row) was taken for each (column): counts[t, y] += 1 for every row of y. (C, C) integers.
+    """How often each class (row) was predicted as each class (column): counts[t, y] += 1 for every row of y.
 
-    C is `classes`; None: as many as y or t has columns, else the largest label + 1. The diagonal is what was right, its
-    sum over N the accuracy.
+    (C, C) integers. C is `classes`; None: the number of columns of y or t, else the largest label + 1. The right ones
+    are on the diagonal; its sum divided by N is the accuracy.
 
     Raises TypeError or ValueError where y and t do not fit each other, or a label is not in 0..C-1.
     """
@@ -93,16 +95,16 @@ def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
 
 
 class ClassReport:
-    """Precision, recall and F1 of each class, made of the confusion matrix. The repr is a table.
+    """Precision, recall and F1 of each class, from the confusion matrix. The repr is a table.
 
-    precision = TP / (TP + FP)     of the rows taken for the class, the share that are of it
-    recall    = TP / (TP + FN)     of the rows of the class, the share that were found
+    precision = TP / (TP + FP)     the share of the rows predicted as the class that are of the class
+    recall    = TP / (TP + FN)     the share of the rows of the class that were predicted as it
     f1        = 2 TP / (2 TP + FP + FN), the harmonic mean of the two
     support   = TP + FN            how many rows are of the class
 
-    All four are arrays (C,). 0 / 0 is 0: the precision of a class that was never predicted, the recall of one that
-    never occurs, and F1 where both are so. The table's last line has the means over classes, each counting alike, and
-    the number of all rows.
+    All four are arrays (C,). 0 / 0 is 0: the precision of a class that was never predicted, the recall of a class that
+    never occurs, and F1 where both are the case. The table's last line has the means over the classes, in which each
+    class counts the same, and the number of all rows.
     """
 
     def __init__(self, counts: Array, names: Sequence[Any]) -> None:

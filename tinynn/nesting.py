@@ -1,4 +1,4 @@
-"""The layers that a layer, a model or any other object holds: one search for all that looks for them.
+"""The layers that a layer, a model or any other object holds: one search for all the code that needs them.
 
     for path, layer in walk(model): ...        "1", "2", "3", "3.inner.1", ...
 

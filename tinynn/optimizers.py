@@ -50,7 +50,7 @@ class Optimizer(backends.ByName):
     An optimizer names the vectors that it keeps for itself, of the parameters' size and all 0 at the start, in `state`.
 
     clip_norm: where the gradient of all parameters together is longer, it is shortened to that length (Pascanu et al.
-    2013, algorithm 1). decay_biases=False: weight decay leaves alone what is no matrix.
+    2013, algorithm 1). decay_biases=False: weight decay is applied to weight matrices and kernels only.
 
     A setting that is changed later, as in `optimizer.lr = 0.01`, is checked as in the constructor.
     """

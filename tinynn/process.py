@@ -1,6 +1,6 @@
-"""What belongs to the whole process, and so to all of its threads: changed and put back in the main thread alone.
+"""What belongs to the whole process, and so to all of its threads: it is changed and put back in the main thread alone.
 
-Two threads that change a thing and put it back leave it changed for good, or draw the same random numbers twice.
+If two threads changed it and put it back, it could stay changed, or the same random numbers could be drawn twice.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     dx = layer.backward(dy)     uses it: writes the gradients of the layer's parameters, returns that of its input
     y = layer(x)                computes, and leaves no trace
 
-What all layers share keeps x and y as self.x and self.y (layer.py). The arithmetic is done by the ops of a backend:
-backends/numpy has each with its derivation.
+The base class keeps x and y as self.x and self.y (layer.py). The ops of a backend do the arithmetic: backends/numpy has
+each op with its derivation.
 """
 
 from . import activations, affine, convolution, dropout, layer, normalization, pooling, residual

@@ -15,8 +15,8 @@ Layer = Any  # layer.py is above this file
 def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
     """The `forward` of a class with its x and y checked and kept.
 
-    Training repeats itself: what is as it was in the last forward is right. (All checks, each time, took 5 % of a step
-    of a small network.)
+    An x of the same type, dtype and shape as in the last forward is not checked again. (All checks in each forward took
+    5 % of the step of a small network.)
     """
     run = _with_bases(forward, derived)
 
@@ -76,7 +76,7 @@ def recalling(cls: type, backward: Callable[..., Any], derived: bool) -> Callabl
 
 
 def _with_bases(method: Callable[..., Any], derived: bool) -> Callable[..., Any]:
-    """`method`, during which a call of the base class's is known to come from within."""
+    """`method`; while it runs, `_inside` is set, so that the base class knows that it is called by it."""
     if not derived:
         return method
 

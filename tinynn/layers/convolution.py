@@ -29,8 +29,8 @@ def pair(thing: str, value: Any, least: int = 1) -> Pair:
 class Windowed(Layer):
     """A layer that slides a window of `kernel` pixels over images (N, H, V, C), `stride` pixels at a time.
 
-    padding: so many pixels on each side, one number or (height, width); or "same": as many as make y's size
-    ceil(size / stride), the odd one below and on the right (TensorFlow's rule).
+    padding: the number of pixels on each side, one number or (height, width); or "same": as many as give y the size
+    ceil(size / stride), where an odd one is put below and on the right (TensorFlow's rule).
     """
 
     kernel: Pair
@@ -88,9 +88,10 @@ class Windowed(Layer):
 class Conv2D(Windowed):
     """y[n, p, q] = sum over the kernel's places (i, j) of x[n, p SH + i, q SW + j] W[i, j] + b.
 
-    At every pixel the same affine map of its window. x (N, H, V, n_in) -> y (N, PH, PV, n_out). W (KH, KW, n_in, n_out)
-    and b (n_out,) start as `weight_init` and zeros; the fan-in is KH KW n_in. bias=False leaves b out: a BatchNorm
-    behind it would take it off again. `kernel`, `stride` and `padding` are one number or (height, width).
+    The same affine map is applied to the window at every pixel. x (N, H, V, n_in) -> y (N, PH, PV, n_out). W (KH, KW,
+    n_in, n_out) and b (n_out,) start as `weight_init` and zeros; the fan-in is KH KW n_in. bias=False leaves b out: a
+    BatchNorm that follows would subtract it again. `kernel`, `stride` and `padding` are one number or a pair (height,
+    width).
 
     Raises TypeError or ValueError for sizes below 1, and later for images smaller than the kernel.
     """

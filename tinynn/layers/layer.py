@@ -29,7 +29,7 @@ class Layer(backends.ByName):
 
     x and y are kept from forward to backward as `self.x` and `self.y`, by reference. Their axis 0 is the examples, the
     last axis the features: a table (N, D), a sequence (N, T, D), images (N, H, W, C). A layer with parameters names
-    them, sets their first values, and writes their gradients under the names with a d before:
+    them, sets their first values, and writes their gradients, whose names have a d in front:
 
         class Scale(Layer):
             parameters = ("g",)
@@ -54,8 +54,8 @@ class Layer(backends.ByName):
     forward is training; `layer(x)` is use: it computes and leaves no trace, at any depth. `self.training` is False in
     it, for layers such as Dropout. `buffers` names arrays that are kept but not learned, such as running means.
     `self.ops` is the backend's module, `self.ops.xp` its array module, `self.rng` the model's random numbers. A layer
-    that says `n_in` and `n_out`, or has an `output_shape`, has its shapes checked when a model is built. One whose
-    `backward` reads x alone may say `keeps = ("x",)`: `fit` then saves the memory of y. One that has a method
+    that has `n_in` and `n_out`, or an `output_shape`, has its shapes checked when a model is built. A layer whose
+    `backward` reads only x may have `keeps = ("x",)`: `fit` then saves the memory of y. A layer that has a method
     `to_onnx(self, graph, x)` can be written by `tinynn.to_onnx`.
     """
 
@@ -138,7 +138,7 @@ class Layer(backends.ByName):
         return {}
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter and buffer. (One that may be large says so without making it.)"""
+        """The shape of each parameter and buffer. (A layer that may be large gives them without making the arrays.)"""
         values: dict[str, Any] = dict(self.arrays)
         if any(name not in values for name in (*self.parameters, *self.buffers)):
             values = {**self.initial_values(np.random.default_rng(0)), **values}
@@ -181,7 +181,7 @@ class Layer(backends.ByName):
             layer.demand_dx(True)
 
     def demand_dx(self, needed: bool) -> None:
-        """Whether anybody reads dx: the model says so. A layer that holds others may spare them work."""
+        """Keep whether dx is needed, which the model knows. A layer that holds others may spare them work."""
         if self.needs_dx != needed:
             self.needs_dx = needed
 

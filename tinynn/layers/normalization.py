@@ -14,10 +14,11 @@ __all__ = ["BatchNorm"]
 class BatchNorm(Layer):
     """y = g (x - mean) / sqrt(var + eps) + b: each of n features with mean 0 and variance 1 over the batch.
 
-    x (N, ..., n): a table, or images, whose pixels are rows, too. In training mean and var are those of the batch, and
-    running means of them are kept, mean <- momentum mean + (1 - momentum) batch's, var alike with the unbiased variance
-    M / (M - 1) var of M rows. `layer(x)` uses the running ones. (`momentum` is the share of the old value, as in Keras;
-    PyTorch's is 1 minus it.) g and b are learned and start at 1 and 0. Source: Ioffe & Szegedy 2015.
+    x (N, ..., n): a table, or images, each pixel of which is a row. In training, mean and var are those of the batch.
+    Running means of them are kept: mean <- momentum mean + (1 - momentum) batch's mean, and var in the same way, with
+    the unbiased variance M / (M - 1) var of M rows. `layer(x)` uses the running means. (`momentum` is the share of the
+    old value, as in Keras; in PyTorch it is the share of the new one.) g and b are learned and start at 1 and 0.
+    Source: Ioffe & Szegedy 2015.
 
     0 <= momentum < 1; eps > 0. Raises ValueError in training for a batch of one row: its variance is 0.
     """

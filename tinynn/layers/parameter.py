@@ -15,8 +15,8 @@ Layer = Any  # layer.py is above this file
 class Parameter:
     """A layer's array as an attribute, such as `layer.W` or `layer.dW`.
 
-    Reading gives the array. Assigning copies values *into* it: the optimizer holds the same memory (a model keeps all
-    its parameters in one vector), so a new array in its place would be lost to it. Shapes must be equal.
+    Reading gives the array. Assigning copies values *into* it. The optimizer works on the same memory, as a model keeps
+    all its parameters in one vector: it would not see a new array. Shapes must be equal.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:

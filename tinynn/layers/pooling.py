@@ -13,7 +13,7 @@ __all__ = ["AvgPool2D", "Flatten", "GlobalAvgPool", "MaxPool2D"]
 
 
 class Pool(Windowed):
-    """A window of `size` pixels; the stride is the size, unless it is said."""
+    """A window of `size` pixels. Where no stride is given, it is the size."""
 
     def __init__(self, size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pair | str = 0) -> None:
         self._say_windows(size, size if stride is None else stride, padding, "size")
@@ -27,9 +27,9 @@ class Pool(Windowed):
 
 
 class MaxPool2D(Pool):
-    """y = the largest value of each window. The gradient goes back to that one; of equal ones, to the first.
+    """y = the largest value of each window. The gradient goes back to that value, or to the first of equal ones.
 
-    x (N, H, V, C) -> (N, PH, PV, C). The padding never is the largest.
+    x (N, H, V, C) -> (N, PH, PV, C). The padding is never the largest.
     """
 
     keeps = ()

@@ -1,4 +1,4 @@
-"""Blocks of layers with a way around them."""
+"""Blocks of layers with a shortcut around them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Residual"]
 
 
 class Residual(Layer):
-    """y = f(x) + x: the layers f learn what is to be added to x, and the gradient has a way past them.
+    """y = f(x) + x: the layers f learn what is to be added to x, and the gradient has a way around them.
 
-    x goes two ways, so its gradient is the sum of what comes back on both. `shortcut` is a layer for the other way,
-    y = f(x) + shortcut(x), where f changes the shape: a 1 x 1 convolution, say. Source: He et al. 2016.
+    x goes two ways, so its gradient is the sum of the two that come back. Where f changes the shape, `shortcut` is a
+    layer for the other way, such as a 1 x 1 convolution: y = f(x) + shortcut(x). Source: He et al. 2016.
     """
 
     keeps = ()

@@ -1,4 +1,4 @@
-"""The flat vectors of a model: all parameters in one, their gradients in another, what is kept in a third.
+"""The flat vectors of a model: one for all parameters, one for their gradients, one for the buffers.
 
 `layer.W`, `layer.dW` and so on are views into them, so that an optimizer's step, clipping, a checkpoint or the mean
 over processes is one op on one array.
@@ -21,10 +21,10 @@ from ..nesting import walk
 def flatten(
     *layers: Layer, backend: str | None = None, dtype: str = "float32", seed: int | np.random.Generator | None = None
 ) -> tuple[Array, Array]:
-    """Build the layers; lay their parameters into one vector, the gradients into another: (params, grads), each (P,).
+    """Build the layers; put their parameters into one vector, the gradients into another: (params, grads), each (P,).
 
-    For a model class that wants no base: with the two as attributes it can be given to an optimizer. (`Model` does this
-    and more.) Weights are drawn layer by layer from `seed`, so the same seed gives the same weights.
+    This is for a model class without a base class: with the two as attributes it can be given to an optimizer. (`Model`
+    does this and more.) Weights are drawn layer by layer from `seed`, so the same seed gives the same weights.
 
     Raises ValueError for a layer that is used twice or belongs to another model.
     """

@@ -45,7 +45,7 @@ class Model(Layer):
     def assemble(
         self, *, backend: str | None = None, dtype: str = "float32", seed: int | np.random.Generator | None = None
     ) -> None:
-        """Build the layers: draw their weights from `seed`, and lay all arrays into the three vectors.
+        """Build the layers: draw their weights from `seed`, and put all arrays into the three vectors.
 
         backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba", or "numpy" where numba is
         missing); dtype "float32" to train, "float64" to check gradients. Raises ValueError for a layer that belongs to
@@ -64,7 +64,7 @@ class Model(Layer):
         self.share_rng(np.random.default_rng([seed, 1]) if isinstance(seed, int) else rng.spawn(1)[0])
 
     def build(self, rng: np.random.Generator | None = None, dtype: Any = None, ops: ModuleType | None = None) -> None:
-        """As a layer within another model: weights that were drawn without a seed are drawn anew, by the other's."""
+        """Build it as a layer of another model: weights drawn without a seed are drawn again, with the other's seed."""
         if self._vectors is not None and self.seed is None and self._untouched():
             self.undraw()
         super().build(rng, dtype, ops)
@@ -77,7 +77,7 @@ class Model(Layer):
         self._settle()
 
     def placed(self) -> list[tuple[int | str, Layer]]:
-        """Place and layer of all that have a part of the vectors, in their order."""
+        """Place and layer of every layer that has a part of the vectors, in their order."""
         own: list[tuple[int | str, Layer]] = [("", self)] if self.parameters or self.buffers else []
         return [*own, *placed(self)]
 
@@ -143,8 +143,9 @@ class Model(Layer):
     def predict(self, x: Array) -> Array:
         """y from x, NumPy arrays in and out whatever the backend; leaves no trace.
 
-        Works through 1000 rows at a time, as `evaluate` does, or 100 images or sequences, so that of all of them only y
-        is held. (The same numbers as of all at once, but for rounding: BLAS may add in another order.)
+        It works on 1000 rows at a time, as `evaluate` does, or on 100 images or sequences, so that for all rows together
+        only y needs memory. (Apart from rounding, the numbers are those of all rows at once: BLAS may add in another
+        order.)
         """
         self._vector(0)  # it must be assembled
         checks.float_array("x", x, np)

@@ -19,9 +19,9 @@ class Sequential(Model):
 
     backend "numpy", "numba" or "cupy" (None: what TINYNN_BACKEND says, else "numba", or "numpy" where numba is
     missing); dtype "float32" to train, "float64" to check gradients; `seed` fixes the weights that are drawn. `shape`
-    is that of one example, such as (28, 28, 1) for images: with it every layer's shapes are checked now, and not only
-    at the first batch. Messages count the layers from 1: layer 1 is model[0]. A Sequential is a layer as well, and can
-    stand in another model; weights that it has drawn without a seed are then drawn anew, by the other's seed.
+    is that of one example, such as (28, 28, 1) for images: with it, the shapes of all layers are checked now, and not
+    only at the first batch. Messages count the layers from 1: layer 1 is model[0]. A Sequential is a layer, too, and
+    can be part of another model; if its weights were drawn without a seed, they are drawn again with the other's seed.
 
     Raises ValueError where a layer does not fit the one before it.
     """
@@ -46,13 +46,13 @@ class Sequential(Model):
 
     @classmethod
     def unbuilt(cls, *layers: Layer, shape: Any = None) -> Sequential:
-        """One without arrays yet, for a model that it shall stand in, and that builds it."""
+        """A Sequential without arrays yet, for a model that will hold it and build it."""
         made = object.__new__(cls)
         made.layers, made.shape = layers, None if shape is None else checks.sizes("shape", shape)
         return made
 
     def _fitting(self, shape: Shape | None, giver: str = "shape") -> Iterator[Shape | None]:
-        """What comes out of each layer. Raises ValueError where one does not fit the one before it, or what goes in."""
+        """The output shape of each layer. Raises ValueError where a layer does not fit its input."""
         for number, layer in enumerate(self.layers, 1):
             try:
                 out = layer.output_shape(shape)
@@ -86,8 +86,8 @@ class Sequential(Model):
     def backward(self, dy: Array) -> Array | None:
         """The gradient of every parameter, into `grads`, from dy = dL/dy: the chain rule, last layer first.
 
-        Gradients are overwritten, not added to. dL/dx of the first layer is computed within another model alone: of a
-        whole one nobody reads it, and it would be a quarter to a third of the work of a step.
+        Gradients are overwritten, not added to. dL/dx of the first layer is computed only in a Sequential that is part
+        of another model: elsewhere it is not needed, and it would be a quarter to a third of the work of a step.
         """
         for layer in reversed(self.layers):
             dx = layer.backward(dy)

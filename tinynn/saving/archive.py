@@ -1,4 +1,4 @@
-"""The archive of a checkpoint, read by one who believes nothing.
+"""The archive of a checkpoint. The reader trusts nothing that a file says.
 
 It is a zip without compression: `header`, JSON as bytes, of the form HEADER, and the flat vectors. There are no
 pickles, and what the header says, what the vectors' own headers say and the size of the file must agree before anything

@@ -1,10 +1,10 @@
-"""Recipes: a layer or an optimizer as JSON can say it, and made again of that.
+"""Recipes: a layer or an optimizer written as JSON, and made again from it.
 
     entry = recipe("layer 1", Affine(2, 3))     {"class": "Affine", "arguments": {"n_in": 2, "n_out": 3, ...}}
     make("layer 1", entry, LAYERS)              Affine(2, 3), without weights yet
 
-The arguments are the constructor's, read from the attributes of the same names. What is made must have taken them as
-they are.
+The arguments are the constructor's, read from the attributes of the same names. The new object must have kept them
+unchanged.
 """
 
 from __future__ import annotations

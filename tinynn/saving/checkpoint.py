@@ -3,11 +3,11 @@
     save("run.npz", model, optimizer, history)
     model, optimizer, history = load("run.npz")
 
-The file is NumPy's .npz: `params`, `optimizer.m` and the like are the flat vectors, `header` is JSON as bytes and says
-what they belong to. np.load("run.npz")["params"] reads without tinynn. Not in the file: the backend, which is the
-reader's choice, and a seed that was a Generator.
+The file is NumPy's .npz: `params`, `optimizer.m` and so on are the flat vectors; `header` is JSON as bytes and says what
+they belong to. np.load("run.npz")["params"] reads them without tinynn. The file does not have the backend, which you
+choose when you load it, nor a seed that was a Generator.
 
-Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading that believes nothing, files.py
+Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading files that may be damaged, files.py
 for writing that never leaves half a file, weights.py for the parameters alone.
 """
 
@@ -47,7 +47,7 @@ class Loaded(NamedTuple):
 
 
 def save(path: Any, model: Model, optimizer: Optimizer | None = None, history: History | None = None) -> None:
-    """Write a checkpoint at `path`, exactly that name. What was there is replaced, whole or, on an error, not at all.
+    """Write a checkpoint to `path`, exactly that name. A file there is replaced as a whole, and on an error not at all.
 
     A layer of one's own must keep each argument of its constructor as an attribute of the same name.
 
@@ -134,11 +134,11 @@ def _own_classes(layers: Any) -> dict[str, type[Layer]]:
 
 
 def load_into(path: Any, model: Model, optimizer: Optimizer | None = None) -> Loaded:
-    """The same into a model that is there already, of the same architecture, and an optimizer of the same class.
+    """Load into a model that you have made, of the same architecture, and an optimizer of the same class.
 
-    Backend and initializers may differ, and layers of one's own need not be named. On an error nothing is changed.
+    Backend and initializers may differ, and layers of your own need not be named. On an error nothing is changed.
 
-    Raises CheckpointError, which names the first layer that differs, and as `load` does.
+    Raises CheckpointError, which names the first layer that differs, and the errors of `load`.
     """
     demand_parts(model, optimizer)
     with reading(path) as file, zipfile.ZipFile(file) as archive:
@@ -158,7 +158,7 @@ def load_into(path: Any, model: Model, optimizer: Optimizer | None = None) -> Lo
 
 
 class Checkpoint:
-    """A callback: save to `path` after every so many epochs. `fit(..., callbacks=[Checkpoint("run.npz", every=5)])`.
+    """A callback: save to `path` after each `every` epochs. `fit(..., callbacks=[Checkpoint("run.npz", every=5)])`.
 
     The history in the file is that of the running `fit`. A killed process leaves the last whole file. Raises OSError,
     before the first step, where there can be no such file.

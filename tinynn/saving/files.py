@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and read by one who says what is wrong with which.
+"""Files: written as a whole or not at all, and read with errors that say which file is wrong and why.
 
     replace("run.npz", lambda file: file.write(data))
     with reading("run.npz") as file:
@@ -30,8 +30,8 @@ class CheckpointError(ValueError):
 
 
 def replace(path: Any, write: Callable[[IO[bytes]], Any]) -> None:
-    """Have `write` fill a file. Whatever happens meanwhile, at `path` there is the old file or the new one, whole:
-    it is written beside its place under another name, and gets its own when it is on the disk.
+    """Let `write` fill a file. At `path` there is always the whole old file or the whole new one, whatever happens: the
+    new one is written under another name in the same folder, and renamed when it is on the disk.
 
     Raises OSError where that is not possible.
     """

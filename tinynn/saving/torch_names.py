@@ -4,8 +4,9 @@
     Conv2D      W (KH, KW, n_in, n_out), b     weight (n_out, n_in, KH, KW), bias
     BatchNorm   g, b, mean, var                weight, bias, running_mean, running_var, num_batches_tracked
 
-Arrays of other layers have the same name and layout in both. Places count from 0 there: "1.W" is "0.weight". And a row
-that Flatten makes of an image has the order (H, V, C) here, (C, H, V) there, which the layer behind it must know.
+Arrays of other layers have the same name and layout in both. PyTorch counts places from 0: "1.W" is "0.weight". A row
+that Flatten makes of an image has the order (H, V, C) here and (C, H, V) in PyTorch, so the layer after it has its
+inputs in another order.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _place(place: str) -> str:
 
 
 def channels_last_order(shape: Any) -> Array:
-    """Of each number of a row (H, V, C) the place where it stands in the row (C, H, V)."""
+    """For each number of a row (H, V, C), its place in the row (C, H, V)."""
     *positions, C = shape
     places = np.arange(math.prod(shape)).reshape(C, *positions)
     return np.moveaxis(places, 0, -1).ravel()

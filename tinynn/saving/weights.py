@@ -29,9 +29,9 @@ def save_weights(path: Any, model: Model, names: Any = "tinynn") -> None:
     """Parameters and buffers, as safetensors, for other programs: "1.W", "1.b", "3.2.W", ... by the layers' places.
 
     names="torch" writes what PyTorch's load_state_dict takes, "0.weight", "0.bias", "2.1.weight", ..., for an
-    nn.Sequential of the same layers; names=list(net.state_dict()) for any module `net` of the same layers in the same
-    order. W is (n_in, n_out), the transpose of PyTorch's: under its names arrays lie as there. The format has no
-    checksum.
+    nn.Sequential of the same layers; names=list(net.state_dict()) is for any module `net` of the same layers in the same
+    order. tinynn's W is (n_in, n_out), the transpose of PyTorch's; under PyTorch's names, arrays have PyTorch's layout.
+    The format has no checksum.
 
     Raises TypeError or ValueError for names that do not fit the model, OSError where the file cannot be written.
     """
@@ -54,10 +54,10 @@ def save_weights(path: Any, model: Model, names: Any = "tinynn") -> None:
 def load_weights(path: Any, model: Model, names: Any = None) -> None:
     """Parameters from safetensors into `model`: all of its arrays and no others. On an error nothing is changed.
 
-    names: "tinynn", "torch" or a list, as for `save_weights`; None: one of the first two, which the names in the file
-    tell. (What PyTorch saves as safetensors is sorted by name: list(net.state_dict())
-    says the order of its layers, which is that in which the module's __init__ names them.)
-    BatchNorm's eps and momentum are in no file of weights; PyTorch's momentum is 1 minus tinynn's.
+    names: "tinynn", "torch" or a list, as for `save_weights`; None: one of the first two, as the names in the file say.
+    (PyTorch saves safetensors sorted by name: list(net.state_dict()) has the order of the layers, in which the module's
+    __init__ names them.) Files of weights do not have BatchNorm's eps and momentum; PyTorch's momentum is 1 minus
+    tinynn's.
 
     Raises CheckpointError for a file of other arrays or none, OSError where it cannot be opened, TypeError or
     ValueError for names that do not fit the model.
@@ -92,7 +92,7 @@ def _chosen(found: Any, names: Any) -> list[str]:
 
 
 def _from_torch(arrays: dict[str, Array], model: Model, names: Any) -> dict[str, Array]:
-    """What PyTorch has saved, by tinynn's names and as it lies here. Raises CheckpointError at the first difference."""
+    """What PyTorch has saved, with tinynn's names and layout. Raises CheckpointError at the first difference."""
     arrays = {name: array for name, array in arrays.items() if name.rpartition(".")[2] != COUNTER}
     found = entries(model)
     chosen = _chosen(found, names)

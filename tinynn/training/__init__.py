@@ -1,4 +1,4 @@
-"""Training: the loop of four lines, its history, what is called after an epoch, and what it demands of data."""
+"""Training: the loop of four lines, its history, the callbacks after each epoch, and the checks of its arguments."""
 
 from .batches import minibatches
 from .callbacks import EarlyStopping, LearningRate

@@ -62,10 +62,10 @@ def batches_of_rows(N: int, size: int, order: Array | None, ops: ModuleType) -> 
 def shared_out(
     arrays: Sequence[Array], size: int, order: Array, ops: ModuleType, processes: Any
 ) -> Iterator[tuple[tuple[Array, ...], int, Any, Any]]:
-    """Of each batch this process's rows of all arrays, their number, their weight, and the weight of the whole batch.
+    """For each batch: this process's rows of all arrays, their number, their weight, and the weight of the whole batch.
 
-    The arrays are x and t, and perhaps weights. Of a batch of fewer rows than there are processes some have none: they
-    get the first one to go through with, and 0 for its number and weight.
+    The arrays are x and t, and perhaps weights. Where a batch has fewer rows than there are processes, some processes
+    have no row of it: they compute with the first row, and get 0 as its number and weight.
     """
     for rows in batches_of_rows(len(arrays[0]), size, order, ops):
         own = rows[processes.rank :: processes.size]

@@ -6,11 +6,11 @@ A callback is a function of the Run: it looks at `run.history`, may change `run.
         print(run.epoch, run.history["loss"][-1])
 
 A class may also have `start(run)`, called before the first epoch, `step(run)`, called after each step, and `end(run)`,
-called once at the end, whatever has ended the training: the last epoch, a callback, Ctrl-C or an error. One that never
-looks at the x and y of layers may say `looks_inside = False`: then training takes less memory.
+called once at the end, whether the last epoch, a callback, Ctrl-C or an error has ended the training. A class that never
+looks at the x and y of layers may have `looks_inside = False`: then training takes less memory.
 
-Where many processes train one model (Parallel), each calls its callbacks: `if run.rank == 0` comes before what only one
-of them should print or write.
+Where several processes train one model (Parallel), each of them calls the callbacks. Write `if run.rank == 0` before
+everything that only one process should print or write.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Run:
     def stop(self, reason: str) -> None:
         """End the training after this epoch, or within it after this step; the history keeps the reason.
 
-        Within an epoch, model and optimizer stay as the step left them, to be looked at; the epoch is not in the
-        history, and a `fit` after that begins it anew, from there.
+        Within an epoch, model and optimizer stay as the step left them, so that you can look at them. The epoch is not
+        in the history, and the next `fit` begins it again, from these parameters.
         """
         self.history.stopped = checks.text("run.stop: reason", reason)
 
@@ -69,15 +69,15 @@ def _better(name: str) -> str | None:
 
 
 class EarlyStopping:
-    """Stop when a figure has not got better for `patience` epochs, and put the best epoch back.
+    """Stop when a figure has not improved for `patience` epochs, and restore the best epoch.
 
-    `monitor` is a column of the history. Without a name it is val_loss, or loss where nothing was validated. Better is
-    less with mode="min", more with "max", by at least `min_delta`. mode="auto" knows losses, errors and seconds for
-    "min", and accuracy, top_k, r2, f1, precision and recall for "max", by the end of the name (val_my_loss); of other
-    names `mode` must be said.
+    `monitor` is a column of the history. Without a name it is val_loss, or loss where nothing was validated. An
+    improvement is a decrease with mode="min" and an increase with "max", by at least `min_delta`. mode="auto" uses "min"
+    for losses, errors and seconds, and "max" for accuracy, top_k, r2, f1, precision and recall; it looks at the end of
+    the name (val_my_loss). For other names you must give `mode`.
 
-    Whatever ends the training, model and optimizer are afterwards as they were after the best epoch, as if they had
-    been loaded from a checkpoint of it: a `fit` after that goes on from there.
+    However the training ends, model and optimizer are afterwards as they were after the best epoch, as if they had been
+    loaded from a checkpoint of it: the next `fit` goes on from there.
 
     Raises TypeError or ValueError for other arguments, and, before the first step, where the history will have no such
     column.

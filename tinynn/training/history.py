@@ -9,9 +9,12 @@ from .. import checks
 
 
 class History:
-    """The record of a training: `history["loss"]` is a list with a number for each epoch; so are the metrics, such as
-    accuracy, and the seconds, and with val_ before them those of the validation. Its repr is a table, `plot` draws the
-    curves. `first` epochs had been before."""
+    """The record of a training: `history["loss"]` is a list with a number for each epoch.
+
+    Metrics, such as accuracy, and seconds are recorded in the same way; names that begin with val_ are of the
+    validation data. Its repr is a table, and `plot` draws the curves. `first` is the number of epochs before this
+    record.
+    """
 
     def __init__(self, first: int = 0) -> None:
         self.first = checks.integer("History: first", first, 0)

@@ -53,23 +53,25 @@ def fit(
 ) -> History:
     """Train `model` on rows x (N, D) with targets t, `epochs` times over all of them, and return the History.
 
-    An epoch goes through the rows in an order of its own, drawn from `seed`, in batches of `batch_size` (the last one
-    takes what is left). A second call with the same optimizer goes on where the first stopped: twice five epochs are
-    ten, to the last bit. The epoch's loss and metrics are means over its batches, while the parameters move; those on
-    `validation_data` are of the epoch's end; `validation_split` sets the last rows aside for that, such as 0.1 of all
-    (shuffle rows that are sorted before). The arrays are NumPy's; they are moved to the model's backend once, whole.
-    `metrics`, a dict name -> function (y, t) -> number, is {"accuracy": accuracy} where classes are learned, else {}.
-    `sample_weight`, a number of 0 or more for each row of x, lets rows count more or less in the loss; `class_weight`,
-    a dict label -> number, all rows of a label (1 where it names none); both multiply. Validation weighs all alike.
-    `transform` makes of a batch's x what the model takes: images can stay bytes, a quarter of the memory, with
-    `transform=lambda x: x / np.float32(255)`. `callbacks` are called after each epoch (tinynn.callbacks). `progress`
-    shows a bar on a terminal and a line for each epoch. A loss that is no longer a number warns once. Layers keep what
-    their backward reads alone, less memory by a quarter, unless a callback may look at their x and y: Watch, Histograms
-    and any of your own that does not say `looks_inside = False` in its class.
+    Each epoch goes through the rows in a new order, drawn from `seed`, in batches of `batch_size` (the last batch takes
+    the rows that are left). A second call with the same optimizer goes on where the first stopped: twice five epochs
+    give the same bits as ten. The loss and metrics of an epoch are means over its batches, while the parameters change;
+    those of `validation_data` are computed at the epoch's end. `validation_split`, such as 0.1, takes this share of the
+    rows for validation, from the end (shuffle sorted rows first). The arrays are NumPy's; they are moved to the model's
+    backend once, as a whole. `metrics`, a dict name -> function (y, t) -> number, is {"accuracy": accuracy} where
+    classes are learned, else {}. `sample_weight` has a number of 0 or more for each row of x, its weight in the loss;
+    `class_weight`, a dict label -> number, has the weight of all rows of a label (1 for labels that it leaves out). The
+    two are multiplied. In validation all rows have the same weight. `transform` computes from a batch's x what the model
+    takes: with `transform=lambda x: x / np.float32(255)`, images can stay bytes, in a quarter of the memory. `callbacks`
+    are called after each epoch (tinynn.callbacks). `progress` shows a bar on a terminal and a line for each epoch. When
+    the loss is no longer a number, there is one warning. Layers keep only what their backward reads, which takes a quarter less memory,
+    unless a callback may look at their x and y: Watch, Histograms, and any callback of your own whose class does not
+    have `looks_inside = False`.
 
     Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
-    says why. A `fit` of the epochs that are left is then, to the last bit, as if nothing had been. Where an error ends
-    it, the epoch is undone, too. With Parallel(optimizer), all processes of an MPI job train one model together.
+    says why. If you then call `fit` for the epochs that are left, the result is the same to the last bit as without the
+    stop. Where an error ends the training, the epoch is undone, too. With Parallel(optimizer), all processes of an MPI
+    job train one model together.
 
     Raises TypeError or ValueError, before the first step, where data, loss and model do not fit each other.
     """
@@ -259,8 +261,8 @@ def evaluate(
 ) -> dict[str, float]:
     """{"loss": ...} of the model on rows x and targets t, with {"accuracy": ...} for classifiers. Changes nothing.
 
-    Works through `batch_size` rows at a time, so that of all rows only y is held. `metrics` and `transform` as in
-    `fit`; the metrics are of all rows at once, not means over batches.
+    It works on `batch_size` rows at a time, so that for all rows together only y needs memory. `metrics` and `transform`
+    are as in `fit`; the metrics are of all rows at once, not means over batches.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
     demands.parts(model=model, loss=loss)

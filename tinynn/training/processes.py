@@ -1,6 +1,6 @@
-"""What `fit` asks where several processes may train one model together, and the answers where there is one.
+"""What `fit` asks, as several processes may train one model together, and the answers where there is only one.
 
-tinynn.Parallel (bridges/mpi.py) has the other answers, those of the processes that MPI has started.
+tinynn.Parallel (bridges/mpi.py) has the answers for processes that MPI has started.
 """
 
 from __future__ import annotations
