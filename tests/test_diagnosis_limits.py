@@ -209,7 +209,7 @@ def test_a_better_batch_size():
 
 def test_use():
     x = np.random.default_rng(0).normal(size=(12, 3)).astype("f")
-    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "than beside others")):
+    for layer, said in ((AlwaysDropout(0.5), "each time"), (AlwaysBatch(3), "among other rows")):
         model = Sequential(Affine(3, 3), Residual(Affine(3, 3), layer), seed=0, backend="numpy")
         line = line_of("in use", model, MSE(), x, x)
         assert (line.code, line.place) == ("evaluation-in-training-mode", "2.2") and said in line.text
@@ -376,7 +376,7 @@ def test_what_the_model_learns_counts_as_well():
     assert line.code == "labels-shuffled"  # for all that it and its neighbours show
     case = case_of(net(Signs(), Affine(1, 1)), MSE(), x, t)
     line = CHECKS["order of rows"](case)
-    assert line.code is None and "what the model learns of 100 rows holds for others" in line.text
+    assert line.code is None and "what the model learns from 100 rows also fits others" in line.text
 
 
 class Signs(Tanh):

@@ -38,29 +38,31 @@ def mpi() -> Any:
 
 
 class Parallel:
-    """An optimizer for all processes of an MPI communicator: `fit` shares each batch's rows out among them.
+    """An optimizer for all processes of an MPI communicator: `fit` divides each batch's rows among them.
 
-    The program is started once for each process, mpirun -n 4 python -m mpi4py train.py, and each holds the whole data.
-    Of every batch, process `rank` of `size` takes the rows rank, rank + size, rank + 2 size, ...; gradients are summed,
+    The program is started once for each process, mpirun -n 4 python -m mpi4py train.py, and each holds all the data.
+    Process `rank` of `size` takes the rows rank, rank + size, rank + 2 size, ... of every batch. Gradients are summed,
     weighted by rows (or by sample_weight), and each process does the optimizer's step. Models, records and decisions
-    are the same in all of them, as in one process but for rounding:
+    are the same in all processes. Apart from rounding they are those of a single process:
 
-    - parameters, optimizer and seed are those of process 0 from here on, so that it alone need load a checkpoint, and
-      training goes on from one with another number of processes;
-    - a stop, by a callback, Ctrl-C or an error, is one of all processes;
-    - process 0 shows bars and lines and writes Checkpoint's files. A callback of one's own runs in all of them;
-      `run.rank` tells it where it is;
-    - metrics of an epoch are means over the processes' rows of each batch; validation is exact, and shared out, too;
-    - Dropout draws its masks in each process from a stream of its own; BatchNorm's statistics are those of each
-      process's rows, and the running means are averaged after each epoch. So networks with these do not learn the same
-      numbers as in one process.
+    - parameters, optimizer and seed are those of process 0 from here on. So only process 0 needs to load a checkpoint,
+      and training can go on with another number of processes;
+    - when a callback, Ctrl-C or an error stops one process, all of them stop;
+    - process 0 shows bars and lines and writes Checkpoint's files. A callback of your own runs in all processes;
+      `run.rank` is the number of its process;
+    - the metrics of an epoch are means over the processes' rows of each batch. Validation is exact, and its rows are
+      divided among the processes, too;
+    - Dropout draws its masks from a separate stream in each process. BatchNorm computes its statistics from each
+      process's own rows, and the running means are averaged after each epoch. So networks with these layers learn other
+      numbers than in a single process.
 
-    `optimizer` is the one within: `parallel.optimizer.lr` is the learning rate, and what `save` takes. `comm` is an
-    mpi4py communicator, all processes (MPI.COMM_WORLD) where it is None. In a loop of one's own, take the rows
-    [rank::size] of each batch, and call step(part), `part` the share of the batch that these rows are.
+    `optimizer` is the one that you gave: `parallel.optimizer.lr` is the learning rate, and `save` takes
+    `parallel.optimizer`. `comm` is an mpi4py communicator; None means all processes (MPI.COMM_WORLD). In a loop of your
+    own, take the rows [rank::size] of each batch, and call step(part), where `part` is the share of these rows in the
+    batch.
 
-    Raises ImportError where mpi4py is missing, TypeError or ValueError for other arguments, also where the processes
-    do not have the same kind of model and optimizer.
+    Raises ImportError where mpi4py is missing, TypeError or ValueError for other arguments and where the processes do
+    not have the same kind of model and optimizer.
     """
 
     __slots__ = ("model", "optimizer", "processes")  # so that `parallel.lr = 0.1`, which nobody would read, is an error
@@ -92,7 +94,7 @@ class Parallel:
         return self.processes.size
 
     def step(self, part: float | None = None) -> None:
-        """Sum the gradients, `part` (0 to 1) of this process's and so on (None: 1 / size), and do the step."""
+        """Sum the gradients, each times the `part` (0 to 1) of its process (None: 1 / size), and do the step."""
         part = 1 / self.size if part is None else checks.number("Parallel.step: part", part, 0)
         if part > 1:
             raise ValueError(f"Parallel.step: part must be a share of the batch, 0 to 1, not {part}")
@@ -201,7 +203,7 @@ class Processes(Alone):
         self.interrupted = True
 
     def failed(self, error: BaseException) -> None:
-        """The others wait for this process in a sum, and would do so for ever: end them all, with a status not 0."""
+        """The others wait for this process in a sum, and would wait for ever: end them all, with a status above 0."""
         if self.size == 1 or (isinstance(error, KeyboardInterrupt) and self.agreed):
             return
         traceback.print_exception(error)

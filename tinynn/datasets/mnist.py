@@ -26,10 +26,10 @@ def load_mnist(
     x: (N, 784) float32 in [0, 1], from 0, the paper, to 1, the ink; y: (N,) int64 in 0 to 9.
     With flatten=False, x is (N, 28, 28); with normalize=False, uint8 in 0 to 255. The arrays are new on each call.
 
-    `directory` reads another set of the same kind, such as Fashion-MNIST or KMNIST, of whatever height and width, from
-    the four files named in TRAIN and TEST, each raw, .gz or .xz (the first of these that is there; what it is, its
-    first bytes say). Also found are names with a dot, train-images.idx3-ubyte, and files in MNIST/raw or raw inside. A
-    set with names of its own, such as EMNIST, has to be renamed first; EMNIST's images lie transposed.
+    `directory` reads another set of the same kind, such as Fashion-MNIST or KMNIST, of any height and width, from the
+    four files named in TRAIN and TEST, each raw, .gz or .xz (the first one that is there; its first bytes tell its
+    kind). Names with a dot, train-images.idx3-ubyte, and files in the folders MNIST/raw or raw are found, too. The
+    files of a set with other names, such as EMNIST, must be renamed first; EMNIST's images are transposed.
 
     Raises FileNotFoundError, NotADirectoryError, and ValueError for files that are damaged or do not fit together.
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits"; see mnist/ATTRIBUTION.md.

@@ -1,12 +1,12 @@
-"""Why does it not learn? What to look at before a training, in the order of cause: data, model, algorithm.
+"""Why does it not learn? Checks before a training, causes first: data, model, algorithm.
 
     report = diagnose(model, loss, x, t, optimizer=optimizer)
     print(report)
 
-    causes.py    every check by its name; they stand in data.py, network.py, blocks.py, chance.py, algorithm.py
+    causes.py    every check by its name; they are in data.py, network.py, blocks.py, chance.py, algorithm.py
     evidence.py  what the checks look at: copies of the model and its parts, a sample of the rows, a sweep of rates
-    report.py    what they say
-    watch.py     the same while it is trained
+    report.py    the results
+    watch.py     the same figures during a training
 
 The list follows Karpathy, "A Recipe for Training Neural Networks" (2019): look at the data, at the loss of the first
 weights, at a few rows learned by heart, and only then at the learning rate.
@@ -46,10 +46,10 @@ def diagnose(
 ) -> Diagnosis:
     """Whether `model` can learn the targets t of the rows x, and if not, why: a Diagnosis, true where nothing is wrong.
 
-    Looks at all rows for what is cheap (NaN, scale, labels), at 1000 of them for what goes through the model. Works on
-    copies: model, loss, optimizer and random numbers stay as they are, and a second call says the same. `transform`,
-    `batch_size`, `validation_data` and `validation_split` are those of `fit`: what is not given is not looked at.
-    Without an optimizer, Adam shows which learning rates work. Values in x and t that cannot be right are reported, not
+    Cheap checks (NaN, scale, labels) look at all rows, checks with the model at 1000 of them. They work on copies:
+    model, loss, optimizer and random numbers stay as they are, and a second call gives the same result. `transform`,
+    `batch_size`, `validation_data` and `validation_split` are those of `fit`; an argument that is not given is not
+    checked. Without an optimizer, Adam shows which learning rates work. Wrong values in x and t are reported, not
     raised.
 
     Raises TypeError or ValueError where an argument is not what its name says (a model, a loss, an optimizer, an array)

@@ -39,7 +39,7 @@ def learning_rate(evidence: Evidence) -> Result:
         text += f"; the loss goes up from {start:.3g} to {peak:.2g}"
         return Result(text, share, "lr-too-high", f"lr={s.best:.1g}")
     if share < SLOW and s.own < s.best:
-        text += f"; the loss falls by {100 * share:.1g} % of what it could"
+        text += f"; the loss falls by {100 * share:.1g} % of its fall at the best rate"
         epochs = getattr(evidence.optimizer, "epochs", 0)
         if epochs:
             fix = f"a schedule that ends later, or higher; to go on from here, lr={s.best:.1g}"
@@ -49,7 +49,7 @@ def learning_rate(evidence: Evidence) -> Result:
 
 
 def update(evidence: Evidence) -> Result | None:
-    """How far the first step moves the weights, in units of their size."""
+    """How far the first step moves the weights, divided by their size."""
     if evidence.optimizer is None:
         return None
     untrained = not evidence.of_chance < TRAINED

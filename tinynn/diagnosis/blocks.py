@@ -1,4 +1,4 @@
-"""Checks of layers that compute in training what they do not in use, and of blocks with a way around them."""
+"""Checks of layers that compute differently in training and in use, and of blocks with a shortcut around them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_EFFECT = 1e-3  # of a branch: spread over that of its block's y, gradient ove
 
 
 def use(evidence: Evidence) -> Result:
-    """Whether the model, in use, gives a row the same y each time, and whatever rows are beside it."""
+    """Whether the model, in use, gives a row the same y each time, alone and among other rows."""
     model, x = evidence.model, evidence.x[:8]
     size = rms(evidence.y) or 1.0
 
@@ -33,8 +33,12 @@ def use(evidence: Evidence) -> Result:
 
     again, alone = off(lambda x: demands.call(model, x), x)
     if not max(again, alone) > OTHER:
-        return Result("a row has the same y each time, alone and beside others", max(again, alone))
-    what = "a row has another y each time" if again > OTHER else "a row alone has another y than beside others"
+        return Result("y of a row is the same each time, alone and among other rows", max(again, alone))
+    what = (
+        "the same row has a different y each time"
+        if again > OTHER
+        else "y of a row alone differs from its y among other rows"
+    )
     text, where = f"in use, {what}", None
     fix = "evaluate with layer(x), not layer.forward(x): forward is training"
     for layer in evidence.layers:
@@ -86,10 +90,10 @@ def better(rows: int, size: int) -> int:
 
 
 def branches(evidence: Evidence) -> Result | None:
-    """How much residual blocks add to what goes past them.
+    """How much residual blocks add to their x.
 
-    Many start with a branch that gives 0 (Goyal et al. 2017, section 5.1): that is well as long as a gradient tells the
-    branch to grow. A branch that neither adds something nor has a gradient is none.
+    Many start with a branch that gives 0 (Goyal et al. 2017, section 5.1). This is fine as long as a gradient lets the
+    branch grow. A branch that adds nothing and has no gradient is useless.
     """
     found = added(evidence)
     if not found or not math.isfinite(evidence.value):  # which writes the gradients

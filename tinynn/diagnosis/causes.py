@@ -5,12 +5,12 @@ None in place of a Result: the check does not apply.
     data.py        x, targets, classes, validation
     network.py     the first weights, layer by layer, forward and backward
     blocks.py      dropout, batch normalization, residual blocks; use beside training
-    chance.py      whether x tells of t, a few rows by heart, more than chance from many
+    chance.py      whether x says something about t, a few rows by heart, better than chance from many
     algorithm.py   the learning rate, the first step
 
-Where healthy ends. Measured on 1320 healthy set-ups (1 to 5 layers; ReLU, sigmoid, tanh; MNIST, XOR, Norris, a sine,
-two moons; SGD, Adam; 20 seeds), on 66 kinds of images, sequences and blocks with 8 seeds each (tests/deep_cases.py),
-and on broken ones: "a | b" is the worst of the healthy, the mildest of the broken.
+Where the limits lie: they were measured on 1320 healthy set-ups (1 to 5 layers; ReLU, sigmoid, tanh; MNIST, XOR,
+Norris, a sine, two moons; SGD, Adam; 20 seeds), on 66 kinds of images, sequences and blocks with 8 seeds each
+(tests/deep_cases.py), and on broken ones: "a | b" is the worst of the healthy, the mildest of the broken.
 """
 
 from __future__ import annotations

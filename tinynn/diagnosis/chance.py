@@ -1,4 +1,4 @@
-"""Checks of what can be learned: whether x tells of t at all, a few rows by heart, more than chance from many."""
+"""Checks of what can be learned: whether x says anything about t, a few rows by heart, better than chance from many."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEWEST, MOST = 60, 500  # rows to tell that by: of 12 rows it is 1.6 | 2.0
 
 
 def few_rows(evidence: Evidence) -> Result:
-    """What cannot learn a few rows by heart will learn nothing from many (Karpathy 2019)."""
+    """A model that cannot learn a few rows by heart will learn nothing from many (Karpathy 2019)."""
     evidence.demand_targets()
     rows = different(evidence)
     if len(rows) < 2 and evidence.has(BatchNorm):
@@ -51,7 +51,7 @@ def few_rows(evidence: Evidence) -> Result:
             if steps % LOOK == 0 and evidence.differs_in_use:  # without dropout: that is no fault of the model
                 value = min(value, float(loss(demands.call(model, x), t)))
             best = value if not value >= best else best
-    text = f"Adam brings the loss of {len(rows)} rows from {first:.3g} to {best:.2g}"
+    text = f"with Adam, the loss on {len(rows)} rows goes from {first:.3g} to {best:.2g}"
     evidence.learns_few = best <= goal
     if not evidence.learns_few:
         text += f" in {FEW_STEPS} steps"
@@ -72,32 +72,32 @@ def different(evidence: Evidence) -> Array:
 
 
 def order_of_rows(evidence: Evidence) -> Result | None:
-    """Whether x tells of t at all: rows that have been mixed up apart from their labels are learned by heart at best.
+    """Whether x says anything about t: if x and t were shuffled separately, rows are learned by heart at best.
 
-    Either rows that are alike in x are alike in t, or the model learns of half of the rows what holds for the others.
+    Either rows with similar x have similar t, or what the model learns from half of the rows also fits the others.
     """
     evidence.demand_targets()
     half = len(evidence.x) // 2
     if len(evidence.x) < FEWEST or not evidence.constant(slice(None))[1] > 0:
         return None
     if tell(evidence.x, evidence.t):
-        return Result("rows that are alike in x are alike in t", 1)
+        return Result("rows with similar x have similar t", 1)
     if learned(evidence, half, -math.inf)[3]:
-        return Result(f"what the model learns of {half} rows holds for others", 1)
+        return Result(f"what the model learns from {half} rows also fits others", 1)
     evidence.belong = False
-    text = f"neither rows that are alike in x nor what the model learns of {half} of them tell of t: "
+    text = f"neither similar rows of x nor what the model learns from {half} of them say anything about t: "
     return Result(f"{text}any other order of t fits as well", 0, "labels-shuffled", "are x and t in the same order?")
 
 
 def chance(evidence: Evidence) -> Result | None:
-    """Whether any training gets below the loss of the best constant y, which knows nothing of x.
+    """Whether any training gets below the loss of the best constant y, which does not use x.
 
-    With many rows, half of them are trained with and the others looked at. Few rows are looked at themselves. A model
-    that learns eight rows, but not from the many that it is trained with, is too small for what x tells of t.
+    With many rows, the model is trained with half of them and tested with the others; with few, it is tested with the
+    same rows. A model that learns eight rows but fails with many is too small for what x says about t.
     """
     evidence.demand_targets()
     if not evidence.belong:
-        raise LeftOut("x tells nothing of t")
+        raise LeftOut("x says nothing about t")
     learns_variance = isinstance(evidence.loss, GaussianNLL) and evidence.loss.variance is None  # at first too small
     half = len(evidence.x) // 2 if len(evidence.x) >= NEW_ROWS * (1 + learns_variance) else 0
     constant, scale = evidence.constant(slice(0, half or None))
@@ -108,14 +108,14 @@ def chance(evidence: Evidence) -> Result | None:
     rows = f"{half} new rows" if half else f"{len(evidence.x)} rows that it is trained with"
     alone = "the class frequencies alone give" if evidence.loss.classifies else "the mean of t alone gives"
     if best <= goal:
-        shrunk = "" if share == 1 else f", with its scores divided by {1 / share:g}"
-        return Result(f"Adam brings the loss of {rows} to {best:.3g}{shrunk}; {alone} {constant:.3g}", best)
-    text = f"no learning rate brings the loss of {rows} clearly below chance: {alone} {constant:.3g}, "
+        shrunk = "" if share == 1 else f" (scores divided by {1 / share:g})"
+        return Result(f"with Adam, the loss on {rows} falls to {best:.3g}{shrunk}; {alone} {constant:.3g}", best)
+    text = f"no learning rate brings the loss on {rows} clearly below chance: {alone} {constant:.3g}, "
     text += f"the best is {best:.3g}"
-    fix = "has the model a hidden layer with a non-linearity, as ReLU(), and enough units?"
+    fix = "does the model have a hidden layer with a non-linearity, such as ReLU(), and enough units?"
     if evidence.learns_few and known > goal:
         return Result(text, best, "model-too-small", fix)
-    return Result(text, best, "no-better-than-chance", f"{fix} Do the rows of x tell anything of t?")
+    return Result(text, best, "no-better-than-chance", f"{fix} Do the rows of x say anything about t?")
 
 
 def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, float, bool]:
@@ -152,7 +152,7 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
 
 
 def tell(x: Array, t: Array) -> bool:
-    """Whether rows that are alike in x are alike in t: by all their distances (Szekely, Rizzo & Bakirov 2007, distance
+    """Whether rows with similar x have similar t: by all their distances (Szekely, Rizzo & Bakirov 2007, distance
     covariance) or by those of the nearest three."""
     x, t = x[:MOST].reshape(len(x[:MOST]), -1), t[:MOST].reshape(len(t[:MOST]), -1)
     apart, of_t = distances(x), distances(t) if t.dtype.kind == "f" else (t[:, None] != t).mean(axis=-1)

@@ -1,6 +1,6 @@
 """How a training is run: its learning rates, its batches, and what is done with the model between the steps.
 
-Watch keeps a Course. Its checks, below, speak as those of `diagnose`: a Result where something is wrong, else None.
+Watch keeps a Course. Its checks, below, give a Result where something is wrong, else None.
 """
 
 from __future__ import annotations

@@ -36,10 +36,10 @@ def numbers(evidence: Evidence) -> Result:
 
 
 def layout(evidence: Evidence) -> Result | None:
-    """Whether images have their channels behind, (N, H, W, C).
+    """Whether images have their channels last, (N, H, W, C).
 
-    Where they stand in front, the model does not take them, or it was made to: then the last axis, which it takes for
-    channels, has neighbours that are alike, as the one before.
+    If they are first, the model does not take such images, or it was made to take them. Then neighbours on the last
+    axis, which the model uses as channels, are as similar as neighbouring pixels.
     """
     evidence.demand_rows()
     x = evidence.x
@@ -62,14 +62,14 @@ def layout(evidence: Evidence) -> Result | None:
 
 
 def roughness(x: Array, axis: int) -> float:
-    """How far neighbours along an axis are apart, squared, over how far any two along it are: 1 for no order."""
+    """The squared difference of neighbours along an axis, divided by that of any two along it: 1 means no order."""
     a = np.moveaxis(x[:100].astype(np.float64), axis, -1)
     apart = 2 * a.var(axis=-1, ddof=1).mean() if a.shape[-1] > 1 else 0.0
     return float(np.square(np.diff(a)).mean() / apart) if apart else 1.0
 
 
 def input_scale(evidence: Evidence) -> Result:
-    """The size of x. dW = x^T dy: the steps that suit a weight go with the square of its input."""
+    """The size of x. As dW = x^T dy, the right step for a weight depends on the square of its input."""
     evidence.demand_rows()
     c = evidence.columns
     low, high, size = float(c.low.min()), float(c.high.max()), float(c.rms.max())

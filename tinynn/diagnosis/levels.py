@@ -1,4 +1,4 @@
-"""What the loss of a model is held against: that of chance, of the best constant y, and the least that is possible."""
+"""What the loss of a model is compared with: that of chance, of the best constant y, and the least that is possible."""
 
 from __future__ import annotations
 

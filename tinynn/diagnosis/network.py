@@ -37,7 +37,7 @@ GRADIENT_RATIO = 1e-5  # least to greatest among the layers: 2e-4 (five layers o
 
 
 def output(evidence: Evidence) -> Result:
-    """Whether the last layer can say what the loss asks for: scores of any size; numbers as large as the targets."""
+    """Whether the last layer can give what the loss needs: scores of any size, or numbers as large as the targets."""
     y, t, last, loss = evidence.y, evidence.all_t, evidence.layers[-1], evidence.loss
     text = f"y in {y.min():.3g} .. {y.max():.3g} at the start"
     low, high = REACH.get(type(last), (-math.inf, math.inf))
@@ -73,10 +73,10 @@ def takes_scores(loss: Any) -> bool:
 
 
 def order_of_layers(evidence: Evidence) -> Result:
-    """Two of a kind in a row: a sigmoid makes (0.5, 0.73) of (0, 1); two affine maps are one.
+    """Two of a kind in a row: a sigmoid maps (0, 1) to (0.5, 0.73); two affine maps are one.
 
-    Of convolutions, those with kernels as 1 x 3 and 3 x 1 are meant to be one. A map to fewer features than stand on
-    both of its sides (a bottleneck) says something, too.
+    Two convolutions with kernels such as 1 x 3 and 3 x 1 are meant to be one. A map to fewer features than there are on
+    both of its sides (a bottleneck) is useful, too.
     """
     for b in evidence.layers:
         a = evidence.before(b)
@@ -164,9 +164,9 @@ def units(layer: Any) -> str:
 
 
 def signal(evidence: Evidence) -> Result:
-    """How much y varies from row to row beside x: a factor per layer, to the power of the depth.
+    """How much y varies from row to row, compared with x: a factor for each layer, to the power of the depth.
 
-    A BatchNorm makes a spread of 1 of any: behind one, it is 1 that counts, unless x varies more.
+    After a BatchNorm the spread is 1: there it is compared with 1, unless x varies more.
     """
     layers = evidence.layers
     across = spread(evidence.x)
@@ -187,14 +187,15 @@ def signal(evidence: Evidence) -> Result:
 
 
 def biases(evidence: Evidence) -> Result | None:
-    """Hidden units whose biases outweigh all that x W does: they are on, or off, for good."""
+    """Hidden units whose biases are larger than x W ever is: they are always on, or always off."""
     hidden = [a for a in evidence.layers if isinstance(a, Affine | Conv2D | BatchNorm) and a is not evidence.affine[-1]]
     ratios = {a: rms(a.b) / spread(a.y) for a in hidden if "b" in a.parameters and spread(a.y)}
     if not ratios:
         return None
     layer = max(ratios, key=ratios.__getitem__)
     what = "the normalized x" if isinstance(layer, BatchNorm) else "x W"
-    text = f"{layer.where}: the biases are {ratios[layer]:.2g} times as large as the spread of {what}"
+    text = f"the largest ones, in {layer.where}, are {ratios[layer]:.2g} of the spread of {what}"
+    text = text if ratios[layer] else "0 in all hidden layers"
     if ratios[layer] > LARGE_BIAS:
         fix = "let the biases start at 0" + (': bias_init="zeros"' if isinstance(layer, Affine) else "")
         return Result(text, ratios[layer], "large-bias", fix, layer.place)
@@ -222,7 +223,7 @@ def first_loss(evidence: Evidence) -> Result:
 
 
 def gradients(evidence: Evidence) -> Result | None:
-    """The gradient's size from layer to layer: the chain rule multiplies a factor per layer.
+    """The gradient's size from layer to layer: the chain rule multiplies by a factor for each layer.
 
     Branches that add nothing (yet) are left to `branches`.
     """

@@ -29,7 +29,7 @@ class LeftOut(Exception):
 
 @dataclass(frozen=True)
 class LearningRateSweep:
-    """What some steps with each learning rate do: the `losses` after them, the `peaks` on the way; `start` is before.
+    """What some steps with each learning rate do: the `losses` after them, the `peaks` on the way, the `start` before.
 
     `own` is the rate of the optimizer, None where there is none.
     Source: Smith 2017, section 3.3 (the range test), but here each rate begins with the same weights.
@@ -63,8 +63,8 @@ class LearningRateSweep:
 class Diagnosis:
     """What `diagnose` has found. True where nothing is wrong; its text fits 100 columns.
 
-    `lines`, a dict name of the check -> Result, has all that was measured; `findings` are the lines that are wrong, in
-    the order of cause: what is wrong at the top has consequences further down. Correct the first, then call again.
+    `lines`, a dict name of the check -> Result, has everything that was measured. `findings` are the lines that are
+    wrong, causes first: what is wrong at the top has consequences further down. Correct the first, then call again.
     """
 
     title: str
@@ -87,7 +87,7 @@ class Diagnosis:
             if line.code:
                 text.append(wrapped(f"{'':22} [{line.code}] ", line.fix))
         count = len(self.findings)
-        several = f"{count} things are wrong. Correct the first, then call diagnose again: others may follow from it."
+        several = f"{count} things are wrong. Correct the first, then call diagnose again: it may cause the others."
         last = ["Nothing is wrong.", "One thing is wrong. Correct it, then call diagnose again."]
         return "\n".join([*text, last[count] if count < 2 else several])
 

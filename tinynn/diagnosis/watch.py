@@ -48,15 +48,15 @@ class Watch:
     (Karpathy, CS231n). A figure that a layer does not have is NaN. They are recorded once in `every` epochs. `rows` has
     a dict for each layer and epoch, `to_dict()` the columns.
 
-    After each step, one product tells whether loss, gradients and parameters are finite. If not, the first bad tensor
-    is looked for in the order of a step: x, y of each layer, the loss, dy, the gradients from the last layer to the
-    first, the parameters. The history's `stopped` names it, with its last known range: that of the step before, or, for
-    the gradient of a parameter, that of one of the last ten steps. A NaN that reaches none of loss, gradients and
-    parameters is not seen. On a GPU, each step waits for the product.
+    After each step, one product tells whether loss, gradients and parameters are finite. If not, Watch looks for the
+    first bad tensor in the order of a step: x, y of each layer, the loss, dy, the gradients from the last layer to the
+    first, the parameters. The history's `stopped` names it with its last known range: that of the step before, or, for
+    the gradient of a parameter, that of one of the last ten steps. A NaN that does not reach the loss, the gradients or
+    the parameters is not seen. On a GPU, each step waits for the product.
 
-    `findings` are Results, as those of `diagnose`, on how the training is run: a learning rate that a schedule has
-    brought down to nothing, batch normalization with batches of one or two rows, an evaluation that calls `forward`
-    between the steps, as training does.
+    `findings` are Results, as in `diagnose`, about how the training is run: a learning rate that a schedule has lowered
+    to almost 0, batch normalization with batches of one or two rows, an evaluation that calls `forward` between the
+    steps, as training does.
     """
 
     def __init__(self, every: int = 1) -> None:

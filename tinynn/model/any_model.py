@@ -21,7 +21,7 @@ def all_layers(model: Any) -> list[Layer]:
 
 
 def in_order_of_use(model: Any) -> list[Layer]:
-    """The same in the order in which their y are computed, each after those in it. Models keep no y, and are left out."""
+    """The same in the order in which their y are computed, each after those in it; no models, which keep no y."""
     found = all_layers(model)
     nested = any(next(walk(layer), None) for layer in found)
     return _inner_first(model) if nested else [layer for layer in found if layer.checked]

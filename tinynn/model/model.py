@@ -143,9 +143,9 @@ class Model(Layer):
     def predict(self, x: Array) -> Array:
         """y from x, NumPy arrays in and out whatever the backend; leaves no trace.
 
-        It works on 1000 rows at a time, as `evaluate` does, or on 100 images or sequences, so that for all rows together
-        only y needs memory. (Apart from rounding, the numbers are those of all rows at once: BLAS may add in another
-        order.)
+        It works on 1000 rows at a time, as `evaluate` does, or on 100 images or sequences, so that for all rows
+        together only y needs memory. (Apart from rounding, the numbers are those of all rows at once: BLAS may add in
+        another order.)
         """
         self._vector(0)  # it must be assembled
         checks.float_array("x", x, np)

@@ -3,12 +3,12 @@
     save("run.npz", model, optimizer, history)
     model, optimizer, history = load("run.npz")
 
-The file is NumPy's .npz: `params`, `optimizer.m` and so on are the flat vectors; `header` is JSON as bytes and says what
-they belong to. np.load("run.npz")["params"] reads them without tinynn. The file does not have the backend, which you
-choose when you load it, nor a seed that was a Generator.
+The file is NumPy's .npz: `params`, `optimizer.m` and so on are the flat vectors; `header` is JSON as bytes and says
+what they belong to. np.load("run.npz")["params"] reads them without tinynn. The file does not have the backend, which
+you choose when you load it, nor a seed that was a Generator.
 
-Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading files that may be damaged, files.py
-for writing that never leaves half a file, weights.py for the parameters alone.
+Where to read: arguments.py for layers and optimizers as JSON, archive.py for reading files that may be damaged,
+files.py for writing that never leaves half a file, weights.py for the parameters alone.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ def save_weights(path: Any, model: Model, names: Any = "tinynn") -> None:
     """Parameters and buffers, as safetensors, for other programs: "1.W", "1.b", "3.2.W", ... by the layers' places.
 
     names="torch" writes what PyTorch's load_state_dict takes, "0.weight", "0.bias", "2.1.weight", ..., for an
-    nn.Sequential of the same layers; names=list(net.state_dict()) is for any module `net` of the same layers in the same
-    order. tinynn's W is (n_in, n_out), the transpose of PyTorch's; under PyTorch's names, arrays have PyTorch's layout.
-    The format has no checksum.
+    nn.Sequential of the same layers; names=list(net.state_dict()) is for any module `net` of the same layers in the
+    same order. tinynn's W is (n_in, n_out), the transpose of PyTorch's; under PyTorch's names, arrays have PyTorch's
+    layout. The format has no checksum.
 
     Raises TypeError or ValueError for names that do not fit the model, OSError where the file cannot be written.
     """

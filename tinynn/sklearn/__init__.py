@@ -9,8 +9,8 @@
 They train with tinynn's own `fit`. X may be an array, a list of rows or a DataFrame; labels may be text. Needs
 scikit-learn 1.6 or newer (`pip install "tinynn[sklearn]"`), which `import tinynn` does not load.
 
-A search in several processes, n_jobs=2, pays only where fits take many seconds: each of the processes first imports
-scikit-learn, tinynn and numba, which costs some seconds, more than a search over a small table takes in one.
+A search in several processes, n_jobs=2, is faster only where fits take many seconds: each process first imports
+scikit-learn, tinynn and numba. This takes some seconds, and a search over a small table in one process takes less.
 """
 
 try:

@@ -19,20 +19,20 @@ from .estimator import NetworkEstimator
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
-    """A network that tells classes apart, trained on softmax cross-entropy.
+    """A network that classifies rows, trained with softmax cross-entropy.
 
     Parameters
     ----------
     hidden : tuple of int, 1 or more, default (100,)
         The units of each hidden layer; () is a linear model. Weights start Xavier uniform, biases 0.
     activation : str or class, default "relu"
-        What follows each: "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "sigmoid", "tanh", or a class such
-        as tinynn.GELU, or a function without arguments that returns a layer.
+        What follows each hidden layer: "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "sigmoid", "tanh", or a
+        class such as tinynn.GELU, or a function without arguments that returns a layer.
     dropout : float in [0, 1), default 0
         The share of hidden units that a training step drops.
     batch_norm : bool, default False
-        Whether a BatchNorm stands before each activation. Where a batch of one row would be left, of which there is no
-        variance, batches take the next larger number of rows that leaves none.
+        Whether a BatchNorm comes before each activation. A batch of one row has no variance: where one would be left,
+        the batches take the next larger number of rows that leaves none.
     build : function (shape, n_out) -> model, default None
         Makes any other tinynn model, in place of the four parameters above. It is called with the shape of one example
         and the number of classes. Its weights are drawn by `random_state`, unless it gives a seed of its own; dtype and
@@ -40,28 +40,29 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     shape : tuple of int, default None
         With `build`, the shape that each row of X is given, such as (28, 28, 1) for images in 784 columns.
     optimizer : str or class, default "adam"
-        "adam", "sgd", "rmsprop", or what is called with (model, lr=lr, weight_decay=weight_decay), such as
-        functools.partial(tinynn.SGD, momentum=0.9).
+        "adam", "sgd", "rmsprop", or a class or function that is called with (model, lr=lr, weight_decay=weight_decay),
+        such as functools.partial(tinynn.SGD, momentum=0.9).
     lr : float, 0 or more, default 1e-3
         The learning rate.
     weight_decay : float, 0 or more, default 0
-        How strongly weights are drawn to 0, as the optimizer defines it.
+        How strongly weights are pulled towards 0, as the optimizer defines it.
     epochs : int, 1 or more, default 100
         How often `fit` goes through the rows.
     batch_size : int, 1 or more, default 32
         The rows of one step.
     early_stopping : bool, default False
-        Whether `fit` holds rows back, a share `validation_fraction` of each class, stops when the loss on them has not
-        got smaller for `patience` epochs, and puts the best epoch back. These rows all count alike.
+        Whether `fit` holds rows back, the share `validation_fraction` of each class. It then stops when the loss on
+        them has not decreased for `patience` epochs, and restores the best epoch. These rows have no weights.
     patience : int, 1 or more, default 10
     validation_fraction : float in (0, 1), default 0.1
     callbacks : list of functions, default ()
-        What is called after each epoch, such as tinynn.LearningRate(tinynn.callbacks.cosine(1e-3, 100)).
+        They are called after each epoch, such as tinynn.LearningRate(tinynn.callbacks.cosine(1e-3, 100)).
     class_weight : dict label -> number, "balanced" or None, default None
-        How much the rows of each class count (1 where the dict names none); "balanced" gives each class the same sum,
-        sample weights included. Multiplies `sample_weight`.
+        The weight of the rows of each class (1 for a class that the dict leaves out); "balanced" gives each class the
+        same sum, with the sample weights included. It is multiplied with `sample_weight`.
     random_state : int, RandomState or None, default None
-        Fixes weights, the order of rows, dropout and what is held back: the same int, the same bits.
+        Fixes the first weights, the order of rows, dropout and the rows that are held back: the same int gives the same
+        bits.
     backend : "numba", "numpy", "cupy" or None, default None
         What does the arithmetic; None is tinynn's default.
     verbose : bool, default False
@@ -91,9 +92,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
-        """One epoch more on these rows, with the network and the optimizer as they are; the first call makes them.
+        """Train one more epoch on these rows with the same network and optimizer; the first call makes them.
 
-        `classes`: all labels that there will ever be; the first call needs it. Raises TypeError, ValueError.
+        `classes`: all labels that any call will have; the first call needs it. Raises TypeError, ValueError.
         """
         first = not hasattr(self, "model_")
         if first and classes is None:

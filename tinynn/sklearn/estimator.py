@@ -26,7 +26,7 @@ FLOATS = (np.float64, np.float32)  # what X is kept in; all else becomes the fir
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkEstimator(BaseEstimator):
-    """The parameters, as scikit-learn wants them: __init__ assigns, and what is wrong is said by `fit`."""
+    """The parameters, as scikit-learn asks for it: __init__ only assigns them, and `fit` checks them."""
 
     hidden: Sequence[int] = (100,)
     activation: str | Callable[[], Any] = "relu"

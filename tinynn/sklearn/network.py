@@ -35,8 +35,8 @@ START = "xavier_uniform"  # smaller than Affine's own; a little more accurate on
 def network(estimator: Any, n_in: int, n_out: int, dtype: str, seed: int) -> Sequential:
     """n_in columns -> n_out numbers: the layers that `hidden` and its companions name, or what `build` makes.
 
-    What `build` makes stands in another Sequential, which draws the weights anew, by its own seed, and sets dtype and
-    backend. Raises TypeError, ValueError.
+    The model that `build` makes is put into another Sequential, which draws the weights again with its own seed and
+    sets dtype and backend. Raises TypeError, ValueError.
     """
     name = type(estimator).__name__
     hidden = widths(name, estimator.hidden)

@@ -24,11 +24,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     called with the number of targets as n_out; `early_stopping` holds back a share of all rows; and there is
 
     loss : "mse", "mae" or "huber", default "mse"
-        The mean squared or the mean absolute error, or Huber's, which is squared up to an error of 1 and absolute
-        beyond: outliers pull less.
+        The mean squared error, the mean absolute error, or Huber's loss, which is squared up to an error of 1 and
+        absolute beyond it: outliers have less influence.
 
-    Scale the targets as well as X, where they are far from 0 and 1: TransformedTargetRegressor(NetworkRegressor(),
-    transformer=StandardScaler()) does, and scales predictions back.
+    Scale the targets as well as X where they are far from the range 0 to 1. TransformedTargetRegressor(
+    NetworkRegressor(), transformer=StandardScaler()) does so, and scales predictions back.
     """
 
     loss: str = "mse"
@@ -41,7 +41,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """One epoch more on these rows, with the network and the optimizer as they are; the first call makes them."""
+        """Train one more epoch on these rows with the same network and optimizer; the first call makes them."""
         return self._partial_fit(X, y, sample_weight, not hasattr(self, "model_"))
 
     def predict(self, X: Any) -> Array:

@@ -72,9 +72,9 @@ class EarlyStopping:
     """Stop when a figure has not improved for `patience` epochs, and restore the best epoch.
 
     `monitor` is a column of the history. Without a name it is val_loss, or loss where nothing was validated. An
-    improvement is a decrease with mode="min" and an increase with "max", by at least `min_delta`. mode="auto" uses "min"
-    for losses, errors and seconds, and "max" for accuracy, top_k, r2, f1, precision and recall; it looks at the end of
-    the name (val_my_loss). For other names you must give `mode`.
+    improvement is a decrease with mode="min" and an increase with "max", by at least `min_delta`. mode="auto" uses
+    "min" for losses, errors and seconds, and "max" for accuracy, top_k, r2, f1, precision and recall; it looks at the
+    end of the name (val_my_loss). For other names you must give `mode`.
 
     However the training ends, model and optimizer are afterwards as they were after the best epoch, as if they had been
     loaded from a checkpoint of it: the next `fit` goes on from there.

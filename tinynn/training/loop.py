@@ -261,8 +261,8 @@ def evaluate(
 ) -> dict[str, float]:
     """{"loss": ...} of the model on rows x and targets t, with {"accuracy": ...} for classifiers. Changes nothing.
 
-    It works on `batch_size` rows at a time, so that for all rows together only y needs memory. `metrics` and `transform`
-    are as in `fit`; the metrics are of all rows at once, not means over batches.
+    It works on `batch_size` rows at a time, so that for all rows together only y needs memory. `metrics` and
+    `transform` are as in `fit`; the metrics are of all rows at once, not means over batches.
     """
     batch_size = checks.integer("batch_size", batch_size, 1)
     demands.parts(model=model, loss=loss)

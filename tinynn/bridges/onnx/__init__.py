@@ -1,7 +1,7 @@
-"""ONNX, the format in which most programs can give networks to each other.
+"""ONNX, the format in which most programs can exchange networks.
 
-Where to read: writing.py has each layer in ONNX's ops, on the graph of graph.py; ops.py has each op as a layer of
-tinynn's, and reading.py the walk through a file that may hold anything.
+Where to read: writing.py has each layer in ONNX's ops, and graph.py the graph. reading.py reads a file, which may hold
+anything; weight_ops.py, shape_ops.py and feature_ops.py have tinynn's layer for each op.
 """
 
 from .reading import from_onnx

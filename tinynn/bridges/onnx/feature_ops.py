@@ -101,7 +101,7 @@ def _each_feature(reader: Reader, node: Node, change: Callable[[Array, Array, Ar
 
 
 def _residual(reader: Reader, node: Node, a: Value, b: Value) -> Value:
-    """The sum of two branches: what they have come through together stays before it."""
+    """The sum of two branches: the layers that both have come through stay before it."""
     alike = (a.shape, a.ones, a.order) == (b.shape, b.ones, b.order) and (a.first == b.first or a.ndim == 2)
     node.demand(alike, "add up branches of one shape")
     same = next((n for n, (one, two) in enumerate(zip(a.layers, b.layers)) if one is not two), None)

@@ -43,8 +43,8 @@ class Graph:
     def add(self, op: str, *inputs: Any, shape: Shape | None = None, **attributes: Any) -> Tensor:
         """Write one node; its output has the layout and, unless it is said, the shape of the first value.
 
-        Inputs are values, which all get the layout of the first one, arrays or numbers, and names of `constant`. In
-        `to_onnx` of a layer of one's own the features are on the last axis.
+        Inputs are values, which all get the layout of the first one, arrays or numbers, and names of `constant`. In the
+        `to_onnx` of a layer of your own, the features are on the last axis.
         """
         like = next(value for value in inputs if isinstance(value, Tensor))
         turn = self.channels_first if like.first else self.channels_last
@@ -83,7 +83,7 @@ class Graph:
         return y._replace(shape=layer.output_shape(x.shape) or y.shape)
 
     def channels_first(self, value: Tensor) -> Tensor:
-        """The same with the features on axis 1, where ONNX's image ops look for them."""
+        """The same with the features on axis 1, where ONNX's image ops expect them."""
         return self._laid_out(value, True)
 
     def channels_last(self, value: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def label(proto: Any) -> str:
 
 
 class Node:
-    """A node, asked for what it must have. What is in it and was not asked for is an error in the end."""
+    """A node, which is asked for what it must have. Anything else in it is an error in the end."""
 
     def __init__(self, proto: Any, find: Callable[[str, str], Any]) -> None:
         self.op, self.gives = proto.op_type, proto.output[0]
@@ -54,7 +54,7 @@ class Node:
             self.inputs.pop()
 
     def demand_all_read(self) -> None:
-        """Raise where the node says something that nobody has asked for."""
+        """Raise where the node has an attribute that was not asked for."""
         if self.attributes:
             raise CheckpointError(f"{self.where}: attribute {min(self.attributes)!r} must not be set: it is not known")
 

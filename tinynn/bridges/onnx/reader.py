@@ -1,8 +1,8 @@
-"""A graph that is read by one who believes nothing: from the names in it to the layers that they stand for.
+"""A graph that is read without trusting it: from the names in it to the layers that they stand for.
 
-The nodes that y depends on are gone through in their order. What comes out of each is a Value: the layers that have led
-to it. Where two branches are added, the layers that both have come through are the way to a Residual, and the rest is
-what is inside it.
+The nodes that y depends on are read in their order. The output of each is a Value: the layers that have led to it.
+Where two branches are added, the layers that both have in common come before a Residual, and the other layers are
+inside it.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ READ = weight_ops.READ | feature_ops.READ | shape_ops.READ
 def from_onnx(path: Any, backend: str | None = None) -> Sequential:
     """The network in an ONNX file, as PyTorch, Keras and skl2onnx write it, as a Sequential with its weights.
 
-    It takes what all of tinynn does, images (N, H, V, C): of a file that takes (N, C, H, V), x.transpose(0, 2, 3, 1).
-    A softmax at the end is left out: y are scores, as SoftmaxCrossEntropy takes them. Of scikit-learn's classifiers the
-    labels are left out; y of one for two classes is the probability of the second. A Reshape at the beginning is left
-    out: x is given in the shape behind it.
+    It takes images (N, H, V, C), as all of tinynn does: where the file takes x of (N, C, H, V), give the network
+    x.transpose(0, 2, 3, 1). A softmax at the end is left out: y are scores, as SoftmaxCrossEntropy takes them. The
+    labels that scikit-learn's classifiers give are left out; for two classes, y is the probability of the second. A
+    Reshape at the beginning is left out: give x in the shape that it makes.
 
     Ops: Gemm, MatMul, Add, Sub, Mul and Div of a number for each feature, Conv, BatchNormalization, MaxPool,
     AveragePool, GlobalAveragePool, ReduceMean over all positions, Relu, Sigmoid, Tanh, LeakyRelu, Elu, Gelu, Softplus,

@@ -1,8 +1,8 @@
 """A model as an ONNX file: a graph of standard ops that onnxruntime, browsers and phones compute.
 
-WRITE has a function for each kind of layer. Most are one node. What differs between the two worlds is the layout of
-images: (N, H, V, C) here, (N, C, H, V) in ONNX. A Tensor says which one its tensor has, and the graph transposes where
-a node needs the other one: at the border of a row of image layers, not between them.
+WRITE has a function for each kind of layer. Most are one node. The layout of images differs: it is (N, H, V, C) here
+and (N, C, H, V) in ONNX. A Tensor says which layout it has, and the graph transposes it where a node needs the other
+one: at both ends of a row of image layers, not between them.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ LARGEST = 2**31 - 2**24  # bytes of numbers: a file of ONNX's format has less th
 
 
 def to_onnx(model: Model, path: Any, softmax: bool = False) -> None:
-    """Write `model`, as it is in use, at `path`: input "x" as `predict` takes it, (N, ...), N free; output "y".
+    """Write `model`, as it is in use, to `path`: input "x" as `predict` takes it, (N, ...) for any N; output "y".
 
-    softmax=True appends the softmax that SoftmaxCrossEntropy would apply: y are probabilities then. The numbers are
-    those of `predict` but for rounding, in the dtype of the model. (In float64 onnxruntime has no convolutions, mean
-    pooling and GELU; onnx.reference has.) Images stay (N, H, V, C). A model without a `shape` takes tables, or images
-    where its layers ask for them.
+    softmax=True adds the softmax that SoftmaxCrossEntropy would apply: y are then probabilities. The numbers are those
+    of `predict`, apart from rounding, in the dtype of the model. (onnxruntime has no convolutions, mean pooling and
+    GELU in float64; onnx.reference has them.) Images stay (N, H, V, C). A model without a `shape` takes tables, or
+    images where its layers need them.
 
-    A layer of one's own says what it is in ONNX's ops; `graph.add` takes values and arrays:
+    A layer of your own describes itself in ONNX's ops; `graph.add` takes values and arrays:
 
         class Square(Layer):
             ...
             def to_onnx(self, graph, x):
                 return graph.add("Mul", x, x)
 
-    x has its features on the last axis; `graph.channels_first(x)` is x as ONNX's image ops want it. `graph.layer(layer,
-    x)` writes a layer that it holds. A Model of one's own has such a method, too.
+    x has its features on the last axis; `graph.channels_first(x)` is x as ONNX's image ops need it. `graph.layer(layer,
+    x)` writes a layer inside yours. A Model of your own needs such a method, too.
 
-    Raises TypeError for a layer that neither tinynn nor itself can write, ValueError where the shape of x must be known
-    and is not, ImportError without the package onnx, OSError where the file cannot be written.
+    Raises TypeError for a layer that tinynn does not know and that has no such method, ValueError where the shape of x
+    must be known and is not, ImportError without the package onnx, OSError where the file cannot be written.
     """
     onnx = onnx_package()
     demand_parts(model)
