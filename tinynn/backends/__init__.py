@@ -36,7 +36,7 @@ def default() -> str:
 
 
 def preferred() -> str:
-    """The same, as if numba were there: to ask whether it is would load it."""
+    """The same, as if numba were installed: checking that would load it."""
     return os.environ.get("TINYNN_BACKEND") or "numba"
 
 
@@ -75,7 +75,7 @@ def of(model: Any) -> ModuleType:
 
 
 def prepare(thing: Any, dtype: Any, ops: ModuleType) -> None:
-    """Where a backend compiles: let it do so for the ops that the methods of a thing call, before they are called."""
+    """Let a backend that compiles do so now, for the ops that the methods of a thing call."""
     if hasattr(ops, "prepare"):
         ops.prepare(type(thing), dtype, ops)
 
@@ -106,7 +106,7 @@ def name_of(ops: ModuleType) -> str:
 
 
 class ByName:
-    """Copies and pickles of what works with a backend: a module can be neither, so the name of its `ops` goes along."""
+    """Copies and pickles of what works with a backend: a module can be neither, so they hold the name of `ops`."""
 
     ops: Any = None
 

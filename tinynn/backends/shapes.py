@@ -1,10 +1,10 @@
-"""Which arrays fit one another: said in one line at the top of an op, and demanded there.
+"""Which arrays fit one another: a line at the top of each op says it and checks it.
 
     demand("affine: x (N, D), W (D, H), b (H,)", x, W, b)
 
-A letter is a size: the first array that has it says how large it is, the others must agree; (...) is any shape, the
-same for all; an array with a ? may be None. So nothing broadcasts by accident: NumPy alone would repeat a b of one
-number, or a t of one column.
+A letter is a size: the first array that has it fixes it, the others must have the same; (...) is any shape, the same
+for all; an array with a ? may be None. So nothing broadcasts by accident: NumPy alone would repeat a b of one number,
+or a t of one column.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The GPU: the textbook's ops (backends/numpy) on CuPy arrays, same names and arguments.
 
-What a GPU costs is launches and waiting. So a chain of element-wise steps is one kernel (xp.ElementwiseKernel compiles
-its line of C++ on first use), and nothing here reads a value back: a loss stays on the GPU, an array without
-dimensions, until somebody calls float(). For the same reason labels out of range cannot raise here; they make their row
-NaN, and with it the loss. (`fit` looks at all labels before it starts.)
+On a GPU, launches and waiting cost time. So a chain of element-wise steps is one kernel (xp.ElementwiseKernel compiles
+its line of C++ on first use), and nothing here reads a value back: a loss stays on the GPU, as an array without
+dimensions, until float() is called. For the same reason, labels out of range cannot raise here: they make their row
+NaN, and the loss with it. (`fit` checks all labels before it starts.)
 """
 
 from __future__ import annotations

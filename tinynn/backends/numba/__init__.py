@@ -1,11 +1,11 @@
 """The CPU hot path: the textbook's ops (backends/numpy), same names and arguments, with jitted kernels where those win.
 
-Matrix products go to BLAS, or past their zeros (product.py). Everything around them is a loop over memory: there
-a kernel does in one pass, without temporaries, what NumPy does in several. An op is a plain function, which allocates
-its result, above the kernel, which fills it. How kernels are compiled, and why so: compile.py.
+Matrix products are done by BLAS, or they skip zeros (product.py). Everything around them is a loop over memory: a
+kernel does in one pass, without temporaries, what NumPy does in several. An op is a plain function, which allocates its
+result and calls the kernel that fills it. compile.py says how kernels are compiled, and why.
 
-A kernel checks no bounds: it would read, and write, beyond arrays that are too short. So an op looks first whether its
-arguments fit one another and the kernel, and gives those that do not to the textbook, which says what is wrong.
+A kernel checks no bounds: it would read and write beyond arrays that are too short. So an op first checks that its
+arguments fit one another and the kernel. If they do not, it passes them to the textbook, which says what is wrong.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Kernel:
         return self.code(*arguments)
 
     def compile(self, dtype: Any) -> None:
-        """Compile for a dtype, or load that from the disk, unless that was done before, or is not foreseen."""
+        """Compile for a dtype, or load it from the disk, unless that was done before or the dtype is not one of its."""
         with self.lock:
             if dtype in self.compiled or dtype not in self.signatures:
                 return
@@ -108,11 +108,12 @@ class Kernel:
         return code
 
     def _tell(self) -> None:
-        """A line for who waits at a terminal, once."""
+        """Say once, at a terminal, why the user has to wait."""
         if sum(self.code.stats.cache_misses.values()) and not Kernel.told:
             Kernel.told = True
             if sys.stderr.isatty():
-                print("tinynn: compiling for this processor, once on this machine: some seconds", file=sys.stderr)
+                text = "tinynn: compiling for this processor, once on this machine; it takes some seconds"
+                print(text, file=sys.stderr)
 
     @classmethod
     def _warn(cls, error: Exception) -> None:

@@ -1,9 +1,10 @@
 """Several threads for ops that take long: the examples of a batch are shared out among them.
 
-They are threads of Python's, which wait asleep, and run kernels, which need no lock. So they do not fight with those of
-BLAS, as numba's own would, which wait by turning round and round. To wake one and to wait for it takes 0.05 to 0.1 ms:
-what takes less than some times that stays on one thread. Shares depend on the number of threads and the shapes alone,
-and sums over shares are taken in their order: the same bits for the same number of threads.
+They are Python's threads, which sleep while they wait, and run kernels, which need no lock. So they do not take
+processor time from the threads of BLAS, as numba's own would, which keep a core busy while they wait. To wake a thread
+and to wait for it takes 0.05 to 0.1 ms: work that takes only a few times as long stays on one thread. Shares depend
+only on the number of threads and the shapes, and sums over shares are added in their order: the same number of threads
+gives the same bits.
 """
 
 from __future__ import annotations

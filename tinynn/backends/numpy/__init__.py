@@ -2,8 +2,8 @@
 
 Conventions. x has one example per row: (N, D), batch first. `d<name>` is the gradient of the loss L with respect to
 `<name>` and has its shape. A forward op returns fresh arrays. A backward op gets dy = dL/dy and returns dx = dL/dx by
-the chain rule, dL/dx = dL/dy * dy/dx; gradients of parameters it writes into arrays of the caller's ("Writes"). Nothing
-else is ever written to. Arrays of shapes that do not fit one another are refused (shapes.py): nothing broadcasts.
+the chain rule, dL/dx = dL/dy * dy/dx. It writes the gradients of parameters into the caller's arrays ("Writes"), and
+changes nothing else. Arrays whose shapes do not fit one another are refused (shapes.py): nothing broadcasts.
 
 Every op takes float32, float64 and complex128. The last is for the complex-step derivative, f'(x) = Im f(x + ih) / h,
 which has no cancellation and so is exact to the last digit (Squire & Trapp 1998, SIAM Review 40). Therefore decisions

@@ -1,4 +1,4 @@
-"""Dropout: what is multiplied by x, since a mask drawn once serves forward and backward."""
+"""Dropout: the mask that x is multiplied by. It is drawn once, for forward and backward."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...checks import Array
 
 
 def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: Any) -> Array:
-    """0 with the probability `rate`, else 1 / (1 - rate): so the mean of mask x is x, and use needs no other scale.
+    """0 with the probability `rate`, else 1 / (1 - rate): so the mean of mask x is x, and use needs no scale.
 
     The same numbers for every dtype. Source: Srivastava et al. 2014, with the scale in training ("inverted").
     """

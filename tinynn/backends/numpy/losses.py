@@ -1,8 +1,8 @@
 """Losses: (y, t) -> (value, dy).
 
-Each returns the loss and its gradient in one go: what the one needs, the other has just computed. Sums over a batch
-run in double precision, and the loss of an empty batch is NaN: there is nothing to average. With a weight (N,), 0 or
-more for each row, the mean over rows is the weighted one: a row of weight 2 counts as if it stood there twice.
+Each returns the loss and its gradient together, as they share most of the computing. Sums over a batch are computed in
+double precision, and the loss of an empty batch is NaN: there is nothing to average. With a weight (N,), 0 or more for
+each row, the mean over rows is the weighted mean: a row of weight 2 counts like two equal rows.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def huber(y: Array, t: Array, delta: float, weight: Array | None = None) -> tupl
 
     dy = clip(e, -delta, delta) / (N D).
 
-    A parabola, continued by its tangents at -delta and delta: so an outlier pulls no harder than delta.
+    A parabola, continued by its tangents at -delta and delta: so the gradient of an outlier is at most delta / (N D).
     y, t (N, D) -> the value, dy (N, D). Source: Huber 1964.
     """
     shapes.demand("huber: y (N, D), t (N, D), weight? (N,)", y, t, weight)

@@ -14,7 +14,7 @@ from .. import shapes
 def batch_statistics(x: Array) -> tuple[Array, Array]:
     """Mean and variance of each feature over the rows, (x - mean)^2 averaged: never the mean of x^2 minus mean^2.
 
-    The difference of two large numbers would lose all its digits where the mean is large beside the deviation.
+    Where the mean is much larger than the deviation, the difference of two large numbers would lose all its digits.
 
     x (M, C) -> mean, var (C,).
     """
@@ -43,9 +43,10 @@ def batch_norm_backward(
 ) -> Array:
     """dx = g / sigma (dy - mean(dy) - z mean(dy z)), with z = (x - mean) / sigma, sigma = sqrt(var + eps).
 
-    x reaches y on three ways: directly, through the mean, and through the variance. A shift of all rows alike moves the
-    mean with it, so y does not see it: that part of dy, mean(dy), drops out. Nor does y see a stretch of all rows
-    (but for eps): the part of dy along z drops out. y = g z + b gives dg = sum dy z and db = sum dy.
+    x reaches y in three ways: directly, through the mean, and through the variance. If all rows are shifted alike, the
+    mean shifts with them, and y does not change: that part of dy, mean(dy), drops out. If all rows are stretched, y
+    does not change either (apart from eps): the part of dy along z drops out. y = g z + b gives dg = sum dy z and db =
+    sum dy.
 
     dy, x (M, C), all others (C,) -> dx (M, C). Writes: dg, db.
     """

@@ -8,9 +8,9 @@ from ...checks import Array
 from .. import shapes
 
 # Running means of gradients that have become 0, as those of a dead ReLU unit do, shrink by a factor in each step. Below
-# the smallest normal number (1e-38 in float32) they would go on as denormal numbers, which processors are slow with: a
-# step then takes longer the longer one trains. So a mean below these limits is 0. That changes nothing that matters: an
-# m or velocity of 1e-30 is far below the last digit of a weight, the root of a v of 1e-37 far below eps.
+# the smallest normal number (1e-38 in float32) they would be denormal numbers, with which processors are slow: the steps
+# of a long training would take longer and longer. So a mean below these limits is 0. That changes nothing that matters:
+# an m or velocity of 1e-30 is far below the last digit of a weight, the root of a v of 1e-37 far below eps.
 TINY_MEAN, TINY_SQUARE = 1e-30, 1e-37
 
 
@@ -73,7 +73,7 @@ def adam_step(
 
 
 def rmsprop_step(params: Array, grads: Array, v: Array, lr: float, rho: float, eps: float, weight_decay: float) -> None:
-    """v <- rho v + (1 - rho) g^2;  w <- w - lr g / (sqrt(v) + eps): each step as long as the gradient is unusual.
+    """v <- rho v + (1 - rho) g^2;  w <- w - lr g / (sqrt(v) + eps): g is divided by its usual size.
 
     g is the gradient plus weight_decay w. v starts at 0, so the first steps are long: lr / sqrt(1 - rho) at first.
     All arrays (P,). A v below 1e-37 is 0. Writes: params, v. Source: Hinton 2012, lecture 6e; eps as in PyTorch.

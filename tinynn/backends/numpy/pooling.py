@@ -15,10 +15,10 @@ from . import windows
 def max_pool2d(
     x: Array, size: windows.Pair, stride: windows.Pair, padding: tuple[windows.Pair, windows.Pair]
 ) -> tuple[Array, Array]:
-    """y = the largest value of each window, and which of the window's places it stands at: 0, 1, ..., row by row.
+    """y = the largest value of each window, and its place in the window: 0, 1, ..., row by row.
 
-    Of equal values the first one counts, and NaN counts as the largest. The padding is -inf: it is found only where
-    a window holds nothing else.
+    Among equal values the first one counts, and NaN counts as the largest. The padding is -inf: it is found only where
+    a window has nothing else.
 
     x (N, H, V, C) -> y, place (N, PH, PV, C); sizes as in conv2d.
     """
@@ -43,7 +43,7 @@ def max_pool2d_backward(
 ) -> Array:
     """dx = dy at the place of each window's maximum, 0 elsewhere; where windows overlap, their dy add up.
 
-    y is a copy of that one value: slope 1 there. All others can move a little without y noticing: slope 0.
+    y is a copy of that one value: its slope is 1. All others can change a little without any effect on y: slope 0.
 
     dy, place (N, PH, PV, C), shape that of x -> dx.
     """
