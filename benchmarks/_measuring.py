@@ -397,8 +397,8 @@ def remarks(report: dict[str, Any]) -> list[str]:
         after = report["rows"][0]["steps"]
         worst = [f"{max(column):.1g} after {steps}" for steps, column in zip(after, zip(*differences))]
         notes.append(
-            f"Parameters differ from those in double precision, in units of the way they went, by at most "
-            f"{' and '.join(worst)} steps."
+            f"The parameters differ from those of a run in double precision; divided by how far they have moved, "
+            f"the difference is at most {' and '.join(worst)} steps."
         )
     spreads = [np.ptp(times) / np.median(times) for row in report["rows"] for times in row["rounds"].values()]
     if spreads:

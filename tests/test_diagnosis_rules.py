@@ -503,7 +503,9 @@ def test_better_than_chance(gain, code):
     model = net(Nothing(1, 1), l0=([[1 - math.sqrt(1 - gain)]], [0]))
     line = line_of("chance", model, MSE(), SIGNS, SIGNS)
     assert line.code == code and line.figure == pytest.approx(1 - gain)
-    word = f"with Adam, the loss on 12 rows that it is trained with falls to {1 - gain:.3g}; the mean of t alone gives 1"
+    word = (
+        f"with Adam, the loss on 12 rows that it is trained with falls to {1 - gain:.3g}; the mean of t alone gives 1"
+    )
     worse = "no learning rate brings the loss on 12 rows that it is trained with clearly below chance: the mean of t alone gives 1, the best is 0.951"
     assert line.text == (worse if code else word)
     assert not code or "hidden layer" in line.fix
@@ -606,7 +608,9 @@ def test_what_is_said_of_the_learning_rate():
     assert line.text == "1; SGD learns with 0.01 .. 1, fastest with 0.1; the loss goes up from 1 to 4.1"
     assert line.figure == pytest.approx(0.3 / 0.8) and line.fix == "lr=0.1"
     low = sweep(0.1, {0.1: 0.9992, 1.0: 0.2})
-    assert low.text.endswith("the loss falls by 0.1 % of its fall at the best rate") and low.figure == pytest.approx(1e-3)
+    assert low.text.endswith("the loss falls by 0.1 % of its fall at the best rate") and low.figure == pytest.approx(
+        1e-3
+    )
     assert sweep(0.1, {0.1: 0.5}, of_chance=0.09).text.endswith("; the loss is small already")
     assert sweep(0.1, {0.1: 0.995}).text == "none of 0.1 .. 0.1 brings the loss below 0.995"
     assert sweep(0.1, {0.1: 1.1, 0.2: 3.0}).text == "none of 0.1 .. 0.2 brings the loss below 1"

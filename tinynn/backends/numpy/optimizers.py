@@ -8,7 +8,7 @@ from ...checks import Array
 from .. import shapes
 
 # Running means of gradients that have become 0, as those of a dead ReLU unit do, shrink by a factor in each step. Below
-# the smallest normal number (1e-38 in float32) they would be denormal numbers, with which processors are slow: the steps
+# the smallest normal number (1e-38 in float32) they would be denormal numbers, and processors are slow with them: steps
 # of a long training would take longer and longer. So a mean below these limits is 0. That changes nothing that matters:
 # an m or velocity of 1e-30 is far below the last digit of a weight, the root of a v of 1e-37 far below eps.
 TINY_MEAN, TINY_SQUARE = 1e-30, 1e-37
