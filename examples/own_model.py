@@ -18,7 +18,7 @@ import tinynn
 
 
 class LeakyReLU(tinynn.Activation):
-    """y = x where x > 0, else x / 100: a ReLU that never closes quite. A layer is these two methods."""
+    """y = x where x > 0, else x / 100: a ReLU that is nowhere flat. A layer is these two methods."""
 
     def forward(self, x):
         return np.where(x > 0, x, x / 100)

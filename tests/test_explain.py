@@ -366,7 +366,7 @@ def test_any_backend(any_backend):
 
 
 class LeakyReLU(Activation):
-    """y = x where x > 0, else x / 100: a ReLU that never closes quite."""
+    """y = x where x > 0, else x / 100: a ReLU that is nowhere flat."""
 
     def forward(self, x):
         return np.where(x > 0, x, x / 100)

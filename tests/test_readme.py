@@ -1,7 +1,10 @@
-"""README's programs run as they stand there."""
+"""README's programs run as they stand there, one after the other, and print what stands below them."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import os
 import re
 import subprocess
@@ -12,54 +15,69 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import STRICT
-from oracles import check_layer
-
-import tinynn
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
-
-
-def test_the_program(tmp_path):
-    """Fifteen lines, and the accuracy of an epoch of MNIST."""
-    assert len([line for line in PROGRAMS[0].splitlines() if line]) <= 15
-    command = [sys.executable, *STRICT, "-c", PROGRAMS[0]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment).stdout
-    assert float(re.search(r"'accuracy': ([\d.]+)", output)[1]) > 0.93
-
-
-def test_the_layers():
-    """Their gradients are right."""
-    names = {"Layer": tinynn.Layer, "np": np}
-    for program in PROGRAMS[1:]:
-        if "(Layer)" in program:
-            exec(program, names)
-    rng = np.random.default_rng(0)
-    for layer in (names["Square"](), names["Scale"](3)):
-        check_layer(layer, rng.normal(size=(4, 3)), rng)
+HOMEWORK = re.search(r"`homework.py`:\n\n```python\n(.*?)```.*?```text\n(.*?)```", README, re.S)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def without_numbers(text):
-    """Other processors round otherwise, in the last digits."""
+    """Other processors round differently, in the last digits."""
     return " ".join(re.sub(r"-?\d[\d.,]*(e[-+]\d+)?", "#", text).split())
 
 
-def test_what_is_shown(capsys):
-    """Programs print what stands below them."""
-    pytest.importorskip("sklearn", "1.6")
-    shown = [text for text in PROGRAMS if re.search(re.escape(text) + "```\n\n```text\n", README)]
-    assert len(shown) == 3
-    for program in shown:
-        exec(program, {})
-        output = re.search(re.escape(program) + r"```\n\n```text\n(.*?)```", README, re.S)[1]
-        assert without_numbers(capsys.readouterr().out) == without_numbers(output)
+def assert_shown(shown, printed):
+    """Each part of what is shown, between lines "...", is printed, in this order."""
+    printed = without_numbers(printed)
+    for part in re.split(r"\.\.\.\n", shown):
+        place = printed.find(without_numbers(part))
+        assert place >= 0, part
+        printed = printed[place + len(without_numbers(part)) :]
+
+
+def test_programs_print_what_stands_below_them(tmp_path):
+    """In one process, as a reader who goes on in the same session; the program with one epoch in place of three."""
+    found = re.findall(r"```python\n(.*?)```\n```text\n(.*?)```", README, re.S)
+    assert len(found) == 4 and len([line for line in found[0][0].splitlines() if line]) <= 15
+    programs = "\nprint('(next)')\n".join(program for program, _ in found).replace("range(3)", "range(1)")
+    command = [sys.executable, *STRICT, "-c", programs]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=ENVIRONMENT)
+    printed = run.stdout.split("(next)\n")
+    assert float(re.search(r"'accuracy': ([\d.]+)", printed[0])[1]) > 0.93
+    assert without_numbers(printed[0]) == without_numbers(found[0][1].splitlines()[0])
+    for (_, shown), text in zip(found[1:], printed[1:], strict=True):
+        assert_shown(shown, text)
+
+
+def test_homework(tmp_path):
+    (tmp_path / "homework.py").write_text(HOMEWORK[1])
+    command = [sys.executable, "-m", "tinynn", "check", "homework.py"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
+    assert run.returncode == 1
+    assert_shown(HOMEWORK[2], run.stdout)
+
+
+def test_tables_of_measured_numbers_are_printed():
+    spec = importlib.util.spec_from_file_location("short_tables", ROOT / "benchmarks" / "short_tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        module.main()
+    tables = printed.getvalue().strip().split("\n\n")
+    assert len(tables) == 3 and all(table in README for table in tables)
 
 
 def test_the_files_that_it_names():
     for path in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / path).exists(), path
+    pictures = [*(ROOT / "examples" / "pictures").iterdir()]
+    assert all(f"examples/pictures/{path.name}" in README for path in pictures)
+    assert sum(path.stat().st_size for path in pictures) < 600_000
+
+
+def test_it_is_read_in_minutes():
+    assert len(README.splitlines()) < 200
 
 
 def test_warnings_are_errors_where_they_are_ours():

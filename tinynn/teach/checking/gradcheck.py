@@ -8,7 +8,7 @@ The backward pass runs once, as it is in training, on a private copy in double p
 along random directions of each parameter tensor (measure.py): one forward pass checks all its numbers at once, and one
 wrong weight among 200,000 is seen. Thresholds are relative to each tensor's own length: a sign in a gradient of 1e-9 is
 found. Where something is wrong, the doctor looks at the loss, then at the layers from the loss to the input, and names
-the first cause. Checked are the formulas; that the fast backends compute what the textbook does is held by tests.
+the first cause. The formulas are checked; tests check that the fast backends compute the same as the textbook.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def _leaving_chance_alone(function: Function) -> Function:
 def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
     """Check backward of one layer at input x (N, D): dx and the gradient of each parameter.
 
-    `layer` is a tinynn Layer, an object of another course (styles/ has those that are known), or functions with what
-    they take beside x: (affine_forward, affine_backward, W, b). Samples may be rows of x, or columns where the layer
-    takes them so. It is not changed. The gradient is that of L = sum of dy y with a random dy, drawn from `seed`. Where
-    numbers move y that have no gradient, and where the style is not known, the report is "not-judged".
+    `layer` is a tinynn Layer, an object in the style of a course (styles/ has those that are known), or functions with
+    their arguments after x: (affine_forward, affine_backward, W, b). Samples may be rows of x, or columns if the layer
+    takes columns. The layer is not changed. The gradient is that of L = sum of dy y with a random dy, drawn from
+    `seed`. The report is "not-judged" if the style is not known, or if a number that has no gradient changes y.
     """
     x, notes = numbers("x", x)
     rng = generator(seed)
@@ -197,8 +197,8 @@ def check_loss(loss: Any, y: Array, t: Array, *, seed: int = 0) -> Report:
     """Check a loss at predictions y and targets t: its gradient dy, and that it computes what it should.
 
     `loss` is a tinynn Loss, a function (y, t) -> (value, dy), a pair of functions, or an object with two methods, such
-    as forward(y, t) and backward(), or loss and gradient; (t, y) is found out, by the arguments' names or by trying. A
-    cross-entropy is compared with the right one, too: a loss can be wrong and its gradient that of the wrong loss.
+    as forward(y, t) and backward(), or loss and gradient. The order (t, y) is recognised by the arguments' names or by
+    trying. The value of a cross-entropy is checked, too: a wrong loss may have the right gradient of that wrong loss.
     """
     y, t, notes = pair_of("y", y, t)
     loss, y, said = adapt_loss(loss, y, t)
@@ -227,14 +227,14 @@ def _notes_on(loss: LossUnderTest, y: Array, t: Array) -> list[str]:
 def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) -> Report:
     """Check every gradient of `model` with `loss` at rows x (N, D) and targets t.
 
-    `model` is a Sequential, a class of your own over `flatten`, a layer, or a list of layers; layers may be those of
-    other courses, as in check_layer. A network that is its loss, too, as with loss(x, t) or backward(x, t), needs no
-    `loss`, nor do functions: (forward_propagation, compute_cost, backward_propagation, parameters). Where they do not
-    compute their loss, it is found by measuring.
+    `model` is a Sequential, a class of your own over `flatten`, a layer, or a list of layers; layers may be in the
+    style of a course, as in check_layer. A network that computes its loss, too, as with loss(x, t) or backward(x, t),
+    needs no `loss`. Nor do functions: (forward_propagation, compute_cost, backward_propagation, parameters). Where they
+    do not compute their loss, it is found by measuring.
 
-    Nothing is changed: not parameters, caches, warning filters, the random state (but in a thread beside the main one,
-    what forward itself takes from NumPy's or Python's global generator stays drawn). At most 32 rows are used.
-    Raises TypeError, ValueError where x, t, model and loss are none or do not fit each other.
+    Parameters, caches, warning filters and the random state are not changed (except that, outside the main thread,
+    numbers that forward draws from NumPy's or Python's global generator stay drawn). At most 32 rows are used. Raises
+    TypeError, ValueError where x, t, model and loss are not what they are called, or do not fit each other.
     """
     x, notes = numbers("x", x)
     rng = generator(seed)

@@ -38,7 +38,7 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
         return by_factor
     found = slips.named(layer, name, slips.LAST)
     if found:
-        rule = " Where x goes two ways, gradients add up." if found.slip.code.startswith("fork") else ""
+        rule = " x is used twice, so the gradients of both uses add up." if found.slip.code.startswith("fork") else ""
         why = f"{label} is {found.used}.{rule} {layer.worked(name)}"
         return Finding(found.slip.code, layer.tested.where, why, f"{label} = {found.right}")
     if name != "x":
@@ -69,8 +69,8 @@ def by_ratio(layer: LayerGradients, name: str) -> Finding | None:
     if close(c, -1):
         return Finding("sign", layer.tested.where, f"{label} has the wrong sign. {worked}", f"{label} = -{label}")
     if power is not None and close(power, -1) and close(c * layer.n, 1):
-        why = f"{label} is divided by the number of rows, n = {layer.n}; the loss has averaged already. {worked}"
-        return Finding("divided-by-n", layer.tested.where, why, f"leave / n out of {label}")
+        why = f"{label} is divided by the number of rows, n = {layer.n}, but the loss has averaged already. {worked}"
+        return Finding("divided-by-n", layer.tested.where, why, f"remove / n from {label}")
     named: list[tuple[str, float, str]] = [("factor-2", 2, "2"), ("factor-half", 0.5, "1/2")]
     for code, factor, text in named:
         if close(c, factor) and (power is None or close(power + 1, 1)):

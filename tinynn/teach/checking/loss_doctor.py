@@ -1,8 +1,8 @@
 """The doctor for losses: first what the loss computes, then whether its gradient is that loss's.
 
-A gradient check is blind to a loss that is wrong and true to itself, such as a softmax over the wrong axis. So a
-cross-entropy's value is compared with the right one (loss_values.py). Then dy is measured, and where it is wrong
-compared with the classic wrong gradients (loss_slips.py). As for layers: a name for an exact match.
+A gradient check does not see a wrong loss whose gradient belongs to it, such as a softmax over the wrong axis. So the
+value of a cross-entropy is compared with the right one (loss_values.py). Then dy is measured. A wrong dy is compared
+with the classic wrong gradients (loss_slips.py), and gets a name for an exact match only.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def extremes(tested: LossUnderTest, t: Array, C: int) -> Finding | None:
     label = (np.array([0]) if t.ndim == 1 else np.eye(C)[[0]]).astype(t.dtype)
     value = value_of(tested, y, label)
     if value is None or not np.isfinite(value):
-        why = f"exp(1001) overflows: for scores of 1000 the loss is {value}. The row's maximum must be taken off first"
+        why = f"exp(1001) overflows: for scores of 1000 the loss is {value}. Subtract the row's maximum first"
         return Finding("no-max-subtraction", tested.where, why, fix)
     y[0] = -2000.0
     y[0, 1] = 0.0

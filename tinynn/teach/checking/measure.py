@@ -3,8 +3,8 @@
     complex step          f'(x) = Im f(x + ih) / h        no difference is taken, so h = 1e-30 and all digits are right
     central differences   f'(x) = [f(x + h) - f(x - h)] / 2h    truncation h^2 against round-off eps / h: h = 1e-5
 
-The first needs a forward that computes with complex numbers as with real ones (no abs, no float(), decisions by the
-real part). Whether it does is tried: both are taken along one direction, and where they differ the second is used.
+The first needs a forward that works with complex numbers as with real ones (no abs, no float(), decisions by the real
+part). This is tested: both are computed along one direction, and the second is used if they differ.
 Sources: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
 """
 

@@ -1,9 +1,9 @@
 """The doctor for optimizers: `check_optimizer(Adam)` runs a few steps on given gradients and compares the path.
 
-How it is called is found out first (optimizer_styles.py), then whether anything moves at all. The rule is known by its
-name and by what it holds: two betas are Adam's, a momentum is momentum's. A path that is none of the right ones is
-compared with those of the classic slips, and named if it is the same to 1e-9. What an optimizer does with another rule
-of its own cannot be judged: then the report is "not-judged".
+First it finds out how the optimizer is called (optimizer_styles.py), then whether anything moves at all. The rule is
+recognised by its name and its settings: two betas mean Adam, one momentum means SGD with momentum. A wrong path is
+compared with the paths of the classic slips, and named if it is the same to 1e-9. An optimizer with a rule that is not
+known cannot be judged: then the report is "not-judged".
 """
 
 from __future__ import annotations

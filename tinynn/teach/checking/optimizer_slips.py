@@ -219,7 +219,7 @@ SLIPS: tuple[OptimizerSlip, ...] = (
                   "the same with the old v, or w + mu * v - lr * g with the new one",
                   "the step is written for the old velocity, and is given the new one"),
     OptimizerSlip("nesterov-sign", N_, lambda g: _look(g, _mu(g), 1 + _mu(g)), "w + mu * v_old + (1 + mu) * v",
-                  "w - mu * v_old + (1 + mu) * v", "the old velocity is added in place of taken off"),
+                  "w - mu * v_old + (1 + mu) * v", "the old velocity is added, and should be subtracted"),
     OptimizerSlip("nesterov-sign", N_, lambda g: _look(g, -2 * _mu(g), 1.0), "w - mu * v_old - lr * g",
                   "w + mu * v - lr * g", "mu v has the wrong sign"),
     OptimizerSlip("velocity-sign", N_, _climbing, CLIMBS, LOOKS, "the velocity is made with + lr * g: it goes uphill"),

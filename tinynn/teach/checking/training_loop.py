@@ -1,10 +1,10 @@
-"""The order of the lines in a training loop: it is run, and the calls of its first steps are written down.
+"""The order of the lines in a training loop: it is run, and the calls of its first steps are recorded.
 
     report = check_loop(train, model, loss, optimizer, x, t)
 
-Seen are calls of objects: forward and backward of layers and networks, the loss and its gradient, the optimizer's step,
-zero_grad. From one step to the next they must be forward, loss, gradient, backward, whatever else stands between. A
-loop whose calls are none of these is not judged.
+Calls of objects are seen: forward and backward of layers and networks, the loss and its gradient, the optimizer's step,
+zero_grad. From one step to the next their order must be forward, loss, gradient, backward; other lines may stand
+between them. A loop without such calls is not judged.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ def _order(first: str, cycles: list[str], tokens: list[tuple[str, str, Any]], wh
 def check_loop(train: Callable[..., Any], *arguments: Any, **named: Any) -> Report:
     """Run train(*arguments, **named) and check the order of the calls in its loop, and its network and loss.
 
-    The loop runs to its end, and changes what it is given. Raises TypeError where `train` is no function, and what the
-    loop itself raises.
+    The loop runs to its end, and changes its arguments as it always does. Raises TypeError where `train` is not a
+    function, and every error that the loop itself raises.
     """
     if not callable(train):
         hint = "" if train is not None else ": give the function, train, not what it returns, train(...)"

@@ -57,7 +57,7 @@ def play(slip: Slip) -> None:
     told = report.code == slip.code and report.why
     print("\n".join(textwrap.wrap(f"{slip.code}: {report.why if told else CAUSES[slip.code]}", WIDTH)))
     if told and report.fix:
-        print("\n".join(textwrap.wrap(f"To mend it: {report.fix}", WIDTH)))
+        print("\n".join(textwrap.wrap(f"The correction: {report.fix}", WIDTH)))
 
 
 def ask(five: list[str]) -> str:
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         play(slip)
     except EOFError:
-        print("\nNo answer; it stays a riddle.")
+        print("\nNo answer was given, so the solution is not shown.")
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130  # what shells expect after Ctrl-C
