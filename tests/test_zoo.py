@@ -782,7 +782,11 @@ def test_random(monkeypatch, capsys):
 
 def test_the_end_of_the_input(monkeypatch, capsys):
     text, status = play(monkeypatch, capsys, "", "sigmoid-3")
-    assert status == 0 and text.endswith("No answer was given, so the solution is not shown.\n") and "derivative-of-input" not in text
+    assert (
+        status == 0
+        and text.endswith("No answer was given, so the solution is not shown.\n")
+        and "derivative-of-input" not in text
+    )
 
 
 def test_ctrl_c(monkeypatch, capsys):

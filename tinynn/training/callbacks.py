@@ -6,8 +6,8 @@ A callback is a function of the Run: it looks at `run.history`, may change `run.
         print(run.epoch, run.history["loss"][-1])
 
 A class may also have `start(run)`, called before the first epoch, `step(run)`, called after each step, and `end(run)`,
-called once at the end, whether the last epoch, a callback, Ctrl-C or an error has ended the training. A class that never
-looks at the x and y of layers may have `looks_inside = False`: then training takes less memory.
+called once at the end, whether the last epoch, a callback, Ctrl-C or an error has ended the training. A class that
+never looks at the x and y of layers may have `looks_inside = False`: then training takes less memory.
 
 Where several processes train one model (Parallel), each of them calls the callbacks. Write `if run.rank == 0` before
 everything that only one process should print or write.

@@ -61,12 +61,12 @@ def fit(
     backend once, as a whole. `metrics`, a dict name -> function (y, t) -> number, is {"accuracy": accuracy} where
     classes are learned, else {}. `sample_weight` has a number of 0 or more for each row of x, its weight in the loss;
     `class_weight`, a dict label -> number, has the weight of all rows of a label (1 for labels that it leaves out). The
-    two are multiplied. In validation all rows have the same weight. `transform` computes from a batch's x what the model
-    takes: with `transform=lambda x: x / np.float32(255)`, images can stay bytes, in a quarter of the memory. `callbacks`
-    are called after each epoch (tinynn.callbacks). `progress` shows a bar on a terminal and a line for each epoch. When
-    the loss is no longer a number, there is one warning. Layers keep only what their backward reads, which takes a quarter less memory,
-    unless a callback may look at their x and y: Watch, Histograms, and any callback of your own whose class does not
-    have `looks_inside = False`.
+    two are multiplied. In validation all rows have the same weight. `transform` computes from a batch's x what the
+    model takes: with `transform=lambda x: x / np.float32(255)`, images can stay bytes, in a quarter of the memory.
+    `callbacks` are called after each epoch (tinynn.callbacks). `progress` shows a bar on a terminal and a line for each
+    epoch. When the loss is no longer a number, there is one warning. Layers keep only what their backward reads, which
+    takes a quarter less memory, unless a callback may look at their x and y: Watch, Histograms, and any callback of
+    your own whose class does not have `looks_inside = False`.
 
     Ctrl-C ends the training: the epoch that it interrupts is undone, and the history so far is returned; its `stopped`
     says why. If you then call `fit` for the epochs that are left, the result is the same to the last bit as without the
