@@ -56,7 +56,7 @@ def test_a_lesson_runs_and_tells_and_asks(lesson, tmp_path, monkeypatch, capsys)
     import story
 
     source = lesson.read_text(encoding="utf-8")
-    assert len(source.splitlines()) < 200 and not re.search(r"\bLesson \d|\blesson \d", source)
+    assert len(source.splitlines()) < 250 and not re.search(r"\bLesson \d|\blesson \d", source)
     output = run(lesson, monkeypatch, capsys, "--output", tmp_path)
     lines = [line for line in output.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 80, max(lines, key=len)

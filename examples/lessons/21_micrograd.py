@@ -69,18 +69,20 @@ class Value:
 
 
 # %% [markdown]
-# That is all of it. Try it on a small computation first.
+# That is the whole of it. First a small computation.
 
 # %%
-a, b = Value(2.0), Value(3.0)
-L = a * b + a
-L.backward()
 lesson.ask(
     "a = 2, b = 3, L = a b + a. What is the derivative of L with respect to a?",
     4,
     "a counts twice: through the product with the derivative b = 3, and through the sum with 1. Together 4.",
     slips={3: "That is the way through the product. a is also added by itself.", 2: "That is the derivative for b."},
 )
+
+# %%
+a, b = Value(2.0), Value(3.0)
+L = a * b + a
+L.backward()
 lesson.say(f"By backward: dL/da = {a.gradient:g}, dL/db = {b.gradient:g}.")
 assert (a.gradient, b.gradient) == (4, 2)
 
@@ -113,6 +115,8 @@ L = d * d
 L.backward()
 by_formula = 2 * (y.number - 1) * (1 - y.number**2)
 assert np.isclose(s.gradient, by_formula)
+
+# %%
 lesson.ask(
     f"x2 = -2, w2 = 0.4, and s, the argument of tanh, has the gradient {s.gradient:.2f}. What is the gradient of w2?",
     w2.gradient,
@@ -136,8 +140,8 @@ axes.set(xlim=(-0.5, 6.5), ylim=(-0.4, 3.4))
 axes.axis("off")
 lesson.show(
     axes, "graph",
-    """Each box is a number: its name, its value, and the derivative of L with respect to it. Forward runs from left
-    to right. Backward runs from right to left, and multiplies on its way.""",
+    """Each box is a number: its name, its value, and its gradient, which is the derivative of L with respect to it.
+    Forward runs from left to right. Backward runs from right to left, and multiplies on its way.""",
 )  # fmt: skip
 
 # %% [markdown]

@@ -52,13 +52,15 @@ lesson.ask(
 # What was said, minus what was right: the same as for softmax.
 
 # %%
-loss = BinaryCrossEntropy()
 lesson.ask(
     "y = 0 and t = 1. What is the gradient of the loss with respect to y?",
     -0.5,
     "p = 1/2, and p - t = -1/2: y should grow.",
     slips={0.5: "The sign: it is p - t, not t - p.", 0: "y is 0, but p is 1/2."},
 )
+
+# %%
+loss = BinaryCrossEntropy()
 y, t = np.array([[0.0], [2.0], [-3.0]]), np.array([[1.0], [1.0], [0.0]])
 value, p = loss.forward(y, t), 1 / (1 + np.exp(-y))
 in_two_steps = (p - t) / (p * (1 - p)) * (p * (1 - p))
@@ -79,12 +81,16 @@ assert np.allclose(loss.backward(), in_two_steps / 3) and np.isclose(value, -np.
 
 # %%
 p = 1 / (1 + np.exp(5))
+
+# %%
 lesson.ask(
-    f"t = 1 and y = -5, so p = {p:.4f}. By which factor is the cross-entropy's gradient larger than the MSE's?",
+    f"t = 1, y = -5, so p = {p:.4f}. How many times larger is the gradient of the cross-entropy than that of the MSE?",
     1 / (2 * p * (1 - p)),
     f"$1 / (2\\, p\\, (1 - p))$ = {1 / (2 * p * (1 - p)):.1f}; the factor p - t is in both.",
     slips={1 / (p * (1 - p)): "The 2 of the square is missing."},
 )
+
+# %%
 scores = np.linspace(-8, 4, 241)[:, None]
 p = 1 / (1 + np.exp(-scores))
 axes = Figure(figsize=(7.6, 3.2), layout="constrained").subplots(1, 2)

@@ -102,6 +102,8 @@ lesson.show(
     """Left: the training loss (solid) falls all the way. The validation loss (dashed) falls, and then rises again: from
     there on the network learns the wrong labels. Right: the accuracy.""",
 )  # fmt: skip
+
+# %%
 lesson.ask(
     "After which epoch is the network best for other digits? Read it off the left picture.",
     best,
@@ -109,6 +111,8 @@ lesson.ask(
     slips={40: "The training loss is least there. Look at the other curve."},
     within=4,
 )
+
+# %%
 lesson.say(f"""The validation loss is {history["val_loss"][best - 1]:.3f} after epoch {best} and
     {history["val_loss"][-1]:.3f} after epoch 40; the training loss went down to {history["loss"][-1]:.3f}.""")
 assert best < 30 and history["val_loss"][-1] > 1.05 * history["val_loss"][best - 1]
@@ -141,9 +145,6 @@ lesson.ask(
 # weights of the best epoch. The validation data have then been used for a choice. That is why there are test data.
 
 # %%
-h = np.full((1, 100_000), 3.0)
-dropped = Dropout(0.5)
-dropped.build(np.random.default_rng(0))
 lesson.choose(
     "100,000 units are all 3. After Dropout(0.5), in training, they are ...",
     {
@@ -153,6 +154,10 @@ lesson.choose(
     },
     right="0 or 6",
 )
+
+# %%
+h, dropped = np.full((1, 100_000), 3.0), Dropout(0.5)
+dropped.build(np.random.default_rng(0))
 y = dropped.forward(h)
 lesson.say(f"""The values after Dropout are {np.unique(y)}, their mean is {y.mean():.3f}; in use the values are
     {np.unique(dropped(h))}.""")

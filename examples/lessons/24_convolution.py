@@ -30,8 +30,6 @@ x = x[..., None]  # images (N, H, V, C): height, width, and one channel
 # A kernel with -1 in its left column and 1 in its right one compares left with right: it finds edges.
 
 # %%
-edges = Conv2D(1, 1, 3)
-edges.W = np.array([[-1.0, 0.0, 1.0]] * 3).reshape(3, 3, 1, 1)
 lesson.ask(
     "A window has the rows (0, 0, 1), (0, 0, 1), (0, 1, 1). Which y does this kernel give, with b = 0?",
     3,
@@ -40,6 +38,8 @@ lesson.ask(
 )
 
 # %%
+edges = Conv2D(1, 1, 3)
+edges.W = np.array([[-1.0, 0.0, 1.0]] * 3).reshape(3, 3, 1, 1)
 digit = x[labels == 7][0].astype("float64")
 y = edges.forward(digit[None])[0, :, :, 0]
 p, q = np.unravel_index(y.argmax(), y.shape)
@@ -83,6 +83,8 @@ lesson.ask(
     "(28 + 4 - 5) / 2 = 13.5, rounded down to 13, and 1 more.",
     slips={13: "The first place counts, too: + 1.", 28: "That is so with a stride of 1."},
 )
+
+# %%
 print("\n  kernel  padding  stride     result")
 for K, P, S in ((3, 0, 1), (3, 1, 1), (5, 2, 1), (5, 2, 2), (2, 0, 2), (28, 0, 1)):
     shape = Conv2D(1, 8, K, stride=S, padding=P).forward(x[:1]).shape
@@ -102,6 +104,8 @@ lesson.ask(
     "3 * 3 * 1 * 8 = 72 weights and 8 biases.",
     slips={72: "Each kernel has a bias, too."},
 )
+
+# %%
 layer = Conv2D(1, 8, 3)
 layer.build()
 affine = 784 * 26 * 26 * 8 + 26 * 26 * 8

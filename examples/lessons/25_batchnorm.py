@@ -32,9 +32,6 @@ loss = SoftmaxCrossEntropy()
 # and 0: where another mean or another spread is better, the layer can learn it.
 
 # %%
-x = np.array([[2.0], [2.0], [6.0], [6.0]])
-layer = BatchNorm(1)
-y = layer.forward(x)
 lesson.ask(
     "The batch is 2, 2, 6, 6, with g = 1 and b = 0. What is y for the last row?",
     1,
@@ -42,6 +39,9 @@ lesson.ask(
     within=0.01,
     slips={0.5: "The division is by the standard deviation, 2, not by the variance, 4."},
 )
+
+# %%
+y = BatchNorm(1).forward(np.array([[2.0], [2.0], [6.0], [6.0]]))
 lesson.say(f"y = {y[:, 0].round(4)}, with the mean {y.mean():.4f} and the variance {y.var():.4f}.")
 assert np.allclose(y[:, 0], [-1, -1, 1, 1], atol=1e-5)
 
@@ -89,6 +89,8 @@ lesson.ask(
     "The mean grows by 5 as well, and x - m stays. So the sum of dx over the rows must be 0.",
     within=1e-9,
 )
+
+# %%
 lesson.say(f"""The sum of dx over the rows: {dx.sum(axis=0).round(12) + 0.0}. The formula takes the mean of dz off.
     In the same way y does not change (but for $\\epsilon$) if all distances from the mean grow by one factor; so the
     formula takes off the part of dz along z.""")
@@ -102,14 +104,15 @@ assert np.allclose(dx.sum(axis=0), 0, atol=1e-12) and np.allclose((dx * z).sum(a
 # $\text{mean} \leftarrow 0.9\, \text{mean} + 0.1\, m$ with each batch, and in use it takes these.
 
 # %%
-layer = BatchNorm(1)
-batches = rng.normal(3, 2, (60, 50, 1))
 lesson.ask(
     "The running mean starts at 0, and every batch has the mean 3. What is it after two batches?",
     0.57,
     "0.9 * 0 + 0.1 * 3 = 0.3, then 0.9 * 0.3 + 0.1 * 3 = 0.57.",
     slips={0.3: "That is after the first.", 3: "It comes there slowly: a share of $0.9^k$ of its start is left."},
 )
+
+# %%
+layer, batches = BatchNorm(1), rng.normal(3, 2, (60, 50, 1))
 print("\n  after      running mean   running variance   (of the data: mean 3, variance 4)")
 for k, batch in enumerate(batches, 1):
     layer.forward(batch)
@@ -137,6 +140,8 @@ lesson.ask(
     "$a\\, L'(a W) = L'(W)$, so with a = 10 the gradient is a tenth.",
     slips={10: "The other way round: $a\\, L'(a W) = L'(W)$.", 1: "The loss stays. Its gradient does not."},
 )
+
+# %%
 (x, t), _ = tinynn.datasets.load_mnist()
 x = x[:3000].reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)  # 4 pixels become one
 x, t = (x - x.mean()) / x.std(), t[:3000]

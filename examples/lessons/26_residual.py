@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Residual connections
 #
-# The lecture opens with the picture of a ResNet: many layers, and arrows that lead past them. The arrows are what was new
-# in it, and they are what allows so many layers. This lesson derives what an arrow does to the gradient, and
-# measures it in networks of up to 30 layers.
+# The lecture opens with the picture of a ResNet: many layers, and arrows that lead past them. The arrows were the new
+# idea, and they are what allows so many layers. This lesson derives what an arrow does to the gradient, and measures it
+# in networks of up to 30 layers.
 
 # %%
 from functools import partial
@@ -13,18 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinynn
-from tinynn import (
-    Adam,
-    Affine,
-    BatchNorm,
-    Conv2D,
-    Flatten,
-    ReLU,
-    Residual,
-    Sequential,
-    SoftmaxCrossEntropy,
-    initializers,
-)  # fmt: skip
+from tinynn import Adam, Affine, BatchNorm, Conv2D, Flatten, ReLU, Residual, Sequential, SoftmaxCrossEntropy
+from tinynn.initializers import normal
 
 quick = lesson.start()
 rng = np.random.default_rng(0)
@@ -46,9 +36,9 @@ lesson.ask(
     "Each block multiplies by 1 + 0.1, and $1.1^{10} = 2.59$.",
     slips={1e-10: "That is so without the connection: $0.1^{10}$.", 2: "The factors 1.1 are multiplied."},
 )
-lesson.say(f"With the connections {1.1**10:.2f}, without them {0.1**10:.0e}.")
 
 # %%
+lesson.say(f"The factor is {1.1**10:.2f} with the connections and {0.1**10:.0e} without them.")
 inner = [Affine(4, 4), ReLU(), Affine(4, 4)]
 block = Residual(*inner)
 x, dy = rng.normal(size=(2, 5, 4))
@@ -56,17 +46,16 @@ y, dx = block.forward(x), block.backward(dy)
 way = dy
 for layer in reversed(inner):
     way = layer.backward(way)
-lesson.say(
-    f"tinynn's Residual: y - x - f(x) is {abs(y - x - inner[2].y).max():g}, dx - dy - f'(x)^T dy is "
-    f"{abs(dx - dy - way).max():g}."
-)
+apart = abs(y - x - inner[2].y).max(), abs(dx - dy - way).max()
+lesson.say(f"""tinynn's Residual on random numbers: y differs from x + f(x) by {apart[0]:.0e} at most, and dx differs by
+    {apart[1]:.0e} from dy plus what comes back through f.""")
 assert np.allclose(y, x + inner[2].y) and np.allclose(dx, dy + way)
 
 # %% [markdown]
 # ## Many blocks, many ways
 #
-# Two blocks give $(1 + f_2')\, (1 + f_1') = 1 + f_1' + f_2' + f_2' f_1'$: a sum over all ways through the network, as
-# each block can be passed through f or around it.
+# Two blocks give $(1 + f_2')\, (1 + f_1') = 1 + f_1' + f_2' + f_2' f_1'$: a sum over all ways through the network. Each
+# way leads at each block either through f or past it.
 
 # %%
 lesson.ask(
@@ -115,7 +104,7 @@ loss, D = SoftmaxCrossEntropy(), 64
 
 def network(depth, connected, variance, seed=0, dtype="float32"):
     """`depth` times f, ReLU and an affine map, between a first and a last affine map."""
-    weight_init = partial(initializers.normal, std=np.sqrt(variance))
+    weight_init = partial(normal, std=np.sqrt(variance))
     layers = [Affine(196, D)]
     for _ in range(depth):
         f = ReLU(), Affine(D, D, weight_init=weight_init)
@@ -213,10 +202,7 @@ assert right[30, False] < 60 < 75 < right[30, True] and right[2, False] > 75
 # with a kernel of 1 x 1 takes its way then, `shortcut`.
 
 # %%
-block = Residual(
-    Conv2D(2, 4, 3, stride=2, padding=1, bias=False), BatchNorm(4), ReLU(),
-    Conv2D(4, 4, 3, padding=1, bias=False), BatchNorm(4),
-    shortcut=Conv2D(2, 4, 1, stride=2),
-)  # fmt: skip
-model = Sequential(Conv2D(1, 2, 3, padding=1), block, ReLU(), Flatten(), Affine(36, 3), seed=0, shape=(6, 6, 1))
+f = Conv2D(1, 4, 3, stride=2, padding=1), BatchNorm(4), ReLU(), Conv2D(4, 4, 3, padding=1), BatchNorm(4)
+block = Residual(*f, shortcut=Conv2D(1, 4, 1, stride=2))
+model = Sequential(block, ReLU(), Flatten(), Affine(36, 3), seed=0, shape=(6, 6, 1))
 lesson.verdict(tinynn.check(model, rng.normal(size=(5, 6, 6, 1)), rng.integers(0, 3, 5), loss))
