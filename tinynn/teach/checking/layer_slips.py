@@ -38,7 +38,7 @@ def name_it(layer: LayerGradients, name: str) -> Finding:
         return by_factor
     found = slips.named(layer, name, slips.LAST)
     if found:
-        rule = " x is used twice, so the gradients of both uses add up." if found.slip.code.startswith("fork") else ""
+        rule = " As x is used twice, the gradients of both uses add up." if found.slip.code.startswith("fork") else ""
         why = f"{label} is {found.used}.{rule} {layer.worked(name)}"
         return Finding(found.slip.code, layer.tested.where, why, f"{label} = {found.right}")
     if name != "x":
