@@ -57,7 +57,7 @@ WORDS = {
     ),
     "boundaries": (
         "Decision boundaries: XOR, moons, spiral",
-        "Without a hidden layer the answer to XOR is one half everywhere: no straight line parts the two classes. "
+        "Without a hidden layer the answer to XOR is one half everywhere: no straight line separates the two classes. "
         "Each hidden unit adds a bend; enough of them follow a spiral. Away from the points the boundary is a "
         "guess.",
         "Four planes with points of two classes, circles and squares. The first has one pale colour all over. In "
@@ -67,24 +67,24 @@ WORDS = {
     "folds_xor": (
         "How two hidden units fold the plane: XOR",
         "Follow the four points from left to right. The affine layer only stretches and slants the grid; Tanh bends "
-        "it. The black line is where the network is undecided. On the left it takes two lines to part circles from "
+        "it. The black line is where the network is undecided. On the left it takes two lines to separate circles from "
         "squares; once the grid is bent, a straight one is enough.",
-        "Three panels with a grid and four points. On the left the grid is square, and two black lines part circles "
-        "from squares. In the middle it is a slanted parallelogram. On the right it is bent round a corner, and one "
-        "straight line parts circles from squares.",
+        "Three panels with a grid and four points. On the left the grid is square, and two black lines separate "
+        "circles from squares. In the middle it is a slanted parallelogram. On the right it is bent round a corner, "
+        "and one straight line separates circles from squares.",
     ),
     "folds_moons": (
         "How hidden layers fold the plane: moons",
         "Eight units cannot be drawn: the middle panel shows the plane in which they differ most, and the share of "
-        "the variance in each of its directions. In the two units of the last hidden layer a straight line parts "
+        "the variance in each of its directions. In the two units of the last hidden layer a straight line separates "
         "the moons.",
         "Three panels with a grid and two half moons of points. On the left a curve runs between them. In the "
         "middle the grid is warped. On the right a straight line runs between the two classes.",
     ),
     "folds_spiral": (
         "How hidden layers fold the plane: spiral",
-        "Layer by layer the arms are pulled apart, until a straight line parts them. Where lines of the grid lie "
-        "far apart, neighbouring points have been torn away from each other.",
+        "Layer by layer the arms are pulled apart, until a straight line separates them. Where lines of the grid lie "
+        "far apart, neighbouring points have been moved far apart.",
         "Four panels with a grid and a spiral of two arms. At the top left a black line winds between the arms. In "
         "the next two the grid is warped more and more. At the bottom right the classes lie in different corners, "
         "with a straight line between them.",
@@ -92,7 +92,7 @@ WORDS = {
     "digits_network": (
         "The lecture's network: 784 inputs, 256 hidden units, 10 outputs",
         "Of large layers only the first and last units are shown. The inputs shown are at the edge of the image, "
-        "where no digit has ink: their weights still are as they were drawn. Those into the outputs have learned.",
+        "where no digit has ink: their weights have not changed. The weights into the outputs have learned.",
         "Circles in three columns, with dots in the middle of the first two for the units left out: 784 inputs, 256 "
         "units marked ReLU, 10 outputs. Very many lines of different widths between them.",
     ),

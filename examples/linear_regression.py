@@ -2,8 +2,8 @@
 
     python examples/linear_regression.py
 
-Gradient descent learns the line that a formula gives, too, so that the two can be compared digit by digit; and the line
-is one that NIST has certified. Then: two linear layers are no more than one. The picture goes to output/.
+Gradient descent learns a line that a formula gives, too, so that you can compare the two digit by digit. NIST has
+certified this line. Then: two linear layers are no more than one. The picture goes to output/.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def two_layers_are_one() -> None:
-    """(x W1 + b1) W2 + b2 = x (W1 W2) + (b1 W2 + b2): without something bent between them, layers collapse."""
+    """(x W1 + b1) W2 + b2 = x (W1 W2) + (b1 W2 + b2): with nothing non-linear between them, two layers are one."""
     first, second = tinynn.Affine(5, 8, bias_init="normal"), tinynn.Affine(8, 3, bias_init="normal")
     stack = tinynn.Sequential(first, second, backend="numpy", dtype="float64", seed=0)
     one = tinynn.Sequential(tinynn.Affine(5, 3), backend="numpy", dtype="float64")

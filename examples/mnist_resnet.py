@@ -21,7 +21,7 @@ from tinynn import Adam, Affine, BatchNorm, Conv2D, GlobalAvgPool, ReLU, Residua
 
 
 def block(n_in: int, n_out: int, stride: int) -> Residual:
-    """y = f(x) + x; where f changes the shape, a 1 x 1 convolution does so on the way past it."""
+    """y = f(x) + x; where f changes the shape, a 1 x 1 convolution changes that of x."""
     shortcut = None
     if (n_in, stride) != (n_out, 1):
         shortcut = Sequential(Conv2D(n_in, n_out, 1, stride, bias=False), BatchNorm(n_out))

@@ -3,7 +3,8 @@
     python examples/readme_pictures.py
     python examples/readme_pictures.py --output pictures --quick    (few frames and images, to see that it works)
 
-walk.gif is the real page, photographed by Chromium after each number; digits.png is what examples/mnist_mlp.py draws.
+walk.gif shows the real page, photographed in Chromium after each number; digits.png shows a training like that of
+examples/mnist_mlp.py.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         options.error(f"this needs one of {', '.join(BROWSERS)} (Debian: apt install chromium)")
-    # digits(args.output / "digits.png", args.quick)
+    digits(args.output / "digits.png", args.quick)
     walk(args.output / "walk.gif", browser, args.quick)
     return 0
 

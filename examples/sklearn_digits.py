@@ -1,11 +1,12 @@
-"""A network in scikit-learn's hands: search, cross-validation, calibration, beside scikit-learn's own network.
+"""A network as an estimator of scikit-learn: search, cross-validation, calibration, beside scikit-learn's own network.
 
     python examples/sklearn_digits.py
     python examples/sklearn_digits.py --hidden 64 32 --epochs 50
 
-The 1,797 digits of scikit-learn, 8 x 8 pixels. NetworkClassifier stands where MLPClassifier could: the same widths, the
-same Adam, batches and epochs. Both are fitted in turn, in one process with one thread, and the seconds are medians.
-Then scikit-learn's tools. Calibration has nothing to mend here: trained on cross-entropy, the probabilities are good.
+The data are scikit-learn's 1,797 digits, 8 x 8 pixels. NetworkClassifier is used like MLPClassifier: with the same
+widths, the same Adam, batches and epochs. Both are fitted in turn, in one process with one thread, and the seconds are
+medians. Then scikit-learn's tools follow. Calibration has nothing to improve here: after training with cross-entropy,
+the probabilities are good.
 """
 
 from __future__ import annotations

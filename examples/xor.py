@@ -3,11 +3,11 @@
     python examples/xor.py
     python examples/xor.py --seed 20      (one that gets stuck)
 
-No straight line parts the two classes of XOR. The best that a linear model can do is to answer 1/2 to everything; with
-one hidden layer of 8 ReLUs the same loss and algorithm learn all four answers. The picture goes to output/.
+No straight line separates the two classes of XOR. The best that a linear model can do is to answer 1/2 to everything;
+with one hidden layer of 8 ReLUs the same loss and algorithm learn all four answers. The picture goes to output/.
 
-That a network can say the answer is no promise that training finds it. Of 1000 seeds, these shares ended with all four
-outputs within 0.1 of the answer (500 steps of Adam with lr 0.05), the others stuck on the way:
+A network that can represent the answer need not find it in training. Of 1000 seeds, these shares ended with all four
+outputs within 0.1 of the answer (500 steps of Adam with lr 0.05). The others got stuck:
 
     hidden units       2      4      8     16
     share of seeds   18 %   60 %   94 %   100 %
