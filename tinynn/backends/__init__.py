@@ -9,7 +9,14 @@ The files in them have the same names, those of the chapters: affine.py, activat
 A model picks its backend once, `Sequential(..., backend="numba")`, and its layers then call `self.ops.relu(x)`. There
 is no class to derive from, no registry and no global switch. A backend is imported when it is first asked for, so that
 `import tinynn` compiles nothing and needs no GPU. Where numba is missing, as in a browser or on a new Python, the
-textbook is the default, and a warning says so once.
+textbook is the default, and a warning says so once. The environment variable TINYNN_BACKEND changes the default,
+`model.to("numpy")` moves a model, and a loss that is used without `fit` is given a backend:
+SoftmaxCrossEntropy("numpy").
+
+When a model is first built on a machine, numba compiles the kernels that its layers use, for some seconds. They are
+kept next to the package, or in the folder NUMBA_CACHE_DIR, and loaded later; nothing compiles in the middle of a
+training. The CuPy backend has been tested on a strict stand-in for CuPy only (tests/fake_cupy.py); where there is a
+GPU, `pytest -m gpu` runs the same tests on it.
 """
 
 from __future__ import annotations
