@@ -1615,7 +1615,7 @@ FOUND = [  # by the sweep: what each said, or did, came from the depths
     (
         lambda: tinynn.check(raising("__getattribute__"), np.ones((3, 2)), np.zeros(3, int), tinynn.MSE()),
         TypeError,
-        r"model must be one such as tinynn's, not an object \(Raising\)",
+        r"model must be a model such as a Sequential, not an object \(Raising\)",
     ),
     (lambda: tinynn.MSE(raising("__repr__")), ValueError, r"backend must be .*, not an object \(Raising\)"),
     (lambda: tinynn.ReLU()(raising("shape", "dtype")), TypeError, r"x must be a numpy array, not "),

@@ -820,9 +820,9 @@ def test_what_is_no_array_or_does_not_fit_is_said():
         ((model, x * np.nan, t, loss), "x must hold numbers"),
         ((model, x, t[:3], loss), "t must have as many rows as x, 7, not 3"),
         ((model, np.tile(x, (20, 1)), np.tile(t, 10), loss), "t must have as many rows as x, 140, not 70"),
-        ((Sequential, x, t, loss), "model must be one such as tinynn's"),
-        ((model, x, t, SoftmaxCrossEntropy), "loss must be one such as tinynn's"),
-        ((model, x, t, None), "loss must be one such as tinynn's"),
+        ((Sequential, x, t, loss), "model must be a model such as a Sequential"),
+        ((model, x, t, SoftmaxCrossEntropy), r"loss must be a loss such as MSE\(\)"),
+        ((model, x, t, None), r"loss must be a loss such as MSE\(\)"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             check(*args)

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import STRICT
+from PIL import Image
+from test_explain_page import needs_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,6 +76,15 @@ def test_the_files_that_it_names():
     pictures = [*(ROOT / "examples" / "pictures").iterdir()]
     assert all(f"examples/pictures/{path.name}" in README for path in pictures)
     assert sum(path.stat().st_size for path in pictures) < 600_000
+
+
+@needs_chromium
+def test_its_pictures_can_be_made_again(tmp_path):
+    command = [sys.executable, str(ROOT / "examples" / "readme_pictures.py"), "--quick", "--output", str(tmp_path)]
+    subprocess.run(command, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    with Image.open(tmp_path / "walk.gif") as walk, Image.open(tmp_path / "digits.png") as digits:
+        assert walk.n_frames == 3 and walk.size == (1020, 680)
+        assert digits.height == 420
 
 
 def test_it_is_read_in_minutes():

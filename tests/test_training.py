@@ -337,14 +337,14 @@ def bad_calls():
         "wide targets": ({"t": np.eye(5, dtype="f4")[t]}, ValueError, r"probabilities \(20, 3\) for such y, not .* \(20, 5\)"),
         "NaN targets": ({"t": nan, "loss": MSE()}, ValueError, r"t must hold numbers, not NaN \(in row 4\)"),
         "NaN soft": ({"t": nan}, ValueError, "rows of t must be probabilities"),
-        "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be one such as tinynn's, not .*give an object of that class"),
-        "loss name": ({"loss": "mse"}, TypeError, "loss must be one such as tinynn's, not 'mse'"),
-        "optimizer class": ({"optimizer": Adam}, TypeError, "optimizer must be one such as tinynn's, not .*Adam"),
-        "no optimizer": ({"optimizer": None}, TypeError, "optimizer must be one such as tinynn's, not None"),
+        "loss class": ({"loss": SoftmaxCrossEntropy}, TypeError, r"loss must be a loss such as MSE\(\), not .*give an object of that class"),
+        "loss name": ({"loss": "mse"}, TypeError, r"loss must be a loss such as MSE\(\), not 'mse'"),
+        "optimizer class": ({"optimizer": Adam}, TypeError, r"optimizer must be an optimizer such as Adam\(model\), not .*Adam"),
+        "no optimizer": ({"optimizer": None}, TypeError, r"optimizer must be an optimizer such as Adam\(model\), not None"),
         "another's optimizer": ({"optimizer": Adam(network("numpy"))}, ValueError, "optimizer must be one of this model"),
-        "a range": ({"optimizer": range(3)}, TypeError, r"optimizer must be one such as tinynn's, not range\(0, 3\)"),
-        "a layer": ({"model": Affine(2, 3)}, TypeError, r"model must be one such as tinynn's, not Affine.*: Sequential\(Affine\(2, 3\)\) is one$"),
-        "a layer as loss": ({"loss": ReLU()}, TypeError, r"loss must be one such as tinynn's, not ReLU\(\) \(ReLU\)$"),
+        "a range": ({"optimizer": range(3)}, TypeError, r"optimizer must be an optimizer such as Adam\(model\), not range\(0, 3\)"),
+        "a layer": ({"model": Affine(2, 3)}, TypeError, r"model must be a model such as a Sequential, not Affine.*: Sequential\(Affine\(2, 3\)\) is one$"),
+        "a layer as loss": ({"loss": ReLU()}, TypeError, r"loss must be a loss such as MSE\(\), not ReLU\(\) \(ReLU\)$"),
         "weights for soft t": ({"t": np.eye(3, dtype="f4")[t], "class_weight": {0: 1}}, TypeError, r"not \{0: 1\} \(dict\) for t of shape \(20, 3\)$"),
         "weights in a list": ({"class_weight": [1]}, TypeError, r"for labels t, not \[1\] \(list\)$"),
         "metric named loss": ({"metrics": {"loss": accuracy}}, ValueError, "metrics must have a name that .*, not 'loss'"),
@@ -393,10 +393,11 @@ def test_bad_calls_end_before_the_first_step(name, cpu):
 def test_evaluate_names_its_parts_too():
     x, t = blobs(20)
     with pytest.raises(
-        TypeError, match=r"model must be one such as tinynn's, not ReLU\(\) \(ReLU\): Sequential\(ReLU\(\)\) is one"
+        TypeError,
+        match=r"model must be a model such as a Sequential, not ReLU\(\) \(ReLU\): Sequential\(ReLU\(\)\) is one",
     ):
         evaluate(ReLU(), x, t, loss=SoftmaxCrossEntropy())
-    with pytest.raises(TypeError, match="loss must be one such as tinynn's, not None"):
+    with pytest.raises(TypeError, match=r"loss must be a loss such as MSE\(\), not None"):
         evaluate(network("numpy"), x, t, loss=None)
 
 

@@ -23,6 +23,11 @@ METHODS = {
     "loss": ("forward", "backward", "__call__", "follow", "check_values"),
     "optimizer": ("step",),
 }
+EXAMPLES = {
+    "model": "a model such as a Sequential",
+    "loss": "a loss such as MSE()",
+    "optimizer": "an optimizer such as Adam(model)",
+}
 ATTRIBUTES = {"model": ("params", "grads"), "loss": ("classifies",), "optimizer": ()}
 
 
@@ -44,7 +49,7 @@ def parts(**parts: Any) -> None:
                 hint = f": Sequential({value!r}) is one"
                 if hasattr(value, "assemble"):
                     hint = ": a model must end its __init__ with self.assemble()"
-            raise TypeError(f"{thing} must be one such as tinynn's, not {checks.describe(value)}{hint}")
+            raise TypeError(f"{thing} must be {EXAMPLES[thing]}, not {checks.describe(value)}{hint}")
     if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
         raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
 

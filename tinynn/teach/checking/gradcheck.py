@@ -251,7 +251,7 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
     except (TypeError, ValueError):
         raise
     except Exception as error:  # an object that fails to say what it is
-        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)}") from error
+        raise TypeError(f"model must be a model such as a Sequential, not {checks.describe(model)}") from error
     if integers:
         report.finding = integers
         return report

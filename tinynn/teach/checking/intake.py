@@ -44,7 +44,7 @@ def adapted(thing: Any, x: Array | None = None, hint: str = "rows") -> tuple[Lay
     seen, rows = (None, x) if isinstance(thing, type) else read(thing, x, hint)
     if seen is None:
         hint = checks.class_hint(thing)
-        expected = "one such as tinynn's, with forward and backward"
+        expected = "a layer such as Affine(2, 3), with forward and backward"
         raise unknown(thing, f"layer must be {expected}, not {checks.describe(thing)}{hint}")
     own_class_values(seen)
     if x is not None:
@@ -90,7 +90,8 @@ def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Layer, Array, l
 def as_model(model: Any, x: Array) -> tuple[Any, Array]:
     """A model as it is; a layer or a list of layers as a Sequential; and x as rows. Raises TypeError."""
     if isinstance(model, type):
-        raise TypeError(f"model must be one such as tinynn's, not {checks.describe(model)}{checks.class_hint(model)}")
+        hint = checks.class_hint(model)
+        raise TypeError(f"model must be a model such as a Sequential, not {checks.describe(model)}{hint}")
     if is_model(model):
         return model, x
     rows: Array | None = x

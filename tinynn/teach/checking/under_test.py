@@ -167,7 +167,7 @@ class LossUnderTest:
         works = isinstance(loss, Loss) or callable(loss) or (hasattr(loss, "forward") and hasattr(loss, "backward"))
         if isinstance(loss, type) or not works:
             hint = checks.class_hint(loss)
-            expected = "one such as tinynn's, a pair of functions, or a function (y, t) -> (value, dy)"
+            expected = "a loss such as MSE(), a pair of functions, or a function (y, t) -> (value, dy)"
             raise TypeError(f"loss must be {expected}, not {checks.describe(loss)}{hint}")
         self.loss, self.where = loss if copied else private("loss", loss), f"loss {_name_of(loss)}"
         if isinstance(loss, Loss):
