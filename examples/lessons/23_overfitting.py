@@ -177,7 +177,7 @@ remedies = {
     "early stopping": {"callbacks": [EarlyStopping(patience=5)], "validate": True},
 }  # fmt: skip
 seeds, gained = range(2 if quick else 4), {}
-for wrong in (0.0, 0.2):
+for wrong in (0.2,) if quick else (0.0, 0.2):
     found = {name: [] for name in remedies}
     for seed in seeds:
         data = split(seed, wrong)
@@ -193,7 +193,8 @@ for wrong in (0.0, 0.2):
         gained[name, wrong], error = more.mean(), more.std(ddof=1) / np.sqrt(len(seeds))
         compared = f"{more.mean():>8.1f} ± {error:.1f}{'' if abs(more.mean()) > 2 * error else '   may be chance'}"
         print("  {:<16}{:>10.3f}{:>8.1f} %".format(name, *np.mean(rows, axis=0)) + compared * (name != "plain"))
-assert all(abs(gained[name, 0.0]) < 2 < gained[name, 0.2] for name in remedies if name != "plain")
+for (name, wrong), more in gained.items():
+    assert name == "plain" or (more > 1.5 if wrong else abs(more) < 1.5)
 
 # %% [markdown]
 # With true labels the remedies change little, whichever sign the difference has: 300 digits without mistakes do not
