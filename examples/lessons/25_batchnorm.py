@@ -48,15 +48,19 @@ assert np.allclose(y[:, 0], [-1, -1, 1, 1], atol=1e-5)
 # %% [markdown]
 # ## Backward, in steps
 #
-# $y_n = g z_n + b$ is the easy part: $dg = \sum_n dy_n z_n$, $db = \sum_n dy_n$, $dz_n = g\, dy_n$. From z back to x
-# there are three ways. x stands in $z = (x - m) / s$ itself, it changes the mean, and it changes the variance.
+# The last step comes first: $y_n = g z_n + b$, so $dg = \sum_n dy_n z_n$, $db = \sum_n dy_n$ and $dz_n = g\, dy_n$.
+# From z back to x there are three ways, because x also changes the mean and the variance.
 #
-# - Directly: $dz_n / s$.
-# - Through the variance: from $z_n = (x_n - m)\, (v + \epsilon)^{-1/2}$ follows
-# $dv = -\frac{1}{2 s^3} \sum_n dz_n (x_n - m) = -\frac{1}{2 s^2} \sum_n dz_n z_n$. And v changes with $x_n$ by
-# $\frac{2}{N} (x_n - m)$.
-# - Through the mean: $dm = -\frac{1}{s} \sum_n dz_n$, and m changes with $x_n$ by $\frac{1}{N}$. (m stands in v, too,
-# but v does not change with it at first order, because $\sum_n (x_n - m) = 0$.)
+# *Directly:* $dz_n / s$.
+#
+# *Through the variance:* $z_n = (x_n - m)\, (v + \epsilon)^{-1/2}$, so
+#
+# $$dv = -\frac{1}{2 s^3} \sum_n dz_n (x_n - m) = -\frac{1}{2 s^2} \sum_n dz_n z_n ,$$
+#
+# and v changes with $x_n$ by $\frac{2}{N} (x_n - m)$.
+#
+# *Through the mean:* $dm = -\frac{1}{s} \sum_n dz_n$, and m changes with $x_n$ by $\frac{1}{N}$. (The variance depends
+# on m, too. But its derivative with respect to m is $-\frac{2}{N} \sum_n (x_n - m)$, which is 0.)
 #
 # Together, with $x_n - m = s z_n$:
 #
@@ -99,8 +103,8 @@ assert np.allclose(dx.sum(axis=0), 0, atol=1e-12) and np.allclose((dx * z).sum(a
 # %% [markdown]
 # ## Training and use
 #
-# In training, the result for one row depends on the other rows of its batch. In use that must not be: an answer about
-# one digit should not depend on who else asks. So the layer keeps *running* means of m and v,
+# In training, the result for one row depends on the other rows of its batch. In use that must not be: the answer
+# for one digit should not depend on the other digits of a batch. So the layer keeps *running* means of m and v,
 # $\text{mean} \leftarrow 0.9\, \text{mean} + 0.1\, m$ with each batch, and in use it takes these.
 
 # %%
