@@ -348,6 +348,37 @@ def contrast(one, other):
 
 
 @needs_chromium
+def test_the_quiz_is_on_the_page(browser, page, sheet):
+    """A blank stops the cursor and hides its number everywhere; slips are named; what is right is gone on from."""
+    browser.open(page)
+    browser.ask("document.getElementById('quiz').click()")
+    blanks = browser.ask("data.quiz.map((blank) => [blank.place, lines[blank.place - 1].name, blank.slips[0]])")
+    assert len(blanks) == 8 and "quiz: 0 of 8 right, 8 left" in browser.text("#count")
+    for place, name, (number, why) in blanks:
+        browser.press("End")
+        assert f"number {place} of " in browser.text("#count") and browser.text("#formula dt") == sheet[name].left
+        shown = [browser.ask("document.body.innerText"), *browser.ask(SHOWN)["boxes"].values()]
+        assert not any(sheet[name].text in text for text in shown) and f"{sheet[name].value:.4g}" not in shown
+        for answer, words in ((number, why), ("x", "not a number"), (-7 * sheet[name].value, "no slip")):
+            write(browser, answer if answer == "x" else f"{answer:.12f}")  # of few digits, less is asked
+            assert words in browser.text("#answer p"), name
+        write(browser, f"{sheet[name].value:.5g}")
+        assert browser.text("#remark").startswith("That is right") and browser.ask("!document.querySelector('#answer')")
+        assert sheet[name].text in browser.text("#formula")
+    assert "quiz: 8 of 8 right, 0 left" in browser.text("#count")
+    browser.press("End")
+    assert browser.ask("cursor === lines.length")
+    browser.ask("document.getElementById('quiz').click()")
+    assert "quiz" not in browser.text("#count") and not browser.complaints()
+
+
+def write(browser, text):
+    """Write an answer to the quiz, and send it."""
+    browser.ask(f"document.querySelector('#answer input').value = {json.dumps(text)}")
+    browser.ask("document.querySelector('#answer button').click()")
+
+
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_fits_the_width(browser, page, width, tmp_path):
     """Nothing but the drawing scrolls sideways, and that follows the cursor; the buttons are all in view."""

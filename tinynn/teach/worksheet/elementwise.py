@@ -128,8 +128,10 @@ def mask(call: Call) -> tuple[list[Quantity], list[Quantity]]:
     """What was drawn, before y."""
     a, rate = call.kept["mask"], call.layer.rate
     law = f"mask = 0 with the probability {rate:g}, else 1 / (1 - {rate:g}), drawn anew in each forward"
-    known = Formula(["as it was drawn"])
-    return [Quantity(f"mask{{}} of {call.place}", "mask", a, law, shape(a), lambda index: known)], []
+    scale = Formula(["1 / (1 - ", Number("rate", rate), ")"], 1 / (1 - rate))
+    dropped = Formula(["0, for it was dropped"], 0.0)
+    entry = lambda index: scale if a[index] else dropped  # noqa: E731
+    return [Quantity(f"mask{{}} of {call.place}", "mask", a, law, shape(a), entry, "what was drawn")], []
 
 
 FORWARD: dict[type, Any] = {kind: (f"y = {law.law}", functools.partial(y, law)) for kind, law in LAWS.items()}

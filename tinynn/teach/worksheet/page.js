@@ -5,16 +5,18 @@ const $ = (id) => document.getElementById(id);
 const SPANS = { "\ue000": "</span>", "\ue001": '<span class="v">', "\ue002": '<span class="g">', "\ue003": '<span class="t">' };
 // The cursor: 0 is before the first number, k means that the first k numbers are known.
 let cursor = 0;
+let known = 0; // one less than that at a blank of the quiz
 const starts = steps.map((_, k) => (k === 0 ? 0 : lines.findIndex((line) => line.step === k) + 1));
 
 function show(place) {
-  cursor = Math.max(0, Math.min(lines.length, place));
+  cursor = Math.max(0, Math.min(lines.length, place, firstOpen()));
+  known = isOpen(cursor) ? cursor - 1 : cursor;
   const line = cursor ? lines[cursor - 1] : null;
   const number = line ? line.step : 0;
   draw(line);
   write(line, steps[number], number);
   list(number);
-  for (const button of $("phases").querySelectorAll("button")) {
+  for (const button of $("phases").querySelectorAll("[data-phase]")) {
     button.toggleAttribute("aria-current", button.dataset.phase === steps[number].phase);
   }
   for (const id of ["first", "stepback", "back"]) $(id).disabled = cursor === 0;
@@ -26,8 +28,8 @@ function draw(line) {
   for (const [id, cell] of Object.entries(cells)) {
     const box = $(id);
     for (const name of Object.keys(cell)) {
-      const known = cell[name][row] || cell[name][0], text = box.querySelector("text." + name);
-      if (text) text.textContent = known && known[1] <= cursor ? known[0] : "";
+      const value = cell[name][row] || cell[name][0], text = box.querySelector("text." + name);
+      if (text) text.textContent = value && value[1] <= known ? value[0] : "";
     }
     for (const span of box.querySelectorAll(".row")) span.textContent = row;
     box.classList.toggle("on", Boolean(line && line.on && line.on.includes(id)));
@@ -39,8 +41,8 @@ function draw(line) {
     edge.classList.toggle("back", lit.includes(edge.id) && back);
   }
   for (const thumb of document.querySelectorAll(".thumb")) {
-    const known = Object.values(cells[thumb.dataset.box].v)[0];
-    thumb.style.display = known && known[1] <= cursor ? "" : "none";
+    const value = Object.values(cells[thumb.dataset.box].v)[0];
+    thumb.style.display = value && value[1] <= known ? "" : "none";
   }
   label(line, lit, back);
   const target = line && $((line.on && line.on[0]) || lit[0]), frame = $("scroll");
@@ -48,6 +50,14 @@ function draw(line) {
     const a = target.getBoundingClientRect(), b = frame.getBoundingClientRect();
     frame.scrollLeft += a.left + a.width / 2 - b.left - b.width / 2;
   } else frame.scrollLeft = 0;
+  cue();
+}
+
+// Where the drawing goes on, a button says so.
+function cue() {
+  const frame = $("scroll"), left = frame.scrollLeft;
+  $("more-left").hidden = left < 2;
+  $("more-right").hidden = left + frame.clientWidth > frame.scrollWidth - 2;
 }
 
 // The weights on the arrows that are lit, near the ends where these lie apart.
@@ -59,8 +69,8 @@ function label(line, lit, back) {
     const share = line.target === "edge" ? 0.5 : back ? 0.66 : 0.34;
     const [x1, y1, x2, y2] = ["x1", "y1", "x2", "y2"].map((name) => Number(edge.getAttribute(name)));
     const x = x1 + share * (x2 - x1), y = y1 + share * (y2 - y1);
-    let text = at !== undefined && at <= cursor ? after : before;
-    if (line.target === "edge" && line.val) text = line.kind === "g" ? String(Number(Number(line.val).toPrecision(4))) : text;
+    let text = at !== undefined && at <= known ? after : before;
+    if (line.target === "edge" && line.val && !isOpen(cursor)) text = line.kind === "g" ? String(Number(Number(line.val).toPrecision(4))) : text;
     const wide = 7.4 * text.length + 6;
     $("labels").append(shape("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 18, rx: 4 }),
       shape("text", { x, y: y + 4, class: line.target === "edge" && back ? "g" : "" }, text));
@@ -69,9 +79,9 @@ function label(line, lit, back) {
 
 function write(line, step, number) {
   const all = data.all;
-  $("count").textContent = line
+  $("count").textContent = (line
     ? `step ${step.number} of ${all}, number ${cursor} of ${lines.length}`
-    : `${all} steps, ${lines.length} numbers; nothing is computed yet`;
+    : `${all} steps, ${lines.length} numbers; nothing is computed yet`) + score();
   $("head").textContent = step.head;
   $("note").textContent = step.note ? `“${step.note}”` : "";
   const law = line ? step.laws[line.law] : null;
@@ -81,14 +91,17 @@ function write(line, step, number) {
     if (law.sum) $("law").append(make("div", { class: "soft" }, law.sum));
     if (law.corner) $("law").append(make("pre", {}, law.corner));
   }
-  $("picture").replaceChildren(...(line && line.pic ? picture(line.pic) : []));
+  const blank = isOpen(cursor);
+  $("picture").replaceChildren(...(line && line.pic && !blank ? picture(line.pic) : []));
   $("formula").replaceChildren();
   $("remark").textContent = "";
   if (!line) {
     $("remark").textContent = "Go on with “next” or the key →. What is given stands beside, or below.";
     return;
   }
-  const rows = [[line.left, line.sym, ""], ["", line.num, ""], ["", line.mid, ""], ["", line.val, "result " + line.kind]];
+  const rows = [[line.left, line.sym, ""]];
+  if (!blank || !data.small) rows.push(["", line.num, ""]);
+  if (!blank) rows.push(["", line.mid, ""], ["", line.val, "result " + line.kind]);
   for (const [left, right, kind] of rows) {
     if (right === undefined && !left) continue;
     const dd = make("dd", { class: kind });
@@ -96,6 +109,10 @@ function write(line, step, number) {
     const text = (right === undefined ? "" : right).replace(/[\ue000-\ue003]/g, (sign) => SPANS[sign]);
     dd.innerHTML = ("= " + text).replace('= <span class="t">', '<span class="t">= ');
     $("formula").append(make("dt", {}, left), dd);
+  }
+  if (blank) {
+    $("formula").append(make("dt"), make("dd", {}, form(cursor)));
+    return;
   }
   if (line.nudge) $("remark").textContent = "nudged: " + line.nudge;
   if (line.note) $("remark").textContent += (line.nudge ? " — " : "") + line.note;
@@ -113,8 +130,7 @@ function list(number) {
     }
     lines.forEach((line, k) => {
       if (line.step !== number || line.law !== which) return;
-      const known = k < cursor && line.val !== undefined;
-      const value = make("span", { class: "hole " + line.kind }, known ? line.val : "");
+      const value = make("span", { class: "hole " + line.kind }, k < known && line.val !== undefined ? line.val : "");
       const button = make("button", { type: "button" }, line.left, value);
       if (k + 1 === cursor) button.setAttribute("aria-current", "true");
       button.addEventListener("click", () => show(k + 1));
@@ -125,39 +141,3 @@ function list(number) {
   const middle = (one) => one.getBoundingClientRect().top + one.getBoundingClientRect().height / 2;
   panel.scrollTop += current ? middle(current) - middle(panel) : -panel.scrollTop;
 }
-
-const step = () => (cursor ? lines[cursor - 1].step : 0);
-const moves = {
-  first: () => show(0),
-  last: () => show(lines.length),
-  next: () => show(cursor + 1),
-  back: () => show(cursor - 1),
-  stepon: () => show(step() + 1 < steps.length ? starts[step() + 1] : lines.length),
-  stepback: () => show(cursor > starts[step()] ? starts[step()] : starts[Math.max(0, step() - 1)]),
-};
-for (const [id, move] of Object.entries(moves)) $(id).addEventListener("click", move);
-for (const phase of new Set(steps.map((one) => one.phase))) {
-  const button = make("button", { type: "button", "data-phase": phase }, phase);
-  button.addEventListener("click", () => show(starts[steps.findIndex((one) => one.phase === phase)]));
-  $("phases").append(make("li", {}, button));
-}
-document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey) return;
-  const name = { ArrowRight: event.shiftKey ? "stepon" : "next", ArrowLeft: event.shiftKey ? "stepback" : "back",
-    Home: "first", End: "last" }[event.key];
-  if (!name) return;
-  event.preventDefault();
-  moves[name]();
-});
-// step.html#step-3 opens at that step's first number, step.html#number-7 at the seventh number.
-function address() {
-  const [, kind, number] = /^#(step|number)-(\d+)$/.exec(location.hash) || [];
-  const place = steps.findIndex((one) => one.number === Number(number));
-  if (kind === "number") show(Number(number));
-  else show(kind && place >= 0 ? starts[place] : 0);
-}
-for (const thumb of document.querySelectorAll(".thumb")) {
-  thumb.setAttribute("href", painted(maps[thumb.dataset.map]).toDataURL());
-}
-window.addEventListener("hashchange", address);
-address();

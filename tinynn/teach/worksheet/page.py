@@ -16,15 +16,19 @@ from typing import Any
 
 from .drawing import Drawing, summary
 from .formula import Number, Tokens, fmt, written
+from .grade import UNITS, causes
 from .lines import Index, Line, Quantity, Step
 from .nudge import nudge
 from .pictures import Bars, Dots, Grid, Map
+from .quiz import is_small, quiz
 from .text import corner, shortened
 
-MOST_BYTES = 700_000  # of what is said of the steps; of a deeper network, those in the middle are left out
+MOST_BYTES = 400_000  # of what is said of the steps; of a deeper network, those in the middle are left out
 MOST_NUDGES = 60  # gradients that are measured, too
 MOST_WORK = 10_000_000  # numbers that layers compute for that; a call itself takes as long as some of them
 PER_CALL = 30_000
+MOST_CALLS = 20  # of layers in a step: of a deeper network, the quiz does not say what slip gives a wrong answer
+LONG = 400  # a title of so many signs is shown whole
 LARGE = 20_000  # parameters from which on only the largest gradient of each array is
 # In place of <span class="v"> and </span>, which the script puts back: they are most of what a page says.
 OPEN, CLOSE = {"v": "\ue001", "g": "\ue002", "t": "\ue003"}, "\ue000"
@@ -45,25 +49,36 @@ def page(sheet: Any) -> str:
                 count += known
                 at[quantity.key, index] = count if known else count + 1
     drawing = Drawing(sheet, at)
+    lines = [line for place, step in enumerate(steps) for line in step_lines(drawing, step, place, measured)]
     data = {
         "steps": [step_data(step) for step in steps],
         "all": len(sheet.all_steps) - 1,
-        "lines": [line for place, step in enumerate(steps) for line in step_lines(drawing, step, place, measured)],
+        "lines": lines,
         "cells": drawing.cells(),
         "weights": drawing.weights(),
         "maps": drawing.maps,
+        "small": is_small(sheet),
+        "quiz": quiz_data(sheet, [line["name"] for line in lines]),
         "rows": 1 if all(column.whole for column in drawing.columns[:-1]) else len(sheet.record.x),
     }
     parts = {
         "style": template("page.css"),
-        "script": template("pictures.js") + template("page.js"),
+        "script": "".join(template(f"{name}.js") for name in ("pictures", "page", "quiz", "moves")),
         "cut": f"<p class='soft'>Left out here: {html.escape('; '.join(left_out.values()))}</p>" if left_out else "",
-        "title": html.escape(sheet.title.removeprefix("One training step of ")),
+        "title": headline(sheet.title.removeprefix("One training step of ")),
         "svg": drawing.svg(),
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "text": html.escape(sheet.text()),
     }
     return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template("page.html"))
+
+
+def headline(title: str) -> str:
+    """What is explained; of a deep network, the beginning, and all of it on demand."""
+    text = f'<p class="model">{html.escape(title)}</p>'
+    if len(title) <= LONG:
+        return text
+    return f'<details><summary class="model">{html.escape(title[: LONG // 2])} ...</summary>{text}</details>'
 
 
 def template(name: str) -> str:
@@ -191,6 +206,21 @@ def coloured(tokens: Tokens, digits: int | None) -> str:
         kind = {"gradient": "g", "value": "v", "constant": "c"}[token.kind]
         texts.append(f"{OPEN[kind]}{html.escape(text)}{CLOSE}" if kind != "c" else html.escape(text))
     return "".join([*texts, CLOSE])
+
+
+def quiz_data(sheet: Any, names: list[str]) -> list[dict[str, Any]]:
+    """The blanks of a quiz, in the page's order: each one's place, value and round-off, and what slips give there."""
+    found = []
+    few = len(sheet.record.calls) <= MOST_CALLS
+    for name in quiz(sheet, seed=0).names:
+        if name in names:
+            quantity, index = sheet.find(name)
+            slips = (
+                [[value, why] for value, why in causes(sheet, quantity, index) if math.isfinite(value)] if few else []
+            )
+            value, unit = float(quantity.array[index]), UNITS.get(quantity.precision, 1e-7)
+            found.append({"place": names.index(name) + 1, "value": value, "unit": unit, "slips": slips})
+    return found
 
 
 def nudges(sheet: Any) -> dict[str, str]:

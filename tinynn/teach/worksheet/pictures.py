@@ -23,7 +23,7 @@ from .normalization import batch_of, dx
 from .record import Call
 
 DIGITS = 4  # significant ones in a grid
-MOST = 7  # rows and columns of a grid; of a larger one, those around the number that it is about
+MOST = 5  # rows and columns of a grid; of a larger one, those around the number that it is about
 MOST_DOTS = 40  # on a line of numbers
 OUTSIDE = "."  # where there is nothing: around the image
 
@@ -104,23 +104,24 @@ def multiplied(
     The products that are shown add up to what the sentence says, in the digits that are shown.
     """
     products = np.where(known, np.asarray(a[1], np.float64) * b[1], 0.0)
-    parts, _ = adding_up([Number("the products", float(products.sum())), *others], value, DIGITS)
-    own = parts[0].text or fmt(parts[0].value, DIGITS)
-    terms, _ = adding_up(
-        [Number("", float(p)) for p in products[known]], float(own), len(Decimal(own).as_tuple().digits)
-    )
-    texts = np.full(known.shape, OUTSIDE, object)
-    texts[known] = [term.text or fmt(term.value, DIGITS) for term in terms]
     row, column = np.unravel_index(int(np.abs(products).argmax()), products.shape)
     cut = around(known.shape[0], int(row)), around(known.shape[1], int(column))
-    found = [grid(a[0], a[1][cut], known=known[cut]), grid(b[0], b[1][cut], "*", known=known[cut])]
-    found.append(Grid("the products", texts[cut].tolist(), "="))
-    said = f"the products add up to {own}"
-    if texts[cut].size < texts.size:
-        said = f"all {int(known.sum())} products, those not shown too, add up to {own}"
-    for other in parts[1:]:
-        said += f"; {other.symbol}: {other.text or fmt(other.value, DIGITS)}"
-    return found, said + (f"; in all {fmt(value, DIGITS)}" if others else "")
+    shown, there = products[cut], known[cut]
+    left_out = int(known.sum() - there.sum())
+    if left_out:
+        others = [Number(f"{left_out} more products", float(products.sum() - shown.sum())), *others]
+    parts, _ = adding_up([Number("these products", float(shown.sum())), *others], value, DIGITS)
+    own = parts[0].text or fmt(parts[0].value, DIGITS)
+    digits = len(Decimal(own).as_tuple().digits)
+    texts = np.full(there.shape, OUTSIDE, object)
+    texts[there] = [
+        term.text or fmt(term.value, DIGITS)
+        for term in adding_up([Number("", float(p)) for p in shown[there]], float(own), digits)[0]
+    ]
+    found = [grid(a[0], a[1][cut], known=there), grid(b[0], b[1][cut], "*", known=there)]
+    found.append(Grid("the products", texts.tolist(), "="))
+    said = "; ".join(f"{part.symbol}: {part.text or fmt(part.value, DIGITS)}" for part in parts[1:])
+    return found, f"the products add up to {own}" + (f"; {said}; in all {fmt(value, DIGITS)}" if said else "")
 
 
 # --- layers that work number by number: the numbers around one -------------------------------------------------------
@@ -136,7 +137,7 @@ def plane(a: Array, index: Index) -> tuple[Array, tuple[int, int]]:
     return flat, (int(np.ravel_multi_index(index[:-1], a.shape[:-1])), index[-1])
 
 
-def cut_out(a: Array, index: Index, most: int = 5) -> tuple[Array, tuple[int, int]]:
+def cut_out(a: Array, index: Index, most: int) -> tuple[Array, tuple[int, int]]:
     """The plane around an index, and where it stands in that."""
     whole, (row, column) = plane(a, index)
     rows, columns = (around(size, middle, most) for size, middle in zip(whole.shape, (row, column)))
@@ -147,17 +148,22 @@ def side_by_side(index: Index, *arrays: tuple[str, str, Array]) -> list[Grid]:
     """(sign, title, array): grids of the same place in each."""
     found = []
     for sign, title, a in arrays:
-        part, mark = cut_out(a, index)
+        part, mark = cut_out(a, index, MOST if a.ndim == 2 else 3)
         found.append(grid(title, part, sign, [mark]))
     return found
 
 
-def dropout(call: Call, index: Index) -> Picture:
-    """x, mask, y"""
+def dropped(call: Call, index: Index) -> Picture:
+    """The mask"""
     mask, rate = call.kept["mask"], call.layer.rate
     kept = int(np.count_nonzero(mask[index[0]]))
     said = f"of {mask[index[0]].size} numbers {kept} are kept, and divided by 1 - {rate:g}; the others are 0"
-    return Picture(side_by_side(index, ("", "x", call.x), ("*", "mask", mask), ("=", "y", call.y)), said)
+    return Picture(side_by_side(index, ("", "mask", mask)), said)
+
+
+def dropout(call: Call, index: Index) -> Picture:
+    """x, mask, y"""
+    return Picture(side_by_side(index, ("", "x", call.x), ("*", "mask", call.kept["mask"]), ("=", "y", call.y)))
 
 
 def dropout_dx(call: Call, index: Index) -> Picture:
@@ -203,7 +209,7 @@ def batch_norm_dx(call: Call, index: Index) -> Picture:
 
 
 PICTURES: dict[type, dict[str, Any]] = {
-    Dropout: {"y": dropout, "mask": dropout, "dL/dx": dropout_dx},
+    Dropout: {"mask": dropped, "y": dropout, "dL/dx": dropout_dx},
     Residual: {"y": residual, "dL/dx": residual_dx},
     BatchNorm: {
         **{name: functools.partial(batch_norm, name) for name in ("mean", "var", "z")},
