@@ -215,10 +215,9 @@ def quiz_data(sheet: Any, names: list[str]) -> list[dict[str, Any]]:
     for name in quiz(sheet, seed=0).names:
         if name in names:
             quantity, index = sheet.find(name)
-            slips = (
-                [[value, why] for value, why in causes(sheet, quantity, index) if math.isfinite(value)] if few else []
-            )
             value, unit = float(quantity.array[index]), UNITS.get(quantity.precision, 1e-7)
+            wrong = causes(sheet, quantity, index) if few else ()
+            slips = [(other, why) for other, why in wrong if abs(other - value) > 3 * unit * abs(value)]  # no nan
             found.append({"place": names.index(name) + 1, "value": value, "unit": unit, "slips": slips})
     return found
 
