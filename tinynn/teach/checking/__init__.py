@@ -24,7 +24,7 @@
     intake.py              what is given, as layers and models; conventions.py: what is right in its course alone
     adapted.py             code of other courses as a layer; pairing.py finds its parameters and gradients
     files/                 what the command takes from a file
-    report.py              what is found
+    report.py              what is found; sweep.py: the error against the step
 
 A slip is named only where the numbers are exactly those that it would give; anything else is "unknown".
 """

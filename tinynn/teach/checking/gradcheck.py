@@ -38,9 +38,10 @@ from .network_doctor import ModelGradients, unit_at
 from .network_slips import in_a_network
 from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite, unpaired
-from .report import STABILITY, Finding, Report, Row, StepSizeSweep, place_of, worst_of
+from .report import STABILITY, Finding, Report, Row, place_of, worst_of
 from .side_effects import draws, is_repeatable
 from .styles import View, layout
+from .sweep import StepSizeSweep
 from .under_test import COMPLEX, REAL, LayerUnderTest, LossUnderTest, ModelUnderTest, gradient_name, private, quiet
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -18,7 +18,8 @@ from .ids import padding_row
 from .layer_gradients import LayerGradients
 from .measure import ratio, same
 from .recorded_step import RecordedStep, wrong_order
-from .report import Finding, Row, StepSizeSweep, place_of
+from .report import Finding, Row, place_of
+from .sweep import StepSizeSweep
 from .under_test import COMPLEX, REAL, ModelUnderTest, quiet
 
 ENTRIES = 64  # up to which each entry of a tensor is measured by itself, in a model that is

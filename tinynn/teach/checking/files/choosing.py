@@ -23,7 +23,7 @@ TOOLS = re.compile(r"numeric|check|clip|test|plot|print|show", re.IGNORECASE)
 
 
 @dataclass
-class Loaded:
+class Contents:
     """What a file defines: `names` with their values, and which of them are to be checked."""
 
     names: dict[str, Any]
@@ -33,11 +33,11 @@ class Loaded:
     aside: list[str] = field(default_factory=list)  # what is no part of it, or is looked at with others: sentences
 
 
-def load(path: str, asked: list[str]) -> Loaded:
+def load(path: str, asked: list[str]) -> Contents:
     """What a file defines, and the names to check: those `asked` for, else all that can be. Raises Slip."""
     whole = os.path.abspath(path)  # before the file changes the folder
     names = run(whole, path)
-    found = Loaded(names, Source(whole, path), list(asked))
+    found = Contents(names, Source(whole, path), list(asked))
     if not asked:
         choose(found)
         if not found.chosen and not found.unseen:
@@ -57,7 +57,7 @@ def key_of(name: str, names: dict[str, Any], path: str) -> str:
     return key
 
 
-def choose(found: Loaded) -> None:
+def choose(found: Contents) -> None:
     """Which names of a file are to be checked, and what is said of the others."""
     names, source = found.names, found.source
     own = [n for n, value in names.items() if not n.startswith("__") and kind_of(value) and is_own(value)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..kinds import other_kind
 from ..report import Finding, Report, cause_of, wrapped
-from .choosing import Loaded, key_of, load
+from .choosing import Contents, key_of, load
 from .loading import Slip, kind_of
 from .reports import check
 from .together import groups
@@ -98,7 +98,7 @@ def verdicts_on(
         yield of_a_slip(name, Slip(f"{name} was not looked at{where}: {why}", "not-looked-at", line), width)
 
 
-def verdict_on(name: str, found: Loaded, path: str, asked_for: bool, seed: int, strict: bool, width: int) -> Verdict:
+def verdict_on(name: str, found: Contents, path: str, asked_for: bool, seed: int, strict: bool, width: int) -> Verdict:
     """The verdict on what a file calls `name`."""
     source, thing, line = found.source, None, found.source.lines.get(name)
     try:
