@@ -204,9 +204,10 @@ NEW_LAYERS = "|".join(sorted(set(tinynn.layers.__all__) - {"Activation", "Affine
 EXEMPT = {  # of the public names; and why
     r"(Activation|Layer|Loss|Optimizer)(\..*)?": "bases: tried by the classes of theirs",
     r"(ReLU|Sigmoid|Tanh|datasets.load_norris|backends.default)": "takes no argument",
-    r".*\.(where|grads|backend|epoch|summary|keys|to_dict)": "takes no argument",
+    r".*\.(where|x_shape|grads|backend|epoch|summary|keys|to_dict)": "takes no argument",
     r"(MSE|SoftmaxCrossEntropy|GaussianNLL)\.backward": "takes no argument",
     r"\w+\.(build|unbuilt|lay_out|placed|rebind|output_shape|sizes|around|initial_values|demand_dx|undraw|share_rng)": "a model calls it",
+    r"\w+\.keep_all": "a flag; test_layers.py",
     rf"({NEW_LAYERS})(\.(forward|backward|__call__))?": "the checks of Affine and ReLU (checked.py); test_layers.py",
     r"(BinaryCrossEntropy|MAE|Huber)(\.(forward|backward|__call__))?": "the checks of MSE; test_losses.py",
     r"Model(\..*)?|Sequential\.(assemble|copy|flat_buffers)": "the base of Sequential; test_blocks.py",

@@ -453,6 +453,8 @@ def test_a_class_that_does_not_say_what_it_reads_may_read_everything():
     assert block.x is None and block.y is None and gate.x is x and gate.gate.layers[0].y is not None
     assert bent.x is gate.y and bent.y is not None and named.x is None and named.y is not None
     assert np.isfinite(block.backward(x)).all()
+    with pytest.raises(TypeError, match="keep_all must be True or False, not 'no'"):
+        block.keep_all("no")
     block.keep_all(True)
     block.forward(x)
     assert block.x is x and named.x is not None

@@ -190,7 +190,7 @@ class Layer(backends.ByName):
 
         A class that does not say so may read whatever its inner layers keep: these keep all.
         """
-        self.keeps_all = everything
+        self.keeps_all = checks.flag(f"{self.where}: keep_all", everything)
         for _, layer in held(self):
             layer.keep_all(everything or self.keeps == Layer.keeps)
 
