@@ -333,9 +333,9 @@ def digits(page: Page, quick: bool) -> None:
     page.add("learning_curves", plots.learning_curves(history, names=("training", "test"))[0])
     page.add("first_layer_weights", plots.first_layer_weights(model))
     convolutions(page, x[:1500], t[:1500], x_test[0])
-    page.add("confusion_matrix", plots.confusion_matrix(t_test, predicted))
+    page.add("confusion_matrix", plots.confusion_matrix(predicted, t_test))
     rows = wrong[:32]
-    axes = plots.predictions(x_test[rows], t_test[rows], predicted[rows])
+    axes = plots.predictions(x_test[rows], predicted[rows], t_test[rows])
     axes.set_title(f"The first {len(rows)} of {len(wrong):,} mistakes with {len(t_test):,} test images")
     page.add("mistakes", axes)
 

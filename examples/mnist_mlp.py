@@ -86,11 +86,11 @@ def main(argv: list[str] | None = None) -> int:
 
     save(args.output, "learning_curves", plots.learning_curves(history, names=("training", "test"))[0])
     save(args.output, "first_layer_weights", plots.first_layer_weights(model, shape))
-    save(args.output, "confusion_matrix", plots.confusion_matrix(t_test, predicted))
+    save(args.output, "confusion_matrix", plots.confusion_matrix(predicted, t_test))
     # The first images as they come, then mistakes, which are rare among those.
     mistakes = np.flatnonzero(predicted != t_test)
     rows = np.concatenate([np.arange(min(24, len(t_test))), mistakes[mistakes >= 24][:24]])
-    axes = plots.predictions(scale(x_test[rows]), t_test[rows], predicted[rows], count=len(rows), shape=shape)
+    axes = plots.predictions(scale(x_test[rows]), predicted[rows], t_test[rows], count=len(rows), shape=shape)
     some = f"the first test images, then some of the {len(mistakes):,} mistakes"
     axes.set_title(f"What the network reads, and where it is wrong, what it is:\n{some}")
     save(args.output, "predictions", axes)

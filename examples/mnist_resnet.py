@@ -117,10 +117,10 @@ def main(argv: list[str] | None = None) -> int:
     save(args.output, "learning_curves", plots.learning_curves(history)[0])
     save(args.output, "filters", plots.filters(model))
     save(args.output, "feature_maps", plots.feature_maps(model, scale(x_test[0]))[0])
-    save(args.output, "confusion_matrix", plots.confusion_matrix(t_test, predicted))
+    save(args.output, "confusion_matrix", plots.confusion_matrix(predicted, t_test))
     mistakes = np.flatnonzero(predicted != t_test)[:48]
     axes = plots.predictions(
-        x_test[mistakes].reshape(len(mistakes), -1) / np.float32(255), t_test[mistakes], predicted[mistakes],
+        x_test[mistakes].reshape(len(mistakes), -1) / np.float32(255), predicted[mistakes], t_test[mistakes],
         count=len(mistakes), shape=shape[:2],
     )  # fmt: skip
     axes.set_title("What the network reads, and what it is: mistakes")

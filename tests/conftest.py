@@ -34,6 +34,14 @@ def rng():
     return np.random.default_rng(seed)
 
 
+@pytest.fixture(autouse=True)
+def closed_pictures():
+    """After a test, pyplot has no figure of it any more."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 def real_gpu() -> bool:
     """Whether CuPy is installed and finds a GPU."""
     try:

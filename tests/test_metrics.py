@@ -227,6 +227,20 @@ def test_confusion_and_report_by_counting(pair):
         assert report.support[c] == there
 
 
+@pytest.mark.parametrize("function", [confusion_matrix, class_report, top_k_accuracy])
+def test_swapped_y_and_t_are_refused(function):
+    """Scores in the place of t, as where they come second in scikit-learn; rows of probabilities as y may be right."""
+    scores = np.array([[2.0, -1.0, 0.5], [0.2, 0.3, 0.1]])
+    soft = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = np.array([0, 2])
+    swapped = [(labels, scores), (labels, soft), (np.eye(3)[labels], scores), (scores, scores)]
+    for y, t in swapped:
+        with pytest.raises(ValueError, match=r"y comes first, then t$"):
+            function(y, t, **({"k": 1} if function is top_k_accuracy else {}))
+    assert np.array_equal(confusion_matrix(soft, labels), confusion_matrix(scores, np.eye(3)[labels]))
+    assert np.array_equal(confusion_matrix(scores, soft), np.diag([1, 1, 0]))
+
+
 @given(classified())
 def test_as_scikit_learn(pair):
     theirs = pytest.importorskip("sklearn.metrics")

@@ -190,7 +190,10 @@ def test_first_layer_weights_refuse():
 def test_confusion_matrix(rng, classes):
     t, predicted = rng.integers(0, classes, (2, 3000))
     t[0] = classes - 1
-    axes = plots.confusion_matrix(t, predicted)
+    axes = plots.confusion_matrix(predicted, t)
+    assert np.array_equal(
+        plots.confusion_matrix(np.eye(classes)[predicted], t).images[0].get_array(), axes.images[0].get_array()
+    )
     expected: dict[tuple[int, int], int] = {}
     for row, column in zip(t.tolist(), predicted.tolist()):
         expected[column, row] = expected.get((column, row), 0) + 1
@@ -210,7 +213,7 @@ def contrast(a, b):
 @pytest.mark.parametrize("percent", [0, 5, 20, 40, 45, 60])
 def test_counts_are_readable_on_their_cells(percent):
     t = np.zeros(100, int)
-    axes = plots.confusion_matrix(t, np.where(np.arange(100) < percent, 1, 0))
+    axes = plots.confusion_matrix(np.where(np.arange(100) < percent, 1, 0), t)
     image = axes.images[0]
     for text in axes.texts:
         column, row = text.get_position()
@@ -231,25 +234,29 @@ def test_confusion_matrix_labels():
 
 
 @pytest.mark.parametrize(
-    ("t", "predicted"),
+    ("y", "t", "message"),
     [
-        (np.zeros(3, int), np.zeros(4, int)),
-        (np.zeros((3, 1), int), np.zeros((3, 1), int)),
-        (np.zeros(3), np.zeros(3, int)),
-        (np.zeros(0, int), np.zeros(0, int)),
+        (
+            np.zeros(3, int),
+            np.zeros(4, int),
+            r"t must be labels or rows of probabilities for labels y \(3,\), not of shape \(4,\)",
+        ),
+        (np.zeros((3, 1), int), np.zeros((3, 1), int), "y must have a score for each of two classes or more"),
+        (np.zeros(3), np.zeros(3, int), r"labels y \(N,\) must be whole numbers, not of dtype float64"),
+        (np.zeros(0, int), np.zeros(0, int), "y must have a row for each example"),
+        (np.arange(3), np.eye(3) - 0.5, r"not scores \(3, 3\): y comes first, then t$"),
     ],
 )
-def test_labels_that_are_none(t, predicted):
-    with pytest.raises(ValueError, match=r"^t and predicted must be labels \(N,\), whole numbers, as many of one as"):
-        plots.confusion_matrix(t, predicted)
-    with pytest.raises(ValueError, match=r"^t and predicted must be labels"):
-        plots.predictions(np.zeros((3, 4)), t, predicted)
+def test_labels_that_are_none(y, t, message):
+    for draw in (plots.confusion_matrix, lambda y, t: plots.predictions(np.zeros((3, 4)), y, t)):
+        with pytest.raises((TypeError, ValueError), match=message):
+            draw(y, t)
 
 
 def test_confusion_matrix_refuses():
-    with pytest.raises(ValueError, match=r"^labels must be in 0\.\.1 for"):
+    with pytest.raises(ValueError, match=r"^labels y must be in 0\.\.1, not 2"):
         plots.confusion_matrix(np.array([0, 2]), np.array([0, 1]), labels=["cat", "dog"])
-    with pytest.raises(ValueError, match=r"^labels must be in 0\.\.1 for .*, not -1"):
+    with pytest.raises(ValueError, match=r"^labels t must be in 0\.\.1, not -1"):
         plots.confusion_matrix(np.array([0, 1]), np.array([0, -1]))
 
 
@@ -260,7 +267,7 @@ def test_confusion_matrix_refuses():
 def test_predictions(rng, n, count):
     images = rng.random((n, 28, 28))
     t, predicted = rng.integers(0, 3, (2, n))
-    axes = plots.predictions(images, t, predicted, count)
+    axes = plots.predictions(images, predicted, t, count)
     shown = min(n, count)
     words = [f"{p}, is {k}" if k != p else f"{p}" for k, p in zip(t[:shown], predicted[:shown])]
     assert [text.get_text() for text in axes.texts] == words
@@ -1019,10 +1026,10 @@ def right_calls():
         "decision_boundary": {"model": model, "x": x, "t": t},
         "folds": {"model": model, "x": x, "t": t, "after": [0, 2]},
         "line_fit": {"x": line, "t": line, "lines": {"y": line}},
-        "confusion_matrix": {"t": t, "predicted": t, "labels": ["a", "b"]},
+        "confusion_matrix": {"y": t, "t": t, "labels": ["a", "b"]},
         "filters": {"layer": Sequential(Conv2D(1, 3, 2), backend="numpy", seed=0), "columns": 2},
         "feature_maps": {"model": Sequential(Conv2D(1, 3, 2), backend="numpy"), "image": np.ones((3, 4, 1), "float32"), "most": 2},
-        "predictions": {"images": np.ones((4, 6)), "t": t, "predicted": t[::-1].copy(), "count": 3, "shape": (2, 3)},
+        "predictions": {"images": np.ones((4, 6)), "y": t[::-1].copy(), "t": t, "count": 3, "shape": (2, 3)},
     }  # fmt: skip
 
 

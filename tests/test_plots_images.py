@@ -10,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 from test_plots import assert_fits
 
-import tinynn
 from tinynn import (
     Affine,
     BatchNorm,
@@ -323,15 +322,3 @@ def test_feature_maps_refuse():
         ValueError, match=r"^layer 2, BatchNorm\(4\): y must hold numbers below 1e\+30 in size, not nan$"
     ):
         plots.feature_maps(model, image)
-
-
-def test_no_pyplot():
-    """The figures are not pyplot's: nothing keeps them, and nothing of its state has changed."""
-    import matplotlib.pyplot as plt
-
-    before = plt.get_fignums(), dict(plt.rcParams)
-    model = Sequential(Conv2D(1, 2, 3, padding=1), seed=0)
-    plots.filters(model)
-    plots.feature_maps(model, np.ones((4, 4, 1), "float32"))
-    assert (plt.get_fignums(), dict(plt.rcParams)) == before
-    assert tinynn.plots.filters is plots.filters

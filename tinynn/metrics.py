@@ -10,6 +10,9 @@ label is the place of the largest. Labels are integers from 0. Where scores are 
 For regression y and t are floats of one shape, (N,) or (N, D). `fit` and `evaluate` take every metric that gives a
 number: metrics={"r2": r2}.
 
+y comes before t in all of tinynn, also in losses and pictures. In scikit-learn it is the other way round. Two swapped
+vectors of labels look right; scores in the place of t are refused.
+
 Arrays on the GPU are copied to the CPU, which has to wait for them; only `accuracy` is computed on the GPU.
 """
 
@@ -53,6 +56,7 @@ def top_k_accuracy(y: Array, t: Array, k: int = 5) -> float:
     """
     _check_classes(y, t)
     y, t = _on_cpu(y, t)
+    _check_order(y, t)
     if y.ndim != 2:
         raise ValueError(f"y must be scores (N, C), not labels of shape {y.shape}")
     C = y.shape[1]
@@ -68,14 +72,12 @@ def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
     """How often each class (row) was predicted as each class (column): counts[t, y] += 1 for every row of y.
 
     (C, C) integers. C is `classes`; None: the number of columns of y or t, else the largest label + 1. The right ones
-    are on the diagonal; its sum divided by N is the accuracy.
+    are on the diagonal; its sum divided by N is the accuracy. With y and t swapped, rows and columns are, too.
 
-    Raises TypeError or ValueError where y and t do not fit each other, or a label is not in 0..C-1.
+    Raises TypeError or ValueError where y and t do not fit each other, t are scores, or a label is not in 0..C-1.
     """
-    _check_classes(y, t)
-    y, t = _on_cpu(y, t)
-    columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
-    y, t = _labels(y), _labels(t)
+    columns = [a.shape[1] for a in (y, t) if getattr(a, "ndim", 0) == 2]
+    y, t = both_labels(y, t)
     if classes is not None:
         C = checks.integer("classes", classes, 1)
         if C > 10_000:
@@ -208,6 +210,23 @@ def _check_classes(y: Any, t: Any) -> None:
             )
         if a.dtype.kind not in "fiub":
             raise TypeError(f"{thing} must hold real numbers, not {a.dtype}")
+
+
+def both_labels(y: Array, t: Array) -> tuple[Array, Array]:
+    """The labels of y and t (N,), as NumPy's. Raises where y and t do not fit each other, or t are scores."""
+    _check_classes(y, t)
+    y, t = _on_cpu(y, t)
+    _check_order(y, t)
+    return _labels(y), _labels(t)
+
+
+def _check_order(y: Array, t: Array) -> None:
+    """Raise ValueError where t are scores: y and t are swapped. Beside labels y, softmax's probabilities are, too."""
+    if t.ndim == 1:
+        return
+    one_hot = ((t == 0) | (t == 1)).all() and (t.sum(axis=1) == 1).all()
+    if not one_hot and (y.ndim == 1 or (t < 0).any() or not (abs(t.sum(axis=1) - 1) < 1e-3).all()):
+        raise ValueError(f"t must be labels or rows of probabilities, not scores {t.shape}: y comes first, then t")
 
 
 def _check_labels(thing: str, labels: Array, C: int) -> None:

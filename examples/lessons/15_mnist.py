@@ -142,7 +142,7 @@ lesson.say(f"""{wrong.sum()} of {len(t_test):,} are wrong, {100 * metrics.accura
 print()
 print(metrics.class_report(predicted, t_test))
 lesson.show(
-    plots.confusion_matrix(t_test, predicted), "confusion_matrix",
+    plots.confusion_matrix(predicted, t_test), "confusion_matrix",
     "A row for each true class: how many of its pictures are taken for which. On the diagonal they are right.",
 )  # fmt: skip
 
@@ -152,7 +152,7 @@ p /= p.sum(axis=1, keepdims=True)
 mistakes = np.flatnonzero(predicted != t_test)
 surest = mistakes[np.argsort(-p[mistakes, predicted[mistakes]])][:24]
 lesson.show(
-    plots.predictions(x_test[surest], t_test[surest], predicted[surest], count=24), "wrong_predictions",
+    plots.predictions(x_test[surest], predicted[surest], t_test[surest], count=24), "wrong_predictions",
     "The 24 mistakes that the network is surest of, with what it says, and what is true.",
 )  # fmt: skip
 lesson.say(f"""The mistake that it is surest of has p = {p[surest[0], predicted[surest[0]]]:.4f}. Some of these digits

@@ -117,11 +117,13 @@ def show(axes, name, caption):
     import io
 
     from IPython.display import Image, display
+    from matplotlib import pyplot
 
     png = io.BytesIO()
     axes.figure.savefig(png, format="png", dpi=200)
     display(Image(png.getvalue(), retina=True, alt=story.plain(caption)))
     say(caption, "caption")
+    pyplot.close(axes.figure)  # else it is shown once more, at the end of the cell
 
 
 def page(sheet, name):

@@ -1,7 +1,7 @@
 """Pictures of networks, of their training and of what was learned, with matplotlib.
 
     from tinynn import plots
-    axes = plots.confusion_matrix(t, predicted)
+    axes = plots.confusion_matrix(model.predict(x), t)
     axes.figure.savefig("confusion_matrix.png", dpi=150)
 
     network, activations, first_layer_weights         what a network is made of (units.py)
@@ -11,10 +11,9 @@
     confusion_matrix, predictions                     what a classifier gets wrong (classes.py)
 
 Every function returns the axes that it drew into: those given as `axes`, or new ones on a figure of their own. None
-opens a window or writes a file. To see a picture in a window or a notebook, draw it into pyplot's axes:
-
-    _, axes = plt.subplots()
-    plots.decision_boundary(model, x, t, axes)
+opens a window or writes a file. A notebook shows the picture below its cell. In a script that has imported pyplot, the
+figure is one of pyplot's, for `plt.show()` and `plt.savefig(...)`; `plt.close()` forgets it. Where nobody has imported
+pyplot, the figure is the caller's alone.
 
 Colours can be told apart by colour-blind readers (Okabe & Ito 2008; matplotlib's cividis and RdBu), and nothing is said
 by colour alone: markers, line styles or numbers say it, too. New figures fit on a printed page with letters of 8 points

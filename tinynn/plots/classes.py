@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.patches import Rectangle
 
-from .. import checks
+from .. import checks, metrics
 from ..checks import Array
 from .inputs import image_shape, numbers
 from .style import VERMILLION, figure_of, mosaic, one_axes, plain
@@ -19,22 +19,20 @@ from .style import VERMILLION, figure_of, mosaic, one_axes, plain
 MOST = 100  # classes in a matrix
 
 
-def confusion_matrix(t: Array, predicted: Array, axes: Axes | None = None, labels: Sequence[Any] | None = None) -> Axes:
-    """How often each class (row) was taken for each (column): counts, coloured by their share of the row.
+def confusion_matrix(y: Array, t: Array, axes: Axes | None = None, labels: Sequence[Any] | None = None) -> Axes:
+    """How often each class t (row) was taken for each y (column): counts, coloured by their share of the row.
 
-    t and predicted are labels (N,), counted from 0; `labels` are names for them. A cell without a number is 0. The
-    colour scale is stretched at its lower end, where the mistakes are.
+    y and t as in metrics.confusion_matrix, y first: predicted labels (N,) or scores (N, C), and labels from 0. `labels`
+    are names for the classes. A cell without a number is 0. The colour scale is stretched at its lower end, where the
+    mistakes are.
     """
-    _check_labels(t, predicted)
-    if labels is not None and not isinstance(labels, tuple | list | range):
+    if labels is not None and (not isinstance(labels, tuple | list | range) or not labels):
         raise TypeError(f"labels must be a list of names, not {checks.describe(labels)}")
-    classes = int(max(t.max(), predicted.max())) + 1 if labels is None else len(labels)
-    if not 0 < classes <= MOST:
-        thing = "t and predicted must be labels of" if labels is None else "labels must be names of"
+    counts = metrics.confusion_matrix(y, t, None if labels is None else len(labels))
+    classes = len(counts)
+    if classes > MOST:
+        thing = "y and t must be labels of" if labels is None else "labels must be names of"
         raise ValueError(f"{thing} 1 to {MOST} classes, not {classes}")
-    checks.labels(np.concatenate([t, predicted]), classes)
-    counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (t.astype(int), predicted.astype(int)), 1)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(4.5, 0.52 * classes)
     axes = one_axes(axes, (side + 1.2, side))
@@ -54,18 +52,19 @@ def confusion_matrix(t: Array, predicted: Array, axes: Axes | None = None, label
 
 def predictions(
     images: Array,
+    y: Array,
     t: Array,
-    predicted: Array,
     count: int = 40,
     axes: Axes | None = None,
     shape: tuple[int, int] | None = None,
 ) -> Axes:
     """The first `count` images with what was predicted; the wrong ones framed, with what they are.
 
-    images (N, height, width), or rows (N, D) with the `shape` that they have (None: square).
+    images (N, height, width), or rows (N, D) with the `shape` that they have (None: square). y and t as in
+    metrics.confusion_matrix, y first: predicted labels (N,) or scores (N, C), and labels from 0.
     """
     count = checks.integer("count", count, 1)
-    _check_labels(t, predicted)
+    y, t = metrics.both_labels(y, t)
     numbers("images", images, 2, 3)
     if len(images) != len(t):
         raise ValueError(f"images must be as many as the labels t, {len(t)}, not {len(images)}")
@@ -89,21 +88,11 @@ def predictions(
         row, column = divmod(number, n_columns)
         left, top = column * (width + gap), row * (height + gap_above) + gap_above
         middle, above = left + (width - 1) / 2, top - 0.06 * height
-        if t[number] == predicted[number]:
-            axes.text(middle, above, str(predicted[number]), ha="center", va="bottom")
+        if t[number] == y[number]:
+            axes.text(middle, above, str(y[number]), ha="center", va="bottom")
         else:
-            text = f"{predicted[number]}, is {t[number]}"
+            text = f"{y[number]}, is {t[number]}"
             axes.text(middle, above, text, ha="center", va="bottom", color=VERMILLION, weight="bold")
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5))
     axes.set_axis_off()
     return axes
-
-
-def _check_labels(t: Any, predicted: Any) -> None:
-    both = (t, predicted)
-    right = all(type(a) is np.ndarray and a.ndim == 1 and a.size and a.dtype.kind in "iu" for a in both)
-    if not right or len(t) != len(predicted):
-        got = f"{checks.describe(t)} and {checks.describe(predicted)}"
-        raise ValueError(
-            f"t and predicted must be labels (N,), whole numbers, as many of one as of the other, not {got}"
-        )

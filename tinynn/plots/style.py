@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ LINES = ("-", "--", ":", "-.", (0, (8, 2)), (0, (1, 4)), (0, (4, 2, 1, 2, 1, 2))
 
 
 def one_axes(axes: Axes | None, size: tuple[float, float]) -> Axes:
-    """The axes given, or new ones on a figure of `size` inches that is not one of pyplot's. Raises TypeError."""
+    """The axes given, or new ones on a figure of `size` inches. Raises TypeError."""
     return some_axes(axes, 1, "the picture", size)[0]
 
 
@@ -36,7 +38,7 @@ def some_axes(
         columns = min(count, columns or count)
         rows = math.ceil(count / columns)
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
-        figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout=layout)
+        figure = _new_figure(figsize=(size[0] * columns, size[1] * rows), layout=layout)
         new = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
         for unused in new[count:]:
             unused.remove()
@@ -50,6 +52,21 @@ def some_axes(
     if len(given) != count:
         raise ValueError(f"axes must be {count}, for {what}, not {len(given)}")
     return given
+
+
+def _new_figure(**options: Any) -> Any:
+    """A figure of pyplot's where that is in use, so that it shows itself; else one that goes when its axes go.
+
+    It is in use where it is loaded, in a notebook, and at a prompt, where `plt.show()` may come later.
+    """
+    if "matplotlib.pyplot" in sys.modules or hasattr(sys, "ps1") or sys.flags.interactive:
+        from matplotlib import get_backend, pyplot
+
+        with warnings.catch_warnings():
+            if "inline" in get_backend():  # a notebook shows and closes its figures after each cell
+                warnings.filterwarnings("ignore", "More than .* figures have been opened")
+            return pyplot.figure(**options)
+    return Figure(**options)
 
 
 def figure_of(axes: Axes) -> Any:
