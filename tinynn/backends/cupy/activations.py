@@ -9,7 +9,7 @@ from .. import shapes
 from .device import xp
 
 relu_kernel = xp.ElementwiseKernel("T x", "T y", "y = x <= 0 ? T(0) : x", "relu")  # not max(x, 0): it drops NaN
-relu_backward_kernel = xp.ElementwiseKernel("T dy, T y", "T dx", "dx = y > 0 ? dy : dy * y", "relu_backward")
+relu_backward_kernel = xp.ElementwiseKernel("T dy, T y", "T dx", "dx = y > 0 ? dy : T(0) * dy", "relu_backward")
 sigmoid_kernel = xp.ElementwiseKernel(
     "T x", "T y", "T e = exp(x >= 0 ? -x : x); y = (x >= 0 ? T(1) : e) / (T(1) + e)", "sigmoid"
 )

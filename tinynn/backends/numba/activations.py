@@ -50,7 +50,7 @@ def relu_kernel(x, y):
 @kernel(lambda T: (read(T), read(T), write(T)))
 def relu_backward_kernel(dy, y, dx):
     for i in range(y.size):
-        dx[i] = dy[i] if y[i] > 0 else dy[i] * y[i]  # y is 0 or NaN there
+        dx[i] = dy[i] if y[i] > 0 else 0 * dy[i]
 
 
 @kernel(lambda T: (read(T), write(T)), helpers=elementary)

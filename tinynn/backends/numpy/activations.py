@@ -22,10 +22,10 @@ def relu_backward(dy: Array, y: Array) -> Array:
     """dx = dy where y > 0, else 0 dy.
 
     relu(x) is x itself on the right of 0 (slope 1) and constant on its left (slope 0). At 0 there is no derivative; 0
-    is the usual choice. y = relu(x) is never negative, so its sign *is* the slope, and is NaN where y is.
+    is the usual choice. y = relu(x) is above 0 just where x is.
     """
     shapes.demand("relu_backward: y (...), dy (...)", y, dy)
-    return dy * np.sign(y.real)
+    return dy * (y > 0)
 
 
 def sigmoid(x: Array) -> Array:
