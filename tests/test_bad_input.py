@@ -219,6 +219,10 @@ EXEMPT = {  # of the public names; and why
     r"(callbacks\.)?(EarlyStopping|LearningRate|Checkpoint|Watch)\.(start|step|end|__call__)": "inner works: fit calls it",
     r"Watch\.(forward|backward|fault|describe|findings)": "inner works, or without arguments",
     r"callbacks\.Run": "inner works: fit makes it",
+    r"\w+\.(probabilities|classes)": "inner works: predict_proba and predict_classes call it; test_losses.py",
+    r"Sequential\.predict_classes": "predict, and then as predict_proba; test_losses.py",
+    r"\w+\.parameters": "names; a call is refused, test_elsewhere.py",
+    r"metrics\.both_labels": "inner works: confusion_matrix and pictures call it",
     r"metrics\.ClassReport": "inner works: class_report makes it",
     r"backends\.(ByName|preferred|float_array|float_type|name_of|of)": "inner works: models, layers and losses use it",
     r"initializers\.(demand_room|draw|ends|find|written)": "inner works: layers use it",
@@ -492,6 +496,16 @@ def _(w, key):
         return by_the_book(model, np.asarray(x, np.float64))[1]
 
     return Try(getattr(model, key.partition(".")[2]), {"x": w.array(5, 3)}, right, size)
+
+
+@entry("Sequential.predict_proba")
+def _(w, key):
+    model, loss = w.model(), tinynn.SoftmaxCrossEntropy()
+
+    def right(x):
+        return numpy_ops.softmax(by_the_book(model, floats(x, w.dtype, None, 3))[0])
+
+    return Try(lambda x: model.predict_proba(x, loss=loss), {"x": w.array(5, 3)}, right, lambda x: 1)
 
 
 @entry("Sequential.backward")
@@ -1134,6 +1148,9 @@ def _(w, key):
         demand(len(given) == len(truth) and (y.ndim == 1 or t.ndim == 1 or y.shape == t.shape))
         if name == "accuracy":
             return sum(a == b for a, b in zip(given, truth)) / len(truth)
+        if t.ndim == 2:  # not scores, with which y and t would be swapped
+            hot = ((t == 0) | (t == 1)).all() and (t.sum(axis=1) == 1).all()
+            demand(hot or (y.ndim == 2 and (t >= 0).all() and (abs(t.sum(axis=1) - 1) < 1e-3).all()))
         columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
         if name == "top_k_accuracy":
             demand(y.ndim == 2 and all(0 <= label < y.shape[1] for label in truth) and whole(k, 1) <= y.shape[1])

@@ -13,7 +13,7 @@ import tinynn
 
 PACKAGE = Path(tinynn.__file__).parent
 FLOORS = [  # a room takes from those of the lines above it, and from its own
-    {"checks", "nesting", "process"},
+    {"checks", "elsewhere", "nesting", "process"},
     {"backends", "initializers"},
     {"layers", "losses", "metrics"},
     {"optimizers"},
@@ -68,3 +68,17 @@ def test_public_rooms_can_be_imported_by_their_names():
     for name in tinynn.__all__:
         if isinstance(getattr(tinynn, name), ModuleType):
             assert importlib.import_module(f"tinynn.{name}") is getattr(tinynn, name)
+
+
+CALLS = {"layers/activations.py": "relu_backward", "losses.py": "mse", "optimizers.py": "adam_step"}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_editor_leads_from_a_call_to_the_textbook(name):
+    """Go to definition, with the library that editors and notebooks ask."""
+    jedi = pytest.importorskip("jedi")
+    op, lines = CALLS[name], (PACKAGE / name).read_text().splitlines()
+    number, line = next((n, line) for n, line in enumerate(lines, 1) if f"self.ops.{op}(" in line)
+    script = jedi.Script(path=PACKAGE / name, project=jedi.Project(PACKAGE.parent))
+    (found,) = script.goto(number, line.index(f"{op}("), follow_imports=True)
+    assert found.name == op and found.module_path.parent == PACKAGE / "backends" / "numpy"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import central_differences, loss_cases, relative_error
 
-from tinynn import MSE, BinaryCrossEntropy, GaussianNLL, Loss, SoftmaxCrossEntropy
+from tinynn import MSE, Affine, BinaryCrossEntropy, GaussianNLL, Loss, Sequential, SoftmaxCrossEntropy
 from tinynn.backends import load
 
 CASES = [pytest.param(cls, options, draw, id=name) for name, cls, options, draw in loss_cases()]
@@ -310,3 +310,26 @@ def test_bad_weights(cpu):
             wrong = math.nan
         with pytest.raises(ValueError, match=f"weight must hold numbers of 0 or more, not all 0, not {wrong}"):
             loss(y, t, np.array(weight))
+
+
+def test_probabilities_and_classes(rng):
+    """By their definitions, from what the model predicts; huge scores are probabilities, too."""
+    x = rng.normal(size=(5, 3)).astype("float32")
+    for loss, of_row in (
+        (SoftmaxCrossEntropy(), lambda row: [math.exp(a) / sum(map(math.exp, row)) for a in row]),
+        (BinaryCrossEntropy(), lambda row: [1 / (1 + math.exp(-a)) for a in row]),
+    ):
+        model = Sequential(Affine(3, 4), seed=0, backend="numpy")
+        p, y = model.predict_proba(x, loss=loss), model.predict(x)
+        np.testing.assert_allclose(p, [of_row(row) for row in y.astype(float).tolist()], rtol=1e-5)
+        labels = model.predict_classes(x, loss=loss)
+        expected = y.argmax(axis=1) if isinstance(loss, SoftmaxCrossEntropy) else y > 0
+        assert p.dtype == y.dtype and labels.dtype.kind == "i" and np.array_equal(labels, expected)
+        assert np.isfinite(loss.probabilities(np.array([[1e30, -1e30, 0.0]]))).all()
+        grid = rng.normal(size=(2, 3, 4))  # of positions
+        assert np.array_equal(loss.probabilities(grid)[1], loss.probabilities(grid[1]))
+        assert np.array_equal(loss.classes(grid)[1], loss.classes(grid[1]))
+    for loss in (MSE(), GaussianNLL()):
+        for what in (loss.probabilities, loss.classes):
+            with pytest.raises(TypeError, match="must be of classes"):
+                what(x)

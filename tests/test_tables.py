@@ -59,7 +59,7 @@ def test_a_message_says_what_to_write(use, kind):
 def test_labels_that_are_texts():
     words = np.array(["no", "yes"])[T]
     with pytest.raises(
-        TypeError, match=r"whole numbers, not of dtype <U3: np.unique\(t, return_inverse=True\)\[1\] numbe"
+        TypeError, match=r"whole numbers, not of dtype <U3: names, t = np.unique\(t, return_inverse=True\) numbers"
     ):
         fit(X.to_numpy("float32"), words)
     np.testing.assert_array_equal(np.unique(words, return_inverse=True)[1], T)

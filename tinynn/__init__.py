@@ -16,7 +16,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import backends, datasets, initializers, layers, metrics
+from . import backends, datasets, elsewhere, initializers, layers, metrics
 from .initializers import (
     constant,
     kaiming_normal,
@@ -67,6 +67,9 @@ LATER = {  # room -> the public names in it that are loaded when they are first 
 }
 
 
+_not_here = elsewhere.asked(__name__, depth=2)
+
+
 def __getattr__(name: str) -> Any:
     """What checks, explains, draws and saves is loaded when it is first asked for: training needs none of it."""
     if name in LATER:
@@ -74,7 +77,7 @@ def __getattr__(name: str) -> Any:
     for room, names in LATER.items():
         if name in names:
             return getattr(importlib.import_module(f".{room}", __name__), name)
-    raise AttributeError(f"module 'tinynn' has no attribute {name!r}")
+    return _not_here(name)
 
 
 def __dir__() -> list[str]:

@@ -54,6 +54,13 @@ def as_array(name: str, a: Any, dtype: Any = None) -> str:
     return f": np.asarray({name}{wanted and ', '}{wanted}) makes one"
 
 
+def as_labels(name: str, a: Any) -> str:
+    """The same for labels: of texts numbers are to be made at once."""
+    hint = as_array(name, a)
+    texts = numbered(name, a) if hint else ""
+    return texts if "names" in texts else hint
+
+
 def dtype_name(a: Any) -> str:
     """The name of an array's dtype; empty for what has none, or fails to say it."""
     try:
@@ -63,9 +70,22 @@ def dtype_name(a: Any) -> str:
 
 
 def numbered(name: str, labels: Any) -> str:
-    """The same for labels that are texts: how numbers are made of them, where that is what the caller has."""
-    texts = labels.dtype.kind in "OSUT"
-    return f": np.unique({name}, return_inverse=True)[1] numbers them from 0" if texts else ""
+    """The same for labels that are no whole numbers: what makes such of texts, of yes and no, of 3.0."""
+    try:
+        kind = np.asarray(labels).dtype.kind
+    except Exception:  # lists of different lengths, what fails to say what it is
+        return ""
+    if kind in "OSUT":
+        return f": names, {name} = np.unique({name}, return_inverse=True) numbers them from 0"
+    whole = {"b": "", "f": ", if they are whole (numbers to be met are for MSE())"}
+    return f": {name}.astype(int) makes them of these{whole[kind]}" if kind in whole else ""
+
+
+def casting(name: str, dtype: np.dtype[Any], wanted: Any) -> str:
+    """The same for an array of another dtype; of bytes, which are pixels, to numbers from 0 to 1."""
+    if dtype == np.uint8:
+        return f": {name}.astype('{wanted}') / 255 makes numbers from 0 to 1 of bytes"
+    return f": {name}.astype('{wanted}')" if dtype.kind in "iubfO" else ""
 
 
 def class_hint(a: Any) -> str:
@@ -170,19 +190,28 @@ def float_array(thing: str, a: Any, xp: Any, ndim: int | None = 2) -> None:
         hint = as_array(thing.split()[-1], a, dtype) if known else ""
         raise TypeError(f"{thing} must be a {xp.__name__} array, not {describe(a)}{hint}")
     if a.dtype not in FLOATS:
-        hint = f": convert it with .astype('{FLOATS[0]}')" if a.dtype.kind in "iubf" else ""
+        hint = casting("" if thing.startswith("what ") else thing.split()[-1], a.dtype, FLOATS[0])
         raise TypeError(f"{thing} must be of dtype float32 or float64, not {a.dtype}{hint}")
     if ndim is not None and (a.ndim < 2 if ndim == 2 else a.ndim != ndim):
         example = " or more, with one example in each row, (N, D)" if ndim == 2 else ""
-        raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}")
+        name = thing.split()[-1]
+        hint = f": {name}.reshape(-1, 1) has a number in each row, {name}[None] is one row" if a.ndim == 1 else ""
+        raise ValueError(f"{thing} must have {ndim} dimensions{example}, not shape {a.shape}{hint}")
 
 
 def labels(t: Array, C: int) -> None:
     """Raise ValueError where a label in t (N,) is outside 0..C-1, naming the first one."""
     bad = np.flatnonzero((t < 0) | (t >= C))
     if bad.size:
-        hint = ": labels count from 0" if t[bad[0]] == C else ""
+        hint = counted_from_1("t", t, C)
         raise ValueError(f"labels must be in 0..{C - 1} for {C} scores a row, not {t[bad[0]]} (in row {bad[0]}){hint}")
+
+
+def counted_from_1(name: str, labels: Array, C: int) -> str:
+    """The end of a message about a label that is not in 0..C-1: what to write where they are 1..C."""
+    if labels.max() != C:
+        return ""
+    return f": labels count from 0{f', so {name} - 1' if labels.min() > 0 else f', and 0..{C} are of {C + 1} classes'}"
 
 
 def sizes(thing: str, value: Any) -> tuple[int, ...]:

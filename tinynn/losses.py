@@ -20,8 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, checks
+from . import backends, checks, elsewhere
+from .backends import numpy as numpy_ops
 from .checks import Array
+
+
+class LossValue(elsewhere.Hinting, float):
+    """The loss, a number. It knows what to write in place of PyTorch's `loss.backward()`."""
+
+    __slots__ = ()
 
 
 class Loss(backends.ByName):
@@ -34,7 +41,8 @@ class Loss(backends.ByName):
 
     def __init__(self, backend: str | None = None) -> None:
         self.backend = backend
-        self.ops = None if backend is None else backends.load(backend)
+        if backend is not None:
+            self.use(backends.load(backend))
         self.dy: Any = None
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
@@ -45,7 +53,8 @@ class Loss(backends.ByName):
         """Raise TypeError or ValueError where t cannot be the targets of y. Looks at shapes and types alone."""
         if type(t) is not type(y) or t.shape != y.shape or t.dtype != y.dtype:
             if type(t) is type(y) and t.shape == y.shape[:1] and y.shape[1:] == (1,):
-                raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}: t.reshape(-1, 1) has")
+                line = "t.reshape(-1, 1)" + (f".astype('{y.dtype}')" if t.dtype != y.dtype else "")
+                raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}: {line} has")
             checks.float_array(f"{self!r}: t", t, self.ops.xp)
             if t.shape != y.shape:
                 raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")
@@ -72,15 +81,24 @@ class Loss(backends.ByName):
         """The loss, without a trace."""
         return self._checked(y, t, weight)[0]
 
+    def probabilities(self, y: Array) -> Array:
+        """What predictions y, a NumPy array, say as probabilities. Raises TypeError where the loss has none."""
+        raise TypeError(f"{self!r}: a loss must be of classes to have probabilities, such as SoftmaxCrossEntropy()")
+
+    def classes(self, y: Array) -> Array:
+        """What predictions y, a NumPy array, say as labels. Raises TypeError where the loss has none."""
+        raise TypeError(f"{self!r}: a loss must be of classes to have labels, such as SoftmaxCrossEntropy()")
+
     def follow(self, ops: ModuleType) -> None:
         """Work with a model's backend, unless this loss was made for a certain one."""
         if self.backend is None:
-            self.ops = ops
+            self.use(ops)
 
     def _checked(self, y: Array, t: Array, weight: Array | None) -> tuple[float, Array]:
         if self.ops is None:
-            self.ops = backends.load()
+            self.use(backends.load())
         if type(y) is not self.ops.xp.ndarray or y.ndim < 2 or y.dtype not in checks.REALS:
+            self._refuse_swapped(y, t)
             backends.float_array(f"{self!r}: y", y, self.ops)  # says what is wrong (a message costs time to make)
         self.check(y, t)
         if y.size == 0:
@@ -96,7 +114,13 @@ class Loss(backends.ByName):
         value, dy = self.compute(y, t) if weight is None else self.compute(y, t, weight)
         if isinstance(value, float) and not math.isfinite(value):
             self.check_values(t, shape[-1])  # are the targets to blame? (too slow to ask every time)
-        return value, dy if len(shape) == 2 else dy.reshape(shape)
+        return LossValue(value) if type(value) is float else value, dy if len(shape) == 2 else dy.reshape(shape)
+
+    def _refuse_swapped(self, y: Any, t: Any) -> None:
+        """Raise TypeError where y are labels and t scores, as where others have the targets first."""
+        of_y, of_t = (getattr(getattr(a, "dtype", None), "kind", "") for a in (y, t))
+        if of_y in ("i", "u", "b") and of_t == "f" and getattr(t, "ndim", 0) > 1:
+            raise TypeError(f"{self!r}: y must be predictions, not {checks.describe(y)}: y comes first, loss(y, t)")
 
     def _check_weight(self, y: Array, weight: Array) -> None:
         if type(weight) is not type(y) or weight.shape != y.shape[:1] or weight.dtype != y.dtype:
@@ -152,6 +176,14 @@ class SoftmaxCrossEntropy(Loss):
             t = self.smoothed(y, t)
         return self.ops.softmax_cross_entropy(y, t, weight)
 
+    def probabilities(self, y: Array) -> Array:
+        """p = softmax(y), (N, ..., C): each row has the sum 1."""
+        return numpy_ops.softmax(y.reshape(-1, y.shape[-1])).reshape(y.shape)
+
+    def classes(self, y: Array) -> Array:
+        """The label of the largest score, (N, ...)."""
+        return y.argmax(axis=-1)
+
     def smoothed(self, y: Array, t: Array) -> Array:
         """Rows of probabilities, mixed with equal ones."""
         C, xp = y.shape[1], self.ops.xp
@@ -175,8 +207,10 @@ class SoftmaxCrossEntropy(Loss):
                 raise ValueError(f"{self!r}: t must have {expected}, not shape {t.shape}")
             return
         expected = f"labels {rows} or rows of probabilities {y.shape} for such y"
+        if type(t) is type(y) and t.shape == (*rows, 1) != y.shape:
+            raise ValueError(f"{self!r}: t must be {expected}, not {checks.describe(t)}: t[..., 0] are labels")
         if type(t) is not self.ops.xp.ndarray:
-            hint = checks.as_array("t", t) if self.ops.xp is np else ""
+            hint = checks.as_labels("t", t) if self.ops.xp is np else ""
             raise TypeError(f"{self!r}: t must be {expected}, not {checks.describe(t)}{hint}")
         if t.shape != y.shape:
             raise ValueError(f"{self!r}: t must be {expected}, not {checks.describe(t)}")
@@ -210,6 +244,14 @@ class BinaryCrossEntropy(Loss):
 
     def compute(self, y: Array, t: Array, weight: Array | None = None) -> tuple[float, Array]:
         return self.ops.binary_cross_entropy(y, t, weight)
+
+    def probabilities(self, y: Array) -> Array:
+        """p = sigmoid(y), (N, ..., D): that of yes, for each question."""
+        return numpy_ops.sigmoid(y)
+
+    def classes(self, y: Array) -> Array:
+        """1 for yes, where y > 0 and so p > 1/2, else 0: (N, ..., D)."""
+        return (y > 0).astype(int)
 
     def check_values(self, t: Array, width: int) -> None:
         super().check_values(t, width)

@@ -76,7 +76,8 @@ def confusion_matrix(y: Array, t: Array, classes: int | None = None) -> Array:
 
     Raises TypeError or ValueError where y and t do not fit each other, t are scores, or a label is not in 0..C-1.
     """
-    columns = [a.shape[1] for a in (y, t) if getattr(a, "ndim", 0) == 2]
+    _check_classes(y, t)
+    columns = [a.shape[1] for a in (y, t) if a.ndim == 2]
     y, t = both_labels(y, t)
     if classes is not None:
         C = checks.integer("classes", classes, 1)
@@ -179,10 +180,10 @@ def mean_absolute_error(y: Array, t: Array) -> float:
 def _check_kinds(y: Any, t: Any) -> None:
     """Raise where the two are not both NumPy's arrays or both CuPy's. A subclass would lose what it adds, as a mask."""
     if type(y).__name__ != "ndarray":
-        raise TypeError(f"y must be a numpy array, not {checks.describe(y)}{checks.as_array('y', y)}")
+        raise TypeError(f"y must be a numpy array, not {checks.describe(y)}{checks.as_labels('y', y)}")
     if type(t) is not type(y):
         kind = type(y).__module__.partition(".")[0]
-        hint = checks.as_array("t", t) if kind == "numpy" else ""
+        hint = checks.as_labels("t", t) if kind == "numpy" else ""
         raise TypeError(f"t must be a {kind} array like y, not {checks.describe(t)}{hint}")
 
 
@@ -233,7 +234,7 @@ def _check_labels(thing: str, labels: Array, C: int) -> None:
     """Raise ValueError where a label is not in 0..C-1, naming the first one."""
     bad = np.flatnonzero((labels < 0) | (labels >= C))
     if bad.size:
-        hint = ": labels count from 0" if labels[bad[0]] == C else ""
+        hint = checks.counted_from_1(thing, labels, C)
         raise ValueError(f"labels {thing} must be in 0..{C - 1}, not {labels[bad[0]]} (in row {bad[0]}){hint}")
 
 

@@ -20,6 +20,18 @@ def walk(thing: Any) -> Iterator[tuple[str, Layer]]:
     return _walk(thing, "", set())
 
 
+def assembly(thing: Any) -> str:
+    """The end of a message about a model that has no vectors yet: what its class has to say. Empty without layers."""
+    if hasattr(thing, "assemble"):
+        return ": a model must end its __init__ with self.assemble(seed=0)"
+    if isinstance(thing, list | tuple) and thing and all(map(_is_layer, thing)):
+        return ": Sequential(*layers, seed=0) is one"
+    if isinstance(thing, type) or not any(True for _ in held(thing)):
+        return ""
+    name = type(thing).__name__
+    return f": derive the class, class {name}(tinynn.Model), and end its __init__ with self.assemble(seed=0)"
+
+
 def with_inner(thing: Any) -> list[Layer]:
     """A layer or a model, and all layers in it. (Any other object: those in it.)"""
     own = [thing] if _is_layer(thing) else []

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, checks
+from . import backends, checks, elsewhere
 from .checks import Array
-from .nesting import walk
+from .nesting import assembly, walk
 
 
 def _above_0_or_none(thing: str, value: Any) -> float | None:
@@ -67,15 +67,21 @@ class Optimizer(backends.ByName):
     epochs = 0  # that `fit` has gone through with it, and the seed of their order: a second `fit` goes on from there
     seed: int | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = elsewhere.with_hints(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(
         self, model: Any, lr: float, weight_decay: float, decay_biases: bool = True, clip_norm: float | None = None
     ) -> None:
         name = type(self).__name__
         if isinstance(model, type) or not hasattr(model, "params") or not hasattr(model, "grads"):
-            raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}")
+            hint = checks.class_hint(model) or assembly(model) or f": give the model itself, {name}(model, ...)"
+            raise TypeError(f"{name}: model must have the vectors params and grads, not {checks.describe(model)}{hint}")
         self.model = model
         self.lr, self.weight_decay, self.decay_biases, self.clip_norm = lr, weight_decay, decay_biases, clip_norm
-        self.ops = backends.of(model)
+        self.use(backends.of(model))
         self._look(model)
         backends.prepare(self, model.params.dtype, self.ops)
         for attribute in self.state:
@@ -138,7 +144,7 @@ class Optimizer(backends.ByName):
         if ops is not self.ops:
             for attribute in self.state:
                 setattr(self, attribute, ops.asarray(self.ops.to_numpy(getattr(self, attribute))))
-            self.ops = ops
+            self.use(ops)
 
     def __repr__(self) -> str:
         options = inspect.signature(type(self)).parameters

@@ -27,11 +27,11 @@ import importlib
 import os
 import warnings
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import checks
+from .. import checks, elsewhere
 from ..nesting import walk
 
 NAMES = ("numpy", "numba", "cupy")
@@ -67,7 +67,9 @@ def load(name: str | None = None) -> ModuleType:
     source = "backend" if name is not None else "backend (from the environment variable TINYNN_BACKEND)"
     name = default() if name is None else name
     if not isinstance(name, str) or name not in NAMES:
-        raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {checks.describe(name)}")
+        gpu = isinstance(name, str) and name.lower().partition(":")[0] in ("cuda", "gpu", "mps", "tpu")
+        hint = ": 'cupy' computes on a GPU of NVIDIA's" if gpu else ""
+        raise ValueError(f"{source} must be one of {', '.join(map(repr, NAMES))}, not {checks.describe(name)}{hint}")
     try:
         return importlib.import_module(f".{name}", __name__)
     except ModuleNotFoundError as error:
@@ -112,14 +114,21 @@ def name_of(ops: ModuleType) -> str:
     return ops.__name__.rpartition(".")[2]
 
 
-class ByName:
+class ByName(elsewhere.Hinting):
     """Copies and pickles of what works with a backend: a module can be neither, so they hold the name of `ops`."""
 
-    ops: Any = None
+    if TYPE_CHECKING:
+        from . import numpy as ops  # from `self.ops.relu(x)` an editor leads to the textbook's op
+    else:
+        ops = None  # the backend's module
+
+    def use(self, ops: Any) -> None:
+        """Work with this backend's module. (After `self.ops = ops` an editor would know no more than a module.)"""
+        self.__dict__["ops"] = ops
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "ops": self.ops and name_of(self.ops)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.ops = state["ops"] and load(state["ops"])
+        self.use(state["ops"] and load(state["ops"]))

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
-from .. import backends, checks
+from .. import backends, checks, elsewhere
 from ..checks import Array
 
 Layer = Any  # layer.py is above this file
+
+
+def noting(init: Callable[..., None]) -> Callable[..., None]:
+    """The `__init__` of a class that notes what it was called with, where that is numbers and texts: to be saved."""
+
+    @functools.wraps(init)
+    def noted(self: Layer, *args: Any, **options: Any) -> None:
+        if "_given" not in vars(self):  # else it is the __init__ of a base class
+            elsewhere.demand_keywords(type(self), options)
+            plain = all(value is None or isinstance(value, int | float | str) for value in (*args, *options.values()))
+            self._given = (args, options) if plain else None
+        init(self, *args, **options)
+
+    return noted
 
 
 def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callable[..., Any]:
@@ -108,9 +123,22 @@ def check_x(layer: Layer, x: Any) -> None:
             .replace("takes x that", "be such that", 1)
             .replace("takes", "be", 1)
         )
-        raise ValueError(f"{layer.where}: x must {expected}, not shape {x.shape}") from None
+        raise ValueError(f"{layer.where}: x must {expected}, not shape {x.shape}{reshaped(layer, x.shape)}") from None
     if layer.ops is None:
         layer.build(dtype=x.dtype)
+
+
+def reshaped(layer: Layer, shape: tuple[int | None, ...]) -> str:
+    """The end of a message about a shape (N, ...): what makes what the layer takes of it, where that is known."""
+    n, of_one = layer.n_in, shape[1:]
+    if n is None or None in of_one:
+        return ""
+    if len(of_one) == 2 and n == 1:
+        return ": x[..., None] has one channel"
+    if len(of_one) == 3 and of_one[0] == n:
+        return ": channels come last, x.transpose(0, 2, 3, 1)"
+    flat = len(of_one) > 1 and math.prod(size or 0 for size in of_one) == n
+    return ": Flatten() before it makes rows of them" if flat else ""
 
 
 def _check_y(layer: Layer, x: Array, y: Any) -> tuple[Any, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 from .. import backends, checks
 from ..checks import Array
 from ..nesting import containers, held, used
-from .checked import check_x, recalling, remembering
-from .parameter import Parameter, as_numbers, cast
+from .checked import check_x, noting, recalling, remembering
+from .parameter import Names, Parameter, as_numbers, cast
 
 __all__ = ["Layer"]
 
@@ -59,14 +59,13 @@ class Layer(backends.ByName):
     `to_onnx(self, graph, x)` can be written by `tinynn.to_onnx`.
     """
 
-    parameters: tuple[str, ...] = ()  # names of the arrays that are learned
+    parameters: tuple[str, ...] = Names()  # names of the arrays that are learned
     buffers: tuple[str, ...] = ()  # names of the arrays that are kept: saved, moved, not learned
     n_in: int | None = None  # features of x; None: any
     n_out: int | None = None  # features of y; None: not known before an example has gone through
     needs_dx = True  # False in a model's first layer, whose dx nobody reads
     training = True  # False in the copy that layer(x) computes with
     place: int | str | None = None  # in its model: 1, 2, 3, ... or "3.inner.1"; None for a layer alone
-    ops: Any = None  # the backend; None until the layer is built
     dtype: Any = None
     rng: Any = None  # the generator of its model; a layer alone has one of its own
     arrays: dict[str, Array] = {}  # by name: parameters, gradients, buffers  # noqa: RUF012 (replaced, never written to)
@@ -81,6 +80,7 @@ class Layer(backends.ByName):
     _inside = False  # while a forward or backward runs that may call that of its base class
     _of_bases: dict[type, tuple[Array, Array]] = {}  # x and y of super().forward(x)  # noqa: RUF012 (as arrays)
     _drawn: tuple[str, ...] = ()  # the parameters whose first values were drawn
+    _given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # the constructor's numbers and texts, to be saved
     _containers: tuple[str, ...] = ()  # the attributes that hold layers, lists or dicts
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -97,6 +97,8 @@ class Layer(backends.ByName):
             if not isinstance(getattr(cls, attribute, None), Parameter):
                 setattr(cls, attribute, Parameter())
                 cls.__dict__[attribute].__set_name__(cls, attribute)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = noting(cls.__init__)  # type: ignore[method-assign]
         if "forward" in cls.__dict__:
             cls.only_reads = cls.__dict__.get("only_reads", False)
         if "forward" in cls.__dict__ or "backward" in cls.__dict__:
@@ -170,7 +172,8 @@ class Layer(backends.ByName):
                 arrays["d" + name] = ops.asarray(np.zeros(value.shape, dtype))
         if drawn:
             self._drawn = (*self._drawn, *(name for name in arrays if name in drawn and name not in given))
-        self.arrays, self.dtype, self.ops = arrays, dtype if arrays else None, ops
+        self.arrays, self.dtype = arrays, dtype if arrays else None
+        self.use(ops)
         self.rng = rng if self.rng is None else self.rng
         backends.prepare(self, dtype, ops)
         found = containers(self)

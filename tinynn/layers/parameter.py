@@ -6,10 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
+from .. import checks, elsewhere
 from ..checks import Array
 
 Layer = Any  # layer.py is above this file
+
+
+class Names(tuple[str, ...]):
+    """The names of a layer's arrays. (In PyTorch `parameters` is a method.)"""
+
+    __slots__ = ()
+
+    def __call__(self) -> Any:
+        raise TypeError(f"parameters is a tuple of names, not a method{elsewhere.hint('parameters')}")
 
 
 class Parameter:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends, checks
+from .. import backends, checks, elsewhere
 from ..checks import Array
 from ..layers import Layer
 from ..nesting import walk
@@ -53,7 +53,7 @@ def demand_new(layers: tuple[Layer, ...]) -> None:
         raise TypeError(f"layers must be given one by one, Sequential(*layers), not as {checks.describe(layers[0])}")
     for number, layer in enumerate(layers, 1):
         if not isinstance(layer, Layer):
-            hint = " (a class: add parentheses)" if isinstance(layer, type) else ""
+            hint = " (a class: add parentheses)" if isinstance(layer, type) else elsewhere.hint(layer)
             raise TypeError(f"layer {number} must be a Layer, not {checks.describe(layer)}{hint}")
         if any(layer is other for other in layers[: number - 1]):
             raise ValueError(

@@ -12,7 +12,8 @@ import numpy as np
 from .. import backends, checks, training
 from ..checks import Array
 from ..layers.layer import Layer, Shape
-from ..nesting import held, walk, with_inner
+from ..losses import Loss
+from ..nesting import assembly, held, walk, with_inner
 from .flat_vectors import FlatVectors, bind, lay_out, placed
 
 ROWS = 1000  # of a table that `predict` works on at once: what a layer makes of them takes 4 KB a unit, and stays in
@@ -103,7 +104,7 @@ class Model(Layer):
 
     def _vector(self, index: int) -> Array:
         if self._vectors is None:
-            raise AttributeError(f"{type(self).__name__}: a model must end its __init__ with self.assemble()")
+            raise AttributeError(f"{type(self).__name__}{assembly(self)}")
         return self._vectors[index]
 
     @property
@@ -157,6 +158,25 @@ class Model(Layer):
             with np.errstate(all="ignore"):
                 y = [self.ops.to_numpy(self(self.ops.asarray(batch))) for batch in batches]
         return y[0] if len(y) == 1 else np.concatenate(y)
+
+    def predict_proba(self, x: Array, *, loss: Loss) -> Array:
+        """The probabilities that y stands for, of y's shape, as the loss that the model was trained with means it.
+
+        SoftmaxCrossEntropy: softmax(y), one for each class; BinaryCrossEntropy: sigmoid(y), that of yes.
+
+        Raises TypeError for a loss that is none of classes.
+        """
+        return self._loss(loss).probabilities(self.predict(x))
+
+    def predict_classes(self, x: Array, *, loss: Loss) -> Array:
+        """The labels that y stands for: the largest score's, (N,); with BinaryCrossEntropy 1 or 0 for each output."""
+        return self._loss(loss).classes(self.predict(x))
+
+    def _loss(self, loss: Any) -> Loss:
+        if not isinstance(loss, Loss):
+            expected = "the one that the model was trained with, such as SoftmaxCrossEntropy()"
+            raise TypeError(f"loss must be {expected}, not {checks.describe(loss)}{checks.class_hint(loss)}")
+        return loss
 
     # --- copies ---
 

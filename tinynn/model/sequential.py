@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backends, checks
 from ..checks import Array
+from ..layers.checked import reshaped
 from ..layers.layer import Layer, Shape
 from .flat_vectors import demand_new
 from .model import Model
@@ -37,7 +38,7 @@ class Sequential(Model):
         shape: tuple[int, ...] | None = None,
     ) -> None:
         if not layers:
-            raise ValueError("Sequential must have at least one layer, not none")
+            raise ValueError("Sequential must have at least one layer, not none: all of them are given at once")
         demand_new(layers)
         self.layers, self.shape = layers, None if shape is None else checks.sizes("shape", shape)
         list(self._fitting(self.shape))
@@ -60,7 +61,8 @@ class Sequential(Model):
                 if not giver:
                     raise
                 given = f"rows of {shape[0]}" if shape and len(shape) == 1 else checks.shape_text(shape)
-                raise ValueError(f"layer {number}, {layer!r}: {error}, not {given} as {giver} gives") from None
+                hint = reshaped(layer, (None, *shape)) if shape else ""
+                raise ValueError(f"layer {number}, {layer!r}: {error}, not {given} as {giver} gives{hint}") from None
             if out is not None and out != shape:
                 giver = f"layer {number}, {layer!r},"
             shape = out

@@ -55,7 +55,11 @@ def recipe(thing: str, made: Any) -> dict[str, Any]:
 def _arguments(thing: str, made: Any) -> dict[str, Any]:
     """What the constructor was given, read from the attributes of the same names."""
     arguments = {}
-    for name, option in inspect.signature(type(made)).parameters.items():
+    signature = inspect.signature(type(made))
+    args, options = getattr(made, "_given", None) or ((), {})
+    given = signature.bind_partial(*args, **options)
+    given.apply_defaults()
+    for name, option in signature.parameters.items():
         if name == "model" and isinstance(made, Optimizer):
             continue
         if name in ("backend", "dtype", "seed") and isinstance(made, Sequential):  # those of the model that it is in
@@ -66,8 +70,13 @@ def _arguments(thing: str, made: Any) -> dict[str, Any]:
                 arguments[name] = plain(f"{thing}: {name}", inner[0].layers)
                 continue
         named = option.kind in (option.POSITIONAL_OR_KEYWORD, option.KEYWORD_ONLY)
+        if named and name not in vars(made) and name in given.arguments:
+            arguments[name] = plain(f"{thing}: {name}", given.arguments[name])
+            continue
         if not hasattr(made, name) or not (named or (name, option.kind) == ("layers", option.VAR_POSITIONAL)):
-            raise TypeError(f"{thing}: argument {name} must be kept as self.{name} to be saved, not dropped")
+            raise TypeError(
+                f"{thing}: argument {name} must be kept as self.{name} to be saved, not dropped: self.{name} = {name}"
+            )
         arguments[name] = plain(f"{thing}: {name}", getattr(made, name))
     return arguments
 
@@ -108,7 +117,7 @@ def make(thing: str, entry: dict[str, Any], classes: Mapping[str, type], *first:
     """A layer or an optimizer by its class's name; the constructor must have taken the arguments as they are."""
     name, arguments = entry["class"], entry["arguments"]
     if name not in classes:
-        hint = "give its class to load(..., layers=[...]) if it is yours"
+        hint = f"if it is yours, give its class: load(path, layers=[{name if name.isidentifier() else '...'}])"
         raise CheckpointError(f"{thing} must be one of {', '.join(classes)}, not {checks.describe(name)}: {hint}")
     try:
         values = {key: _from_plain(thing, value, classes) for key, value in arguments.items()}

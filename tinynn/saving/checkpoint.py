@@ -45,11 +45,16 @@ class Loaded(NamedTuple):
     optimizer: Optimizer | None
     history: History | None
 
+    def __getattr__(self, name: str) -> Any:
+        hint = "" if name[:1] == "_" else ": model, optimizer, history = load(path) takes it apart"
+        raise AttributeError(f"what load gives has no attribute {name!r}{hint}", name=name, obj=self)
+
 
 def save(path: Any, model: Model, optimizer: Optimizer | None = None, history: History | None = None) -> None:
     """Write a checkpoint to `path`, exactly that name. A file there is replaced as a whole, and on an error not at all.
 
-    A layer of one's own must keep each argument of its constructor as an attribute of the same name.
+    Of a layer of one's own the constructor's arguments are saved: numbers and texts as they were given, others from
+    attributes of the same names, such as self.inner for the argument inner.
 
     Raises TypeError or ValueError for what cannot be saved, OSError where the file cannot be written.
     """
@@ -110,7 +115,10 @@ def load(
     with reading(path) as file, zipfile.ZipFile(file) as archive:
         header = read_header(archive, os.fstat(file.fileno()).st_size)
         if header["model"] != "Sequential":
-            raise CheckpointError(f"model must be a Sequential, not {short(header['model'])}: make it, then load_into")
+            name = short(header["model"])
+            raise CheckpointError(
+                f"model must be a Sequential, not {name}: make one, then load_into(path, {name}(...))"
+            )
         new = make_layers(header, {**LAYERS, **own})
         vectors = read_vectors(archive, header, count(new, "parameters"), count(new, "buffers"))
         model = Sequential(*new, backend=backend, dtype=header["dtype"], seed=0, shape=header["shape"])

@@ -136,7 +136,9 @@ class LearningRate:
 
     def __init__(self, schedule: Callable[[int], float]) -> None:
         if not callable(schedule):
-            raise TypeError(f"LearningRate: schedule must be a function of the epoch, not {checks.describe(schedule)}")
+            hint = ": optimizer.lr is one that stays" if isinstance(schedule, float | int) else ""
+            expected = "LearningRate: schedule must be a function of the epoch, such as callbacks.cosine(1e-3, 10)"
+            raise TypeError(f"{expected}, not {checks.describe(schedule)}{hint}")
         self.schedule = schedule
 
     def start(self, run: Run) -> None:

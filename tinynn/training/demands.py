@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends, checks
+from .. import backends, checks, elsewhere
 from ..checks import Array
 from ..layers.layer import Layer
 from ..metrics import accuracy
+from ..nesting import assembly
 
 Metrics = Mapping[str, Callable[[Array, Array], float]]
 METHODS = {
@@ -44,11 +45,10 @@ def parts(**parts: Any) -> None:
     for thing, value in parts.items():
         methods = all(callable(getattr(value, name, None)) for name in METHODS[thing])
         if isinstance(value, type) or not methods or not all(hasattr(value, name) for name in ATTRIBUTES[thing]):
-            hint = checks.class_hint(value)
-            if thing == "model" and isinstance(value, Layer):
-                hint = f": Sequential({value!r}) is one"
-                if hasattr(value, "assemble"):
-                    hint = ": a model must end its __init__ with self.assemble()"
+            hint = checks.class_hint(value) or elsewhere.hint(value)
+            if thing == "model":
+                alone = isinstance(value, Layer) and not hasattr(value, "assemble")
+                hint = hint or (f": Sequential({value!r}, seed=0) is one" if alone else assembly(value))
             raise TypeError(f"{thing} must be {EXAMPLES[thing]}, not {checks.describe(value)}{hint}")
     if "optimizer" in parts and getattr(parts["optimizer"], "model", parts["model"]) is not parts["model"]:
         raise ValueError("optimizer must be one of this model, not one made for another: it would train that")
@@ -57,7 +57,8 @@ def parts(**parts: Any) -> None:
 def callbacks(callbacks: Any) -> None:
     """Raise TypeError where one is no function of the run."""
     if not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}")
+        hint = ": give it in a list, callbacks=[...]" if callable(callbacks) else ""
+        raise TypeError(f"callbacks must be a list of functions of the run, not {checks.describe(callbacks)}{hint}")
     for callback in callbacks:
         hooks = (getattr(callback, name, callback) for name in ("start", "step", "end"))
         if isinstance(callback, type) or not callable(callback) or not all(map(callable, hooks)):
@@ -92,7 +93,8 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
     x_name, t_name, dtype = f"{prefix}x", f"{prefix}t", model.params.dtype
     for name, a, as_model in ((x_name, x, prepare is as_it_is), (t_name, t, not loss.classifies)):
         if type(a) is not np.ndarray:
-            hint = checks.as_array(name[-1], a, dtype if as_model else None)
+            labels = name == t_name and loss.classifies
+            hint = checks.as_labels("t", a) if labels else checks.as_array(name[-1], a, dtype if as_model else None)
             raise TypeError(f"{name} must be a numpy array, not {checks.describe(a)}{hint}")
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(f"{x_name} must have at least one row, not shape {x.shape}")
@@ -215,6 +217,15 @@ def _from_0_to_1(weight: Array) -> Array:
         return np.ldexp(weight, -np.frexp(weight.max())[1])
 
 
+def no_rate(callbacks: Sequence[Any], run: Any) -> str:
+    """What a learning rate of 0 means, and what to write."""
+    line = "optimizer.lr = 1e-3 sets another"
+    if any(hasattr(callback, "schedule") for callback in callbacks):
+        longer = f"one over more epochs, such as callbacks.cosine(1e-3, {run.last})"
+        line = f"its schedule gives 0 for epoch {run.epoch}; write {longer}"
+    return f"the optimizer's learning rate is 0, so that its steps change nothing; {line}"
+
+
 # --- what metrics and losses give ------------------------------------------------------------------------------------
 
 
@@ -226,7 +237,9 @@ def metrics(metrics: Any, loss: Any, outputs: int) -> Metrics:
             raise ValueError(f"model must {expected}, not one: of one score, none is the largest")
         return {"accuracy": accuracy} if loss.classifies else {}
     if not isinstance(metrics, Mapping):
-        raise TypeError(f"metrics must be a dict name -> function of y and t, not {checks.describe(metrics)}")
+        first = next(iter(metrics), None) if isinstance(metrics, list | tuple) else metrics
+        hint = elsewhere.hint(first) or ': metrics={"accuracy": tinynn.accuracy}'
+        raise TypeError(f"metrics must be a dict name -> function of y and t, not {checks.describe(metrics)}{hint}")
     for name, metric in metrics.items():
         if not isinstance(name, str) or not callable(metric) or isinstance(metric, type):
             raise TypeError(f"metrics[{name!r}] must be a function of y and t, not {checks.describe(metric)}")

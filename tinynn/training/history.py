@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import checks
+from .. import checks, elsewhere
 
 
-class History:
+class History(elsewhere.Hinting):
     """The record of a training: `history["loss"]` is a list with a number for each epoch.
 
     Metrics, such as accuracy, and seconds are recorded in the same way; names that begin with val_ are of the

@@ -125,6 +125,8 @@ def fit(
             for callback in callbacks:
                 getattr(callback, "start", _nothing)(run)
                 ends.callback(getattr(callback, "end", _nothing), run)
+            if getattr(optimizer, "lr", None) == 0 and run.rank == 0:
+                warnings.warn(demands.no_rate(callbacks, run), UserWarning, stacklevel=2)
             for epoch in range(first, last):
                 if history.stopped is not None:
                     break

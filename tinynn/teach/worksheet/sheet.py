@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterator, Mapping
@@ -168,11 +169,24 @@ class Sheet:
         key = " ".join((name[: inside.start()] + name[inside.end() :] if inside else name).split())
         quantity = self.quantities.get(key)
         if quantity is None:
-            raise KeyError(f"the sheet has {', '.join(self.quantities)}, but not {key!r}")
+            raise KeyError(f"the sheet has no {key!r}{self._near(key)}; sheet.quantities has all names")
         a = quantity.array
         if a is not None and (len(index) != a.ndim or any(i >= n for i, n in zip(index, a.shape))):
-            raise KeyError(f"{key} has the shape {a.shape}, and no entry {bracket(index) or 'without an index'}")
+            first = (
+                key.replace(" of ", f"[{','.join('0' * a.ndim)}] of ", 1)
+                if " of " in key
+                else f"{key}[{','.join('0' * a.ndim)}]"
+            )
+            got = f"no entry {bracket(index) or 'without an index'}"
+            raise KeyError(f"{key} has the shape {a.shape}, and {got}: its first one is {first!r}")
         return quantity, index
+
+    def _near(self, key: str) -> str:
+        """Up to three names that have this one in them, or are spelled nearly so."""
+        name = key.partition(" of ")[0].rstrip("0123456789")
+        near = [other for other in self.quantities if name and name in other.partition(" of ")[0]]
+        near = near[:3] or difflib.get_close_matches(key, self.quantities, 3)
+        return f": near to it are {', '.join(map(repr, near))}" if near else ""
 
     def known(self, k: int) -> dict[str, Array | None]:
         """Every array by its name as after step k: None where it has not been computed yet, never 0."""
