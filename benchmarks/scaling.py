@@ -17,10 +17,11 @@ each round. The learning rate is 0: all is computed as ever, but every figure is
 the training has got to (a network that has learned its rows by heart has units that are always off, and skips them).
 
 Memory. What the process holds more than before: with a model and its Adam (parameters, gradients, m and v: four arrays,
-16 bytes a parameter), and on top of that at the highest point of a step (activations: the outputs of all units for all
-rows of the batch, before ReLU and after, and before batch normalization, where there is one; and while a layer is gone
-through backward, the gradients of its own). As tracemalloc sees it, in a fresh process for each point: NumPy's arrays
-and Python's objects, not what BLAS holds for itself. The rows of the batch are the caller's, and not counted.
+16 bytes a parameter), and on top of that at the highest point of a step (activations: what backward reads, which is the
+outputs of all ReLUs for all rows of the batch and what goes into batch normalization, where there is one; and while a
+layer is gone through backward, the gradients of its own). As tracemalloc sees it, in a fresh process for each point:
+NumPy's arrays and Python's objects, not what BLAS holds for itself. The rows of the batch are the caller's, and not
+counted.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ SWEEPS = {  # what is varied: a title, the values
     "side": ("side of images, a residual block of 16 channels, batch 32", [4, 8, 16, 32, 64]),
     "channels": ("channels of a residual block, 14 x 14 pixels, batch 32", [8, 16, 32, 64, 128]),
 }
-QUICK = {"batch": [1, 64], "width": [16, 64], "depth": [1, 2], "side": [4, 8], "channels": [8, 16]}
+QUICK = {"batch": [1, 64], "width": [16, 64], "depth": [1, 2], "side": [4], "channels": [8]}
 ROWS = 4096  # for all points, so that small batches do not find theirs in the cache
 NOTEWORTHY = 0.03  # a ratio that grows by less from one point to the next is not marked
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import IMAGES, LAYERS, loss_cases, make_layer
 
@@ -762,6 +762,7 @@ def test_course_optimizers():
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     depth=st.integers(0, 3), width=st.integers(1, 9), N=st.integers(1, 9), seed=st.integers(0, 999), wrong=st.booleans()
 )

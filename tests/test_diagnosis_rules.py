@@ -525,8 +525,8 @@ def test_new_rows_count_from_400_on():
 
 def test_labels_apart_from_rows_and_a_model_too_small_are_told_apart():
     """Four clouds, of two classes crosswise: no line parts them."""
-    for seed in range(4):
-        for rows in (60, 200, 400, 1000):
+    for seed in range(2):
+        for rows in (60, 400):
             rng = np.random.default_rng(seed)
             x = rng.normal(size=(rows, 2))
             t = (x[:, 0] * x[:, 1] > 0).astype(int)

@@ -696,7 +696,7 @@ def test_the_doctor_finds_nothing_in_right_networks(start):
 
 @pytest.mark.slow
 def test_the_doctor_finds_nothing_in_more_right_networks():
-    for seed in range(200, 260):
+    for seed in range(200, 220):
         check, arguments = right_cases.right(seed)
         report = cases.run(check, arguments)
         assert bool(report) is True, f"right({seed}), {check}:\n{report}"
