@@ -393,7 +393,7 @@ def test_own_models_are_saved_and_loaded_into(tmp_path):
     other = Own(seed=5)
     load_into(tmp_path / "own.npz", other, Adam(other))
     assert np.array_equal(other.params, model.params) and np.array_equal(other.flat_buffers, model.flat_buffers)
-    with pytest.raises(tinynn.CheckpointError, match="model must be a Sequential, not Own: make it, then load_into"):
+    with pytest.raises(tinynn.CheckpointError, match="model must be a Sequential, not Own: make one, then load_into"):
         load(tmp_path / "own.npz")
 
 
@@ -515,7 +515,9 @@ def test_a_model_that_was_not_assembled_says_so(use):
         def __init__(self):
             self.out = Affine(4, 3)
 
-    with pytest.raises(AttributeError, match=r"Forgets: a model must end its __init__ with self.assemble\(\)"):
+    with pytest.raises(AttributeError, match=r"Forgets: a model must end its __init__ with self.assemble\(seed=0\)"):
         use(Forgets())
-    with pytest.raises(TypeError, match=r"model must be one .*: a model must end its __init__ with self.assemble\(\)"):
+    with pytest.raises(
+        TypeError, match=r"model must be a model .*: a model must end its __init__ with self.assemble\(seed=0\)"
+    ):
         tinynn.fit(Forgets(), *rows(), loss=LOSS, optimizer=None)

@@ -266,9 +266,7 @@ def test_every_layer_and_kind_of_argument(tmp_path):
     x = np.ones((2, 3))
     assert np.array_equal(loaded(x), model(x))
     assert load(tmp_path / "all", "numpy", layers={"Scale": Scale}).model.params.tobytes() == model.params.tobytes()
-    refused(
-        tmp_path / "all", r"layer 5 must be one of .* not 'Scale' .*give its class to load\(\.\.\., layers=\[\.\.\.\]\)"
-    )
+    refused(tmp_path / "all", r"layer 5 must be one of .* not 'Scale' .*give its class: load\(path, layers=\[Scale\]\)")
     save(tmp_path / "relu", Sequential(ReLU(), backend="numpy"))
     assert load(tmp_path / "relu", "numpy").model.params.shape == (0,)
 
@@ -286,11 +284,6 @@ class Scale(Layer):
     def backward(self, dy):
         self.dg = (dy * self.x).sum(axis=0)
         return dy * self.g
-
-
-class Forgetful(Scale):
-    def __init__(self, width):
-        super().__init__(width)
 
 
 class Rounding(Scale):
@@ -328,7 +321,6 @@ CANNOT = [
     (lambda: [(a := with_lr(float("nan"))).model, a], ValueError, "lr must be a number, 0 or more, not nan"),
     (lambda: [(a := with_lr("x")).model, a], ValueError, "lr must be a number"),
     (lambda: [one(ReLU()), None, {"loss": [1]}], TypeError, "history must be a History, not"),
-    (lambda: [one(Forgetful(3))], TypeError, "layer 1, Forgetful.*: argument width must be kept as self.width to be saved"),
     (lambda: [one(Many(3))], TypeError, "argument n must be kept"),
     (lambda: [one(mine("Affine"))], ValueError, "class must have a name of its own"),
     (lambda: [Sequential(mine("A"), mine("A"), backend="numpy")], ValueError, "layer 2.*name of its own"),

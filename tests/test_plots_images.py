@@ -296,7 +296,7 @@ def test_feature_maps_refuse():
     }.items():
         with pytest.raises(ValueError, match=f"^{message}"):
             plots.feature_maps(model, np.zeros(wrong, "float32"))
-    with pytest.raises(TypeError, match=r"^image must be of dtype float32 or float64, not uint8: convert it with"):
+    with pytest.raises(TypeError, match=r"^image must be of dtype float32 or float64, not uint8: image.astype"):
         plots.feature_maps(model, image.astype("uint8"))
     with pytest.raises(
         TypeError, match=r"^image must be float32 like the model, not float64: image\.astype\('float32'"

@@ -333,7 +333,7 @@ def test_a_class_of_ones_own_is_given_to_load(tmp_path):
 
     model = Sequential(Affine(3, 4), Scale(4), seed=0)
     save(tmp_path / "a.npz", model)
-    with pytest.raises(tinynn.CheckpointError, match="not 'Scale' .*: give its class to load"):
+    with pytest.raises(tinynn.CheckpointError, match="not 'Scale' .*, give its class: load"):
         load(tmp_path / "a.npz")
     loaded = load(tmp_path / "a.npz", layers=[Scale])[0]
     assert np.array_equal(loaded.params, model.params)

@@ -321,7 +321,7 @@ def bad_calls():
         "no epochs": ({"epochs": 0}, ValueError, "epochs must be a whole number, 1 or more, not 0"),
         "seed": ({"seed": -1}, ValueError, "seed must be a whole number, 0 or more, not -1"),
         "float64": ({"x": x.astype(float)}, TypeError, r"x must be float32 like the model, not float64"),
-        "pixels": ({"x": (x * 9).astype("u1")}, TypeError, r"x must be of dtype float32 or float64, not uint8: convert"),
+        "pixels": ({"x": (x * 9).astype("u1")}, TypeError, r"x must be of dtype float32 or float64, not uint8: x.astype"),
         "objects": ({"x": x.astype(object)}, TypeError, "x must be of dtype float32 or float64, not object"),
         "list": ({"x": x.tolist()}, TypeError, r"x must be a numpy array, not .*: np.asarray\(x, 'float32'\) makes one"),
         "t list": ({"t": t.tolist()}, TypeError, r"t must be a numpy array, not .*: np.asarray\(t\) makes one"),
@@ -343,7 +343,7 @@ def bad_calls():
         "no optimizer": ({"optimizer": None}, TypeError, r"optimizer must be an optimizer such as Adam\(model\), not None"),
         "another's optimizer": ({"optimizer": Adam(network("numpy"))}, ValueError, "optimizer must be one of this model"),
         "a range": ({"optimizer": range(3)}, TypeError, r"optimizer must be an optimizer such as Adam\(model\), not range\(0, 3\)"),
-        "a layer": ({"model": Affine(2, 3)}, TypeError, r"model must be a model such as a Sequential, not Affine.*: Sequential\(Affine\(2, 3\)\) is one$"),
+        "a layer": ({"model": Affine(2, 3)}, TypeError, r"model must be a model such as a Sequential, not Affine.*: Sequential\(Affine\(2, 3\), seed=0\) is one$"),
         "a layer as loss": ({"loss": ReLU()}, TypeError, r"loss must be a loss such as MSE\(\), not ReLU\(\) \(ReLU\)$"),
         "weights for soft t": ({"t": np.eye(3, dtype="f4")[t], "class_weight": {0: 1}}, TypeError, r"not \{0: 1\} \(dict\) for t of shape \(20, 3\)$"),
         "weights in a list": ({"class_weight": [1]}, TypeError, r"for labels t, not \[1\] \(list\)$"),
@@ -394,7 +394,7 @@ def test_evaluate_names_its_parts_too():
     x, t = blobs(20)
     with pytest.raises(
         TypeError,
-        match=r"model must be a model such as a Sequential, not ReLU\(\) \(ReLU\): Sequential\(ReLU\(\)\) is one",
+        match=r"model must be a model such as a Sequential, not ReLU\(\) \(ReLU\): Sequential\(ReLU\(\), seed=0\) is one",
     ):
         evaluate(ReLU(), x, t, loss=SoftmaxCrossEntropy())
     with pytest.raises(TypeError, match=r"loss must be a loss such as MSE\(\), not None"):

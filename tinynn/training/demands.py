@@ -221,8 +221,10 @@ def no_rate(callbacks: Sequence[Any], run: Any) -> str:
     """What a learning rate of 0 means, and what to write."""
     line = "optimizer.lr = 1e-3 sets another"
     if any(hasattr(callback, "schedule") for callback in callbacks):
-        longer = f"one over more epochs, such as callbacks.cosine(1e-3, {run.last})"
-        line = f"its schedule gives 0 for epoch {run.epoch}; write {longer}"
+        other = (
+            f"one over more epochs, such as callbacks.cosine(1e-3, {run.last})" if run.epoch else "callbacks.warm_up"
+        )
+        line = f"its schedule gives 0 for epoch {run.epoch}; write {other}"
     return f"the optimizer's learning rate is 0, so that its steps change nothing; {line}"
 
 
