@@ -83,8 +83,8 @@ assert by_heart > 0.97 and others < 0.2
 # %% [markdown]
 # ## Two curves
 #
-# Now one label in five is drawn at random, as by a careless annotator; the others are true. The network trains on 300
-# such rows.
+# Now one label in five is drawn at random, as if the person who wrote the labels had been careless; the others are
+# true. The network trains on 300 such rows.
 
 # %%
 data = split(0, wrong=0.2)
@@ -197,10 +197,9 @@ for (name, wrong), more in gained.items():
     assert name == "plain" or (more > 1.5 if wrong else abs(more) < 1.5)
 
 # %% [markdown]
-# With true labels the remedies change little, whichever sign the difference has: 300 digits without mistakes do not
-# mislead the network much. With wrong labels each of them helps clearly, because learning those by heart takes large
-# weights, certain units and many epochs, and each remedy takes one of these away. The strengths 2 and 0.5 have been
-# chosen by hand for this network; more is not better.
+# With true labels the remedies change the accuracy little: 300 digits without mistakes do not mislead the network much.
+# With wrong labels each remedy helps clearly, because each of them makes it harder to learn those by heart. The
+# strengths 2 and 0.5 were chosen for this network, by trying. More is not always better, as the next numbers show.
 #
 # The remedy that helps most is another one.
 

@@ -135,14 +135,15 @@ assert abs(layer.mean[0] - 3) < 0.3 and abs(layer.var[0] - 4) < 0.8
 #
 # An affine layer stands before a batch normalization, and all its weights become a times as large. Then x, m and s
 # become a times as large, and z stays. So the loss does not change (but for $\epsilon$): $L(a W) = L(W)$. The
-# derivatives of both sides with respect to W must be equal, too, and on the left the chain rule gives a factor a.
+# derivatives of both sides with respect to W must be equal, too, and on the left the chain rule gives a factor a. With
+# G, the gradient dL/dW: $a\, G(a W) = G(W)$.
 
 # %%
 lesson.ask(
     "The weights before a BatchNorm are made 10 times as large. By which factor does the gradient dL/dW change?",
     0.1,
-    "$a\\, L'(a W) = L'(W)$, so with a = 10 the gradient is a tenth.",
-    slips={10: "The other way round: $a\\, L'(a W) = L'(W)$.", 1: "The loss stays. Its gradient does not."},
+    "$a\\, G(a W) = G(W)$, so with a = 10 the gradient is a tenth.",
+    slips={10: "The other way round: $a\\, G(a W) = G(W)$.", 1: "The loss stays. Its gradient does not."},
 )
 
 # %%

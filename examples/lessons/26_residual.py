@@ -23,9 +23,9 @@ rng = np.random.default_rng(0)
 # ## One block
 #
 # A block computes $y = x + f(x)$, where f is a few layers. So f need not produce the whole result; it learns what is to
-# be added to x. x goes two ways, and the gradient comes back on both:
+# be added to x. x goes two ways, and the gradient comes back on both. With J, the derivative of f at x:
 #
-# $$\frac{\partial y}{\partial x} = 1 + f'(x), \qquad dx = dy + f'(x)^T dy .$$
+# $$\frac{\partial y}{\partial x} = 1 + J, \qquad dx = dy + J^T dy .$$
 #
 # The first term is dy itself. Whatever f does to the gradient, on the other way it arrives as it was.
 
@@ -54,8 +54,8 @@ assert np.allclose(y, x + inner[2].y) and np.allclose(dx, dy + way)
 # %% [markdown]
 # ## Many blocks, many ways
 #
-# Two blocks give $(1 + f_2')\, (1 + f_1') = 1 + f_1' + f_2' + f_2' f_1'$: a sum over all ways through the network. Each
-# way leads at each block either through f or past it.
+# Two blocks give $(1 + J_2)\, (1 + J_1) = 1 + J_1 + J_2 + J_2 J_1$: a sum over all ways through the network. Each way
+# leads at each block either through f or past it.
 
 # %%
 lesson.ask(
