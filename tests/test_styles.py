@@ -1612,15 +1612,6 @@ NOT_KNOWN = {
             def backward(self):
                 self.inp.g = self.out.g @ self.w.T
         """,
-    "a layer of two inputs": """
-        class MulLayer:
-            def forward(self, x, y):
-                self.x, self.y = x, y
-                return x * y
-
-            def backward(self, dout):
-                return dout * self.y, dout * self.x
-        """,
     "autograd": """
         class LinearRegressionScratch:
             def __init__(self, num_inputs=5, lr=0.1):
@@ -1801,8 +1792,11 @@ def test_there_are_enough():
 
 @pytest.mark.parametrize("name", STYLES)
 def test_right_code_is_right(name, tmp_path, capsys):
-    style = STYLES[name]
-    status, said = check(style.source, style.name, tmp_path / "code.py", capsys)
+    demand_right(STYLES[name], tmp_path / "code.py", capsys)
+
+
+def demand_right(style, path, capsys):
+    status, said = check(style.source, style.name, path, capsys)
     assert status == 0, said
     words = " ".join(said.split())
     assert style.said in words and all(tensor in words for tensor in style.judged.split()), said
@@ -1811,10 +1805,13 @@ def test_right_code_is_right(name, tmp_path, capsys):
 
 @pytest.mark.parametrize(("name", "k"), SLIPS)
 def test_a_slip_is_found(name, k, tmp_path, capsys):
-    style = STYLES[name]
+    demand_slip(STYLES[name], k, tmp_path / "code.py", capsys)
+
+
+def demand_slip(style, k, path, capsys):
     old, new, tensor, code = style.slips[k]
     assert style.source.count(old) == 1, "a slip must change one place"
-    status, said = check(style.source.replace(old, new), style.name, tmp_path / "code.py", capsys)
+    status, said = check(style.source.replace(old, new), style.name, path, capsys)
     assert status == 1, said
     why = said[said.index("what  ") :]
     assert tensor in " ".join(why.split()) and code in why.splitlines()[0], said

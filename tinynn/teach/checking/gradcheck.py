@@ -104,7 +104,8 @@ def _judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) 
     try:
         y = tested.forward(x)
         dy = upstream(tested, y, rng)
-        if report.code == "unknown" and right_for_one_entry(tested, x, y, rng):
+        several = len(getattr(getattr(layer, "thing", None), "upstream", ())) > 1  # each needs a dy of its own
+        if report.code == "unknown" and not several and right_for_one_entry(tested, x, y, rng):
             dy, report.finding = one_entry(y, 0), None
             report.notes.append(
                 "right where dy has one entry that is not 0, as behind -log p of a label; not for others"

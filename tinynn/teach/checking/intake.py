@@ -17,7 +17,7 @@ from .adapted import Adapted, run
 from .arguments import ROWS
 from .ids import taking_ids
 from .pairing import own_class_values
-from .styles import Unknown, View, Whole, find_rule, layout, leave_out_eps, read, recognised
+from .styles import Lines, Unknown, View, Whole, find_rule, layout, leave_out_eps, read, recognised
 from .under_test import REAL, LossUnderTest, precise, private
 
 
@@ -74,7 +74,8 @@ def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Layer, Array, l
         return None
     own_class_values(whole)
     rows, t = layout.settle_network(whole, x, t)
-    rows, t = rows[:ROWS], t[:ROWS]
+    if not isinstance(whole, Lines):
+        rows, t = rows[:ROWS], t[:ROWS]
     whole.aim(t)
     notes = []
     if not whole.has_loss and loss is not None:

@@ -68,7 +68,7 @@ def by_ratio(layer: LayerGradients, name: str) -> Finding | None:
     power = None if c2 is None or c * c2 <= 0 else np.log(c2 / c) / np.log(n2 / layer.n)
     if close(c, -1):
         return Finding("sign", layer.tested.where, f"{label} has the wrong sign. {worked}", f"{label} = -{label}")
-    if power is not None and close(power, -1) and close(c * layer.n, 1):
+    if (power is None or close(power, -1)) and close(c * layer.n, 1):  # None where it takes these rows alone
         why = f"{label} is divided by the number of rows, n = {layer.n}, but the loss has averaged already. {worked}"
         return Finding("divided-by-n", layer.tested.where, why, f"remove / n from {label}")
     named: list[tuple[str, float, str]] = [("factor-2", 2, "2"), ("factor-half", 0.5, "1/2")]

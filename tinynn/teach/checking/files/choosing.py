@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from .. import styles
 from ..kinds import other_kind
@@ -14,7 +17,9 @@ from ..loss_styles import partner_of, sides
 from ..pairing import objects_in
 from ..styles import roles
 from ..styles.objects import BACKWARD, FORWARD
+from .arguments import objects_of
 from .loading import Slip, is_own, kind_of, methods_of, run
+from .script import of_a_function
 from .together import groups
 from .written import Source, method, still_empty
 
@@ -36,14 +41,30 @@ class Contents:
 def load(path: str, asked: list[str]) -> Contents:
     """What a file defines, and the names to check: those `asked` for, else all that can be. Raises Slip."""
     whole = os.path.abspath(path)  # before the file changes the folder
-    names = run(whole, path)
+    names = with_lines(run(whole, path))
     found = Contents(names, Source(whole, path), list(asked))
+    lines = {name: thing for name, thing in names.items() if isinstance(thing, styles.Lines | styles.Unread)}
+    found.source.lines.update({name: thing.line for name, thing in lines.items()})
     if not asked:
         choose(found)
         if not found.chosen and not found.unseen:
             nothing = not any(inspect.isfunction(value) or isinstance(value, type) for value in names.values())
             what = "the file defines no class and no function" if nothing else "this style is not known"
             raise Slip(f"{path}: {what}. What can be checked: {styles.KNOWN}", "nothing-to-check")
+    return found
+
+
+def with_lines(names: dict[str, Any]) -> dict[str, Any]:
+    """The names of a file; those functions and classes that train by lines of their own are these lines."""
+    found, grouped = dict(names), {f for group in groups(names).values() if len(group) > 1 for f in group}
+    for name, thing in names.items():
+        if inspect.isfunction(thing) and thing not in grouped and other_kind(thing, names) in (None, "loop"):
+            found[name] = of_a_function(thing, names) or thing
+        alone = isinstance(thing, type) and is_own(thing) and not kind_of(thing)
+        for trains in filter(inspect.isfunction, [getattr(thing, n, None) for n in ("fit", "train")] if alone else []):
+            with contextlib.suppress(Exception):
+                made = (of_a_function(trains, {}, one) for one in objects_of(thing, np.random.default_rng(0)))
+                found[name] = next((lines for lines in made if lines), found[name])
     return found
 
 
@@ -108,7 +129,7 @@ def choose(found: Contents) -> None:
 def is_alone(function: Any, names: dict[str, Any]) -> bool:
     """Whether a function can be checked by itself: a loss with its gradient, or an optimizer's step."""
     kind = other_kind(function, names)
-    if len(roles.returned_names(function)) > 1 and set(sides(function).values()) == {"y", "t"}:
+    if len(roles.returned_names(function)) > 1 and set(sides(function).values()) == {"output", "t"}:
         return True
     return kind == "optimizer" or (kind == "loss" and bool(partner_of(function.__name__, names)))
 

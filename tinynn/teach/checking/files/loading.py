@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import os
@@ -18,6 +19,7 @@ from ....optimizers import Optimizer
 from .. import adapted, intake, styles
 from ..kinds import other_kind
 from ..pairing import leaves
+from .script import of_a_loop, until_the_loop
 
 
 class Slip(Exception):
@@ -78,7 +80,15 @@ def run(path: str, given: str) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     sys.path[:0] = [folder, root]
     try:
-        spec.loader.exec_module(module)
+        with open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read(), path)
+        before, loop, rest = until_the_loop(tree)
+        exec(compile(ast.Module(before, []), path, "exec"), vars(module))
+        found = of_a_loop(loop, vars(module)) if loop else {}
+        if found:
+            vars(module).update(found)
+        else:
+            exec(compile(ast.Module(rest, []), path, "exec"), vars(module))
     except SyntaxError as error:
         at, here = error.lineno, error.filename in (None, path)
         line = f" in line {at}, `{(error.text or '').strip()}`" if at and error.text else f" in line {at}" if at else ""
@@ -113,6 +123,8 @@ def kind_of(thing: Any) -> str | None:
         return "model" if thing and all(kind_of(layer) == "layer" for layer in thing) else None
     if intake.is_model(thing):
         return "model"
+    if isinstance(thing, styles.Lines | styles.Unread):
+        return "network"
     seen = styles.recognised(thing)
     matrices = any(np.ndim(leaf.value) == 2 for leaf in leaves(thing))
     if seen is None or (isinstance(seen, styles.Whole) and not (adapted.likely(thing) or seen.has_output * matrices)):

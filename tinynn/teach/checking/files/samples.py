@@ -15,7 +15,7 @@ from ....process import same_chance
 from .. import intake
 from ..pairing import Unpaired, leaves
 from ..report import in_words
-from ..styles import Whole, layout, recognised
+from ..styles import Lines, Whole, layout, recognised
 from ..styles.view import Unknown
 from ..under_test import REAL, ModelUnderTest, private, quiet
 from .arguments import IMAGES, WAYS, arguments, x_shape
@@ -105,6 +105,8 @@ def targets_for(
 
     None where forward runs with none.
     """
+    if isinstance(whole, Lines):  # it has its own
+        return whole.data.names["x"], whole.data.names["t"], True
     widths = dict.fromkeys(
         [*widths_of_output(whole, x), *(np.shape(leaf.value)[-1:] or (1,) for leaf in leaves(whole))]
     )

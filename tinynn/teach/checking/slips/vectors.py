@@ -10,6 +10,7 @@ import numpy as np
 
 from ....checks import Array
 from .. import measure
+from ..adapted import is_network
 from .entry import Entry, Facts
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class VectorFacts(Facts):
 
 def recognise(layer: LayerGradients, name: str) -> VectorFacts | None:
     """As many numbers as y has units or channels; a bias where the gradient is the sum of dy over all else."""
+    if is_network(layer.tested.original):  # its y is the loss, the same in each row
+        return None
     dy = layer.dy
     axes = [axis for axis in (dy.ndim - 1, 1) if name != "x" and layer.tested.value(name).size == dy.shape[axis]]
     n = layer.numeric(name) if axes else np.full(1, np.nan)

@@ -7,6 +7,7 @@
     slopes.py      reader: activations with their slope, f(x) and f'(x)
     functions.py   reader: functions in pairs, with what they take beside x
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters
+    lines.py       reader: the lines of a training loop
     losses.py      which loss that is, where it has none of its own
     layout.py      whether samples are rows or columns, or one at a time
     readers.py     the readers, in the order in which they are tried: a new style is one more
@@ -14,6 +15,7 @@
 What none of them knows is `Unknown`, which says what to write instead.
 """
 
+from .lines import Lines, Unread
 from .losses import find_rule, leave_out_eps
 from .networks import Whole, is_loss
 from .objects import goes_back
@@ -21,5 +23,6 @@ from .readers import read, recognised
 from .view import KNOWN, Unknown, View
 
 __all__ = [
-    "KNOWN", "Unknown", "View", "Whole", "find_rule", "goes_back", "is_loss", "leave_out_eps", "read", "recognised",
+    "KNOWN", "Lines", "Unknown", "Unread", "View", "Whole", "find_rule", "goes_back", "is_loss", "leave_out_eps",
+    "read", "recognised",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from ....process import same_chance
 from ..copies import deep_copy
 from ..pairing import RETURNED, Leaf, at, leaves, movers, pair
 from ..under_test import private, quiet
+from .lines import Lines
 from .networks import Whole
 from .view import Unknown
 
@@ -84,8 +85,10 @@ def find_rule(whole: Whole, x: Array) -> None:
         measured = _Measured(whole, x)
     except Unknown:
         raise
-    except Exception:  # the examination says where backward fails
-        return
+    except Exception as error:
+        if isinstance(whole, Lines):
+            raise Unknown(f"{whole.name} stops: {type(error).__name__}: {error}", "see that its lines run") from error
+        return  # the examination says where backward fails
     ratios = {name: [measured.ratio(name, leaf) for leaf in measured.moving] for name in RULES}
     best = max(RULES, key=lambda name: (share(ratios[name], 1.0), share(ratios[name][-1:], 1.0)))
     if not share(ratios[best], 1.0):
@@ -97,7 +100,8 @@ def find_rule(whole: Whole, x: Array) -> None:
         whole.scale = 1.0 if measured.rate_is_known else abs(c)  # where c < 0, it climbs: that is what is found then
     rule = RULES[best]
     said = best if whole.scale == 1 else f"{best}, times {whole.scale:.6g}, which may be the learning rate"
-    said += _also_fits(ratios, best, [leaf.name for leaf in measured.moving])
+    lines = isinstance(whole, Lines)  # which call them by their own names
+    said += _also_fits(ratios, best, [str(leaf.paths[0][-1][1]) if lines else leaf.name for leaf in measured.moving])
     whole.rule = said, lambda y, t: rule(y, targets_like(y, t))
 
 
@@ -107,7 +111,7 @@ def _also_fits(ratios: dict[str, list[float | None]], best: str, names: list[str
     for name, other in right.items():
         if sum(right[best]) and sum(other) == sum(right[best]) and other != right[best]:
             wrong = ", ".join(f"d{leaf}" for leaf, fits in zip(names, other) if not fits)
-            return f"; equally many gradients are those of the {name}: if that is meant, {wrong} would be wrong"
+            return f"; equally many gradients are those of {name}: if that is meant, {wrong} would be wrong"
     return ""
 
 

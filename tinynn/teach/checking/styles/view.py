@@ -17,7 +17,8 @@ from . import roles
 
 KNOWN = (
     "layers with forward(x) and backward(dy); a network with forward(x) and backward(x, t), or with loss(x, t) that "
-    "returns the loss and the gradients; functions in pairs, layer_forward(x, w, b) and layer_backward(dy, cache)"
+    "returns the loss and the gradients; functions in pairs, layer_forward(x, w, b) and layer_backward(dy, cache); a "
+    "training loop of such lines as error = y_hat - y and W -= lr * dW"
 )
 RATES = ("lr", "learningrate", "learnrate")  # as attributes; alpha may be a slope, and rate that of a dropout
 DX = ("dx", "dxt", "daprev", "da0", "dinput", "dinputs")

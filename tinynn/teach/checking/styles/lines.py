@@ -1,0 +1,277 @@
+"""Reader of a training loop that is written line by line: its lines are run once, on its own data, as a network.
+
+    for epoch in range(1000):
+        h = np.tanh(X @ W1)
+        y_hat = h @ W2                      forward ends where the output meets the targets
+        d = y_hat - y
+        dW2, dW1 = h.T @ d, X.T @ (d @ W2.T * (1 - h**2))
+        W1 -= lr * dW1                      what is taken from W1, at a learning rate of 1, is its gradient
+        W2 -= lr * dW2
+
+What must be in it: numbers that are updated, targets, and an output from which the targets are subtracted, or which
+has the name of one. Else it is `Unknown`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+from typing import Any
+
+import numpy as np
+
+from ....checks import Array
+from ..copies import deep_copy
+from ..names import plain, role_of
+from .networks import Whole
+from .view import Memory, Unknown
+
+WRITE = "call the targets y, the output y_hat and the learning rate lr, and write each update as W -= lr * dW"
+MOST = 500  # rows
+
+
+class Around:
+    """The names that the lines find around them: no copy has others."""
+
+    paired = True  # pairing.py does not look into it
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Around:
+        return self
+
+
+class Numbers:
+    """What the lines update, by its name."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+
+class Lines(Whole):
+    """The lines of a training loop as a network: forward up to the output, backward up to the last update."""
+
+    def __init__(self, loop: ast.For | ast.While, names: dict[str, Any], where: str) -> None:
+        self.name, self.functions, self.line = where, False, loop.body[0].lineno
+        self.memory, self.notes, self.grads, self.taken_back = Memory(), [], {}, {}
+        self._loss: Any = None
+        self._forward: Any = None
+        changed = [node for node in loop.body if target_of(node)]
+        body = [node for node in loop.body[: loop.body.index(changed[-1]) + 1] if not _shows(node)]
+        self.rates = _rates(changed, names)
+        self.output, target, until = _ends_in(body, names)
+        used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
+        self.copied = [name for name in used if name in names and not _is_code(names[name])]
+        self.around = Around(dict(names))
+        self.codes = Around({"forward": _once(body[:until]), "step": _once(body)})
+        used_first = [text for part in body[:until] for text in _texts(part, ast.Load)]  # from input to output
+        updated = sorted(map(target_of, changed), key=lambda text: [*used_first, text].index(text))
+        self.texts = {text.removeprefix("self."): text for text in updated}
+        values = {name: _valued(text, names) for name, text in self.texts.items() if role_of(name) != "dy"}
+        floats = {name: distinct(np.array(a, float)) for name, a in values.items() if a is not None}
+        self.thing = Numbers({name: a if a.ndim else float(a) for name, a in floats.items()})
+        self.data = Around(self._settled(target))
+        still = [name for name in self.thing.values if not self._moves(name)]
+        self.thing.values = {name: a for name, a in self.thing.values.items() if name not in still}
+        matrices = [name for name in still if np.ndim(values[name]) == 2]
+        if self.thing.values and matrices:
+            raise self.unknown(f"{matrices[0]} is updated, and does not move {self.output}, as far as the lines tell")
+        self.notes.append(
+            f"read are the lines of the loop, run once: {self.output} is the output, {target} the targets, and what is "
+            f"taken from {', '.join(self.thing.values)} the gradients"
+        )
+
+    # --- running the lines ---
+
+    def run(self, code: str, rate: float | None = None) -> dict[str, Any]:
+        """All names after the lines, which print nothing and change nothing around them."""
+        names = {**self.around.names, **{name: deep_copy(self.around.names[name]) for name in self.copied}}
+        for name, a in self.thing.values.items():
+            _put(names, self.texts[name], a.copy() if isinstance(a, np.ndarray) else a)
+        for text in self.rates if rate is not None else ():
+            _put(names, text, rate)
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(self.codes.names[code], names)
+        return names
+
+    def _settled(self, target: str) -> dict[str, Any]:
+        """x and t for the check, and how the output takes samples. Raises Unknown."""
+        names = self.run("forward")
+        y, t = np.asarray(eval(self.output, names), float), np.asarray(eval(target, names))
+        labels = t.ndim == 1 and t.dtype.kind in "iu" and y.ndim == 2 and len(t) in y.shape
+        fits = y.shape == t.shape or (y.size == t.size and t.ndim == 1) or labels
+        if y.size == 0 or not 0 < y.ndim <= 2 or t.dtype.kind not in "fiub" or not fits:
+            raise self.unknown(f"{self.output} has shape {y.shape} and {target} has shape {t.shape}")
+        inputs = [np.asarray(names[name]) for name in self.copied if role_of(name) == "x"]
+        if y.ndim == 2 and any(x.shape[1:] == y.shape[1:] and len(x) != len(y) for x in inputs):
+            self.shapes, t = "columns", t.T if t.ndim == 2 else t
+        elif y.ndim == 1 and t.shape == y.shape and any(len(y) in np.shape(a) for a in self.thing.values.values()):
+            self.shapes, t = "one", t[None]  # a matrix is as wide as the output
+        if len(t) > MOST:
+            raise self.unknown(f"it takes {len(t):,} rows", f"take few of them before it, such as X = X[:{MOST}]")
+        return {"x": np.zeros((len(t), 1)), "t": t}
+
+    def result(self) -> Array:
+        """The output."""
+        return np.asarray(eval(self.output, self.run("forward")))
+
+    def _moves(self, name: str) -> bool:
+        """Whether the output is another one where a number is."""
+        old, y = self.thing.values[name], self.result()
+        self.thing.values[name] = old + 0.1 + 0.1 * np.abs(old)
+        try:
+            moved = not np.array_equal(self.result(), y, equal_nan=True)
+        except Exception:  # a count, such as an index
+            moved = False
+        self.thing.values[name] = old
+        return moved
+
+    def unknown(self, what: str, write: str = WRITE) -> Unknown:
+        """It cannot be taken."""
+        return Unknown(f"{self.name}: {what}", write)
+
+    # --- as a network ---
+
+    @property
+    def has_loss(self) -> bool:
+        return False
+
+    @property
+    def has_output(self) -> bool:
+        return True
+
+    @property
+    def rate_is_known(self) -> bool:
+        return bool(self.rates)
+
+    def zero(self) -> None:
+        """There is nothing that adds up."""
+
+    def forward(self, x: Array) -> Array:
+        """The loss, once in each row, or the output."""
+        self.memory.x = x
+        y = self.result()
+        y = y[None] if self.shapes == "one" else y.T if self.shapes == "columns" else y
+        y = y[:, None] if y.ndim == 1 else y
+        self.memory.values = {"x": x, "output": y}
+        if self.shows_output or self.rule is None:
+            return y
+        return np.full((len(x), 1), np.reshape(self.rule[1](y, self.memory.t), ()))
+
+    def backward(self, dy: Array) -> None:
+        """What the lines take from each number, at a learning rate of `pace`."""
+        after = self.run("step", self.pace)
+        self.taken_back = {}
+        for name, old in self.thing.values.items():
+            new = np.asarray(_valued(self.texts[name], after), float)
+            if new.shape != np.shape(old):
+                raise ValueError(f"the update makes of {name}, of shape {np.shape(old)}, one of shape {new.shape}")
+            self.taken_back[f"values[{name!r}]"] = (np.asarray(old, float) - new) / (self.scale * self.pace)
+
+
+class Unread:
+    """A loop whose lines cannot be taken, and why."""
+
+    def __init__(self, why: Unknown, line: int) -> None:
+        self.why, self.line = why, line
+
+
+def read_lines(thing: Any) -> Lines | None:
+    """The lines of a loop as they are; None for anything else. Raises Unknown."""
+    if isinstance(thing, Unread):
+        raise thing.why
+    return thing if isinstance(thing, Lines) else None
+
+
+# --- what the lines say ----------------------------------------------------------------------------------------------
+
+
+def target_of(node: ast.stmt) -> str:
+    """W of W -= ..., W += ... and W = W - ..., or self.W; "" for any other line."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub | ast.Add):
+        return _name(node.target)
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.BinOp):
+        return ""
+    updates = isinstance(node.value.op, ast.Sub | ast.Add) and _name(node.value.left) == _name(node.targets[0])
+    return _name(node.targets[0]) if updates else ""
+
+
+def _name(node: ast.expr) -> str:
+    """y of y, self.y of self.y; "" for any other expression."""
+    of_self = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return ast.unparse(node) if isinstance(node, ast.Name) or of_self else ""
+
+
+def _role(text: str) -> str | None:
+    return role_of(text.removeprefix("self."))
+
+
+def _valued(text: str, names: dict[str, Any]) -> Any:
+    """The numbers of W or self.W; None where it has none."""
+    held = vars(names["self"]) if text.startswith("self.") and "self" in names else names
+    value = held.get(text.removeprefix("self."))
+    return value if isinstance(value, np.ndarray | float | int) and np.asarray(value).dtype.kind in "fiuc" else None
+
+
+def _put(names: dict[str, Any], text: str, value: Any) -> None:
+    if text.startswith("self."):
+        setattr(names["self"], text[5:], value)
+    else:
+        names[text] = value
+
+
+def _is_code(value: Any) -> bool:
+    return inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
+
+
+def _shows(node: ast.stmt) -> bool:
+    """A line that prints or draws."""
+    text = ast.unparse(node)
+    return isinstance(node, ast.Expr) and text.startswith(("print(", "plt."))
+
+
+def _texts(part: ast.AST, kind: type[ast.expr_context]) -> list[str]:
+    """The names, also of attributes, that are stored or loaded."""
+    found = (node for node in ast.walk(part) if isinstance(node, ast.expr))
+    nodes = [node for node in found if isinstance(getattr(node, "ctx", None), kind)]
+    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+    return [text for node in nodes if (text := _name(node))]
+
+
+def _rates(changed: list[ast.stmt], names: dict[str, Any]) -> list[str]:
+    """The names of the learning rates in the updates."""
+    used = [text for part in changed for text in _texts(part, ast.Load)]
+    return [text for text in dict.fromkeys(used) if _role(text) == "rate" and np.ndim(_valued(text, names)) == 0]
+
+
+def _ends_in(body: list[ast.stmt], names: dict[str, Any]) -> tuple[str, str, int]:
+    """(the output, the targets, how many lines forward has): where the two meet. Raises Unknown."""
+    assigned: dict[str, int] = {}
+    for k, part in enumerate(body):
+        differences = [n for n in ast.walk(part) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub)]
+        for y, t in [side for n in differences for side in ((n.left, n.right), (n.right, n.left))]:
+            base = t.value if isinstance(t, ast.Subscript) else t
+            if _role(_name(base)) == "t" and _role(_name(y)) != "t" and _name(y) in assigned:
+                return _name(y), ast.unparse(t), k
+        for text in _texts(part, ast.Store):
+            assigned.setdefault(text, k)
+    targets = [text for part in body for text in _texts(part, ast.Load) if _role(text) == "t"]
+    outputs = [text for text in assigned if _role(text) == "output" and plain(text) not in ("a2", "a3")]
+    if not targets or not outputs:
+        missing = "no targets" if not targets else "no output"
+        raise Unknown(f"the lines of a training loop, in which {missing} could be found by name", WRITE)
+    return outputs[0], targets[0], assigned[outputs[0]] + 1
+
+
+def distinct(a: Array) -> Any:
+    """Numbers that hide no slip: weights of 0 become normal ones."""
+    return a if a.any() or not a.ndim else np.random.default_rng(a.shape).normal(size=a.shape)
+
+
+def _once(body: list[ast.stmt]) -> Any:
+    """Lines that run once, also with break and continue among them."""
+    once = ast.For(ast.Name("_once", ast.Store()), ast.Tuple([ast.Constant(0)], ast.Load()), body or [ast.Pass()], [])
+    return compile(ast.fix_missing_locations(ast.Module([once], [])), "<the lines of the loop>", "exec")
