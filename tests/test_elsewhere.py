@@ -99,6 +99,11 @@ SLIPS = {  # what is written -> what the answer ends in
     "LeakyReLU(alpha=0.1)": ": write slope of LeakyReLU, rho of RMSProp",
     "value().backward()": ": write model.backward(loss.backward())",
     "value().item()": ": write float(value)",
+    "setattr(Adam(model()), 'learning_rate', 0.1)": ": write lr",
+    "Affine(3, 2, weight_init='glorot_uniform')": ": write xavier_uniform",
+    "Affine(3, 2, bias=False)": "bias=False of Conv2D; an Affine always has one",
+    "tinynn.save(model(), 'run.npz')": ": the file comes first, save(path, model)",
+    "(lambda net: net.backward(float(net.forward(X).sum())))(model())": ": write model.backward(loss.backward())",
     "fit().history": 'history["loss"], of the History that fit returns, or history.to_dict() for all of it',
     "fit(loss='mse')": "not 'mse' (str): write MSE()",
     "fit(loss='sparse_categorical_crossentropy')": "SoftmaxCrossEntropy(), with labels (N,) or rows of probabilities",
@@ -167,6 +172,15 @@ def test_hints_are_no_attributes():
     assert not hasattr(tinynn, "Dense") and not hasattr(tinynn.layers, "Dense")
     found = pickle.loads(pickle.dumps(value()))
     assert isinstance(found, float) and found == value() and repr(found) == repr(float(found))
+
+
+def test_arguments_of_ones_own_are_taken():
+    class Own(Affine):
+        def __init__(self, units, **options):
+            self.activation = options.pop("activation")
+            super().__init__(3, units, **options)
+
+    assert Own(units=2, activation="relu").n_out == 2
 
 
 def test_a_rate_of_0_is_said():

@@ -62,7 +62,7 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "model.fit(x, t, loss=MSE(), optimizer=Adam(model))": "compile fitgenerator trainonbatch partialfit",
     "Sequential(Affine(784, 256), ReLU(), Affine(256, 10)), with all layers at once": "add append addmodule insert pop",
     "the model itself, Adam(model, lr=1e-3); model.params is the vector of all parameters":
-        "parameters namedparameters trainablevariables trainableweights paramgroups coefs",
+        "parameters namedparameters trainablevariables trainableweights coefs",
     "model[0].W and model[0].b, or model.params for all": "getweights weights coef intercept",
     "model.params = vector, or model[0].W = array": "setweights",
     "layer.W": "weight kernel",
@@ -78,7 +78,7 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     'model.to("cupy")': "cuda gpu device",
     'model.to("numpy")': "cpu",
     "float(value)": "item detach numpy",
-    "optimizer.lr": "learningrate",
+    "optimizer.lr": "learningrate paramgroups",
     'history["loss"], of the History that fit returns, or history.to_dict() for all of it':
         "history losses losscurve epochloss",
     "LearningRate(callbacks.cosine(1e-3, 10)) among the callbacks of fit":
@@ -96,7 +96,7 @@ KEYWORDS = {  # of constructors
     "kernel of Conv2D, size of pooling": "kernelsize poolsize windowsize",
     "weight_init": "kernelinitializer",
     "bias_init": "biasinitializer",
-    "bias of Conv2D; an Affine has one": "usebias",
+    "bias=False of Conv2D; an Affine always has one": "usebias bias",
     "rate": "p dropout",
     "slope": "negativeslope",
     "lr": "learningrate",
@@ -133,7 +133,10 @@ def demand_keywords(cls: type, names: Iterable[str]) -> None:
     """Raise TypeError for a constructor's argument that others have and this class has not, with what it is here."""
     for name in names:
         here = _KEYWORDS.get(_plain(name))
-        if here is not None and name not in inspect.signature(cls).parameters:
+        if here is None:
+            continue
+        arguments = inspect.signature(cls).parameters
+        if name not in arguments and all(argument.kind is not argument.VAR_KEYWORD for argument in arguments.values()):
             raise TypeError(f"{cls.__name__} has no argument {name!r}: write {here}")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from . import elsewhere
 from .checks import Array, describe, integer, number
 
 Initializer = Callable[..., Array]
@@ -103,7 +104,7 @@ def find(thing: str, initializer: str | Initializer) -> Initializer:
     if not isinstance(initializer, str):
         raise TypeError(f"{expected}, not {describe(initializer)}")
     if initializer not in BY_NAME:
-        raise ValueError(f"{expected}, not {describe(initializer)}")
+        raise ValueError(f"{expected}, not {describe(initializer)}{elsewhere.hint(initializer)}")
     return BY_NAME[initializer]
 
 

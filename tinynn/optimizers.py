@@ -93,6 +93,8 @@ class Optimizer(backends.ByName):
             check, *limits = self.settings[name]
             value = check(f"{type(self).__name__}: {name}", value, *limits)
             self._demand_together({**vars(self), name: value})
+        elif name == "learning_rate":  # else nothing would read it
+            elsewhere.demand_keywords(type(self), [name])
         super().__setattr__(name, value)
 
     def _demand_together(self, settings: dict[str, Any]) -> None:

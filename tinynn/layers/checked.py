@@ -77,7 +77,9 @@ def recalling(cls: type, backward: Callable[..., Any], derived: bool) -> Callabl
             raise RuntimeError(f"{self.where}: backward needs a forward before it, and there was none")
         kind, dtype, x_shape, y_shape = self._forward
         if type(dy) is not kind or dy.shape != y_shape:
-            raise ValueError(f"{self.where}: dy must be an array of y's shape {y_shape}, not {checks.describe(dy)}")
+            hint = elsewhere.hint("backward") if isinstance(dy, float) else ""
+            expected = f"an array of y's shape {y_shape}"
+            raise ValueError(f"{self.where}: dy must be {expected}, not {checks.describe(dy)}{hint}")
         if dy.dtype != dtype:
             raise TypeError(f"{self.where}: dy must be {dtype} like y, not {dy.dtype}")
         dx = run(self, dy)

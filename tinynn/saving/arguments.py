@@ -40,7 +40,8 @@ OPTIMIZERS = _defined_in(optimizers, Optimizer, "step")
 def demand_parts(model: Any, optimizer: Any = None) -> None:
     """Raise where the two are not what checkpoints are made of."""
     if not isinstance(model, Model):
-        raise TypeError(f"model must be a Sequential or another Model, not {checks.describe(model)}")
+        hint = ": the file comes first, save(path, model)" if isinstance(model, str) else ""
+        raise TypeError(f"model must be a Sequential or another Model, not {checks.describe(model)}{hint}")
     if optimizer is not None and type(optimizer) not in OPTIMIZERS.values():
         raise TypeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {checks.describe(optimizer)}")
     if optimizer is not None and optimizer.model is not model:
