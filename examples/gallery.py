@@ -28,10 +28,12 @@ from tinynn import (
     SGD,
     Adam,
     Affine,
+    BatchNorm,
     Conv2D,
     Flatten,
     MaxPool2D,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SoftmaxCrossEntropy,
@@ -91,8 +93,8 @@ WORDS = {
     ),
     "digits_network": (
         "The lecture's network: 784 inputs, 256 hidden units, 10 outputs",
-        "Of large layers only the first and last units are shown. The inputs shown are at the edge of the image, "
-        "where no digit has ink: their weights have not changed. The weights into the outputs have learned.",
+        "Of large layers only some units are shown: of the 784 pixels, ten in the middle of the image, where digits "
+        "have ink. Wide lines are where the network has learned that a pixel, or a hidden unit, says much.",
         "Circles in three columns, with dots in the middle of the first two for the units left out: 784 inputs, 256 "
         "units marked ReLU, 10 outputs. Very many lines of different widths between them.",
     ),
@@ -106,9 +108,9 @@ WORDS = {
     "first_layer_weights": (
         "What the first hidden units look for",
         "Each tile holds the weights of one hidden unit, laid out like the image: ink on light pixels excites the "
-        "unit, ink on dark ones inhibits it. The speckled rim is where no digit has ink, so that nothing was "
-        "learned.",
-        "64 tiles in a square, each grey with light and dark patches and strokes.",
+        "unit, ink on dark ones inhibits it. These are the 64 units whose weights have changed most. The even rim is "
+        "where no digit has ink, so that nothing was learned.",
+        "64 tiles in a square, each grey with light and dark strokes in its middle.",
     ),
     "filters": (
         "What convolutions look for",
@@ -117,11 +119,12 @@ WORDS = {
         "Eight small squares of 5 x 5 patches in grey, light and dark, with a colour bar for the weight.",
     ),
     "feature_maps": (
-        "A digit on its way through convolutions",
-        "Each row is what one layer makes of the digit, channel by channel. The convolution finds edges in eight "
-        "directions; ReLU drops what is negative; pooling halves the image and keeps what is strong.",
-        "Rows of small grey images of a 7: the digit itself, its edges in eight directions, the same with a black "
-        "background, and coarser ones below.",
+        "A digit on its way through a ResNet",
+        "Each row is what one layer of a ResNet makes of the digit, channel by channel. The convolution finds edges, "
+        "which BatchNorm brings to one scale, and ReLU drops what is negative. Each residual block adds something to "
+        "what it was given, so the digit can still be seen after it; pooling halves the image.",
+        "Rows of small grey images of a 7: the digit itself, its edges in eight channels, the same with a black "
+        "background, and coarser ones below, in which the strokes of the 7 stay visible.",
     ),
     "confusion_matrix": (
         "Which digits are taken for which",
@@ -131,8 +134,8 @@ WORDS = {
     ),
     "mistakes": (
         "Wrong predictions",
-        "Above each image stands what the network says, then what the digit is. Would you have known?",
-        "Handwritten digits in frames, each with two numbers above it: what was predicted, and what it is.",
+        "Above each image stands what the network has read, and what the digit is. Would you have known?",
+        "Handwritten digits in frames, each with words above it, such as: read 5, is 6.",
     ),
     "gradients": (
         "Vanishing gradients: the size of dW, layer by layer",
@@ -322,6 +325,8 @@ def digits(page: Page, quick: bool) -> None:
     if quick:
         x, t, x_test, t_test = x[:3000], t[:3000], x_test[:1000], t_test[:1000]
     model = layered(784, 256, 10, activation=ReLU, backend="numpy" if quick else None)
+    model[0].W *= 0.1  # from small weights, so that what is learned stands out
+    start = model[0].W.copy()
     history = model.fit(
         x, t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model, lr=1e-3), epochs=3 if quick else 5, seed=0,
         batch_size=50 if quick else 256, validation_data=(x_test, t_test), progress=False,
@@ -329,9 +334,16 @@ def digits(page: Page, quick: bool) -> None:
     predicted = model.predict(x_test).argmax(axis=1)
     wrong = np.flatnonzero(predicted != t_test)
 
-    page.add("digits_network", plots.network(model))
+    ink = np.flatnonzero(x.mean(axis=0) > 0.35)  # the pixels that most digits cross
+    page.add("digits_network", plots.network(model, inputs=ink[np.linspace(0, len(ink) - 1, 10).astype(int)].tolist()))
     page.add("learning_curves", plots.learning_curves(history, names=("training", "test"))[0])
-    page.add("first_layer_weights", plots.first_layer_weights(model))
+    changed = np.linalg.norm(model[0].W - start, axis=0).argsort()[::-1][:64]
+    most = Affine(784, 64)
+    most.W = model[0].W[:, changed]
+    most.build()
+    axes = plots.first_layer_weights(most)
+    axes.set_title("Weights into the 64 of 256 hidden units that changed most")
+    page.add("first_layer_weights", axes)
     convolutions(page, x[:1500], t[:1500], x_test[0])
     page.add("confusion_matrix", plots.confusion_matrix(predicted, t_test))
     rows = wrong[:32]
@@ -341,10 +353,14 @@ def digits(page: Page, quick: bool) -> None:
 
 
 def convolutions(page: Page, x: np.ndarray, t: np.ndarray, image: np.ndarray) -> None:
-    """A small convolutional network on a part of MNIST, and a digit that it has not seen."""
+    """A small residual network on a part of MNIST, and a digit that it has not seen."""
+
+    def block() -> Residual:
+        return Residual(Conv2D(8, 8, 3, padding=1), BatchNorm(8), ReLU(), Conv2D(8, 8, 3, padding=1), BatchNorm(8))
+
     model = Sequential(
-        Conv2D(1, 8, 5, padding=2), ReLU(), MaxPool2D(2), Conv2D(8, 8, 3, padding=1), ReLU(), MaxPool2D(2), Flatten(),
-        Affine(392, 10), shape=(28, 28, 1), seed=0,
+        Conv2D(1, 8, 5, padding=2), BatchNorm(8), ReLU(), block(), ReLU(), MaxPool2D(2), block(), ReLU(), MaxPool2D(2),
+        Flatten(), Affine(392, 10), shape=(28, 28, 1), seed=0,
     )  # fmt: skip
     model.fit(
         x.reshape(-1, 28, 28, 1), t, loss=SoftmaxCrossEntropy(), optimizer=Adam(model, lr=3e-3), epochs=2,

@@ -201,6 +201,20 @@ def test_the_networks_have_learned(made):
         assert made[1][name].axes[0].get_title() == "the plane"
 
 
+def test_the_networks_inputs_carry_ink_and_its_tiles_have_learned(gallery, made):
+    """Wide lines lead from the inputs that are shown; the tiles have no speckles at the rim, where nothing is learned."""
+    first, second = (np.median(one.get_linewidths()) for one in made[1]["digits_network"].axes[0].collections)
+    assert first > 0.1 * second  # of pixels without ink it would be a hundredth
+    tiles = made[1]["first_layer_weights"].axes[0].images[0].get_array()
+    inside, rim = (abs(np.ma.filled(tiles, 0)[rows, 2:26]) for rows in (slice(2, 26), slice(0, 2)))
+    assert inside.max() > 5 * rim.mean()
+
+
+def test_a_resnets_maps(made):
+    names = [axes.get_ylabel().split("\n")[0] for axes in made[1]["feature_maps"].axes]
+    assert sum("Residual" in name for name in names) == 2 and sum("BatchNorm" in name for name in names) == 1
+
+
 # --- options ---------------------------------------------------------------------------------------------------------
 
 

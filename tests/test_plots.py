@@ -269,7 +269,7 @@ def test_predictions(rng, n, count):
     t, predicted = rng.integers(0, 3, (2, n))
     axes = plots.predictions(images, predicted, t, count)
     shown = min(n, count)
-    words = [f"{p}, is {k}" if k != p else f"{p}" for k, p in zip(t[:shown], predicted[:shown])]
+    words = [f"read {p}, is {k}" if k != p else f"{p}" for k, p in zip(t[:shown], predicted[:shown])]
     assert [text.get_text() for text in axes.texts] == words
     drawn = axes.images[0].get_array().filled(np.nan)
     assert np.isfinite(drawn).sum() == shown * 28 * 28
@@ -535,6 +535,32 @@ def test_network_of_large_layers():
     np.testing.assert_allclose(widths, 3 * abs(shown) / abs(shown).max(), rtol=1e-5)
     assert_fits(axes)
     assert sum(isinstance(c, Circle) for c in plots.network(model, most=4).patches) == 12
+
+
+def test_network_with_some_inputs():
+    """Those that are named, each at its own height, with its own weights."""
+    model = Sequential(Affine(100, 3), ReLU(), seed=0)
+    axes = plots.network(model, inputs=[40, 7, 99])
+    found = {start: [] for start in [(0, 2), (0, 1), (0, -1)]}  # dots are at 0
+    for start, _, width, *_ in lines_of(axes):
+        found[start].append(width)
+    for rows, input in zip(found.values(), [40, 7, 99], strict=True):
+        np.testing.assert_allclose(
+            np.array(rows) / max(map(max, found.values())),
+            abs(model[0].W[input]) / abs(model[0].W[[40, 7, 99]]).max(),
+            rtol=1e-5,
+        )
+    assert "100\ninputs" in {text.get_text() for text in axes.texts} and len(axes.lines) == 1
+    for error, inputs in (
+        (TypeError, 3),
+        (TypeError, []),
+        (TypeError, [0.5]),
+        (ValueError, [100]),
+        (ValueError, [-1]),
+        (ValueError, [2, 2]),
+    ):
+        with pytest.raises(error, match="^inputs"):
+            plots.network(model, inputs=inputs)
 
 
 class Halves(tinynn.Layer):

@@ -58,7 +58,7 @@ def predictions(
     axes: Axes | None = None,
     shape: tuple[int, int] | None = None,
 ) -> Axes:
-    """The first `count` images with what was predicted; the wrong ones framed, with what they are.
+    """The first `count` images with what was predicted; the wrong ones framed, with what they are: "read 5, is 6".
 
     images (N, height, width), or rows (N, D) with the `shape` that they have (None: square). y and t as in
     metrics.confusion_matrix, y first: predicted labels (N,) or scores (N, C), and labels from 0.
@@ -91,8 +91,8 @@ def predictions(
         if t[number] == y[number]:
             axes.text(middle, above, str(y[number]), ha="center", va="bottom")
         else:
-            text = f"{y[number]}, is {t[number]}"
-            axes.text(middle, above, text, ha="center", va="bottom", color=VERMILLION, weight="bold")
+            text = f"read {y[number]}, is {t[number]}"
+            axes.text(middle, above, text, ha="center", va="bottom", color=VERMILLION, weight="bold", fontsize=8)
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, ec=VERMILLION, lw=2.5))
     axes.set_axis_off()
     return axes

@@ -27,11 +27,12 @@ RADIUS = 0.28  # of a unit; neighbours are 1 apart
 WIDEST = 5.0  # line, in points; among many lines less
 
 
-def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
+def network(model: Any, axes: Axes | None = None, most: int = 10, inputs: Sequence[int] | None = None) -> Axes:
     """The units as circles, a column for each layer, from the inputs on the left; the weights as lines between them.
 
     A line is as wide as |weight|, on one scale: solid and red above 0, dashed and blue below. `model` is a Sequential
-    or a list of layers. Columns of more than `most` units show their first and last ones. Up to 9 weights are written
+    or a list of layers. Columns of more than `most` units show their first and last ones; of the inputs those that
+    `inputs` names, counted from 0: pixels that carry ink, say. Up to 9 weights are written
     at their lines. Layers that have no matrix W are named below the column that they work on; biases are not drawn.
     The layers of a block stand one after the other, below an arrow: "+ x" is what Residual adds; of other blocks it has
     the name, since what they do with their layers is not known.
@@ -40,7 +41,7 @@ def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
     columns = _Columns(layers_of(model))
     widths, links, names = columns.widths, columns.links, columns.names
     step = max(2.4, 0.35 * max(min(width, most + 1) for width in widths))
-    places = [_places(width, most) for width in widths]
+    places = [_places(width, most, _chosen(inputs, width) if k == 0 else None) for k, width in enumerate(widths)]
     top = max(y.max() for _, y in places) + RADIUS
     inches = min(1.0, 6.8 / (step * len(widths)), 4.2 / (2 * top))
     lanes = [
@@ -87,6 +88,18 @@ def network(model: Any, axes: Axes | None = None, most: int = 10) -> Axes:
     axes.set_aspect("equal")
     axes.set_axis_off()
     return axes
+
+
+def _chosen(inputs: Sequence[int] | None, width: int) -> Sequence[int] | None:
+    """The inputs to show, if some are named."""
+    if inputs is None:
+        return None
+    if not isinstance(inputs, Sequence) or not inputs:
+        raise TypeError(f"inputs must be a list of numbers of inputs, not {checks.describe(inputs)}")
+    found = [checks.integer("inputs: each", unit, 0) for unit in inputs]
+    if max(found) >= width or len(set(found)) < len(found):
+        raise ValueError(f"inputs must be some of 0 to {width - 1}, each once, not {checks.describe(inputs)}")
+    return found
 
 
 class _Columns:
@@ -148,13 +161,16 @@ def _width(layer: Layer, width: int) -> int | None:
     return shape[-1] if shape else None
 
 
-def _places(width: int, most: int) -> tuple[Array, Array]:
-    """Which of a column's units are shown, and how high each stands."""
-    if width <= most:
-        return np.arange(width), (width - 1) / 2 - np.arange(width)
+def _places(width: int, most: int, units: Sequence[int] | None = None) -> tuple[Array, Array]:
+    """Which of a column's units are shown, and how high each stands: where some are not, dots stand at 0."""
     half = most // 2
-    heights = half - np.arange(half)  # the dots are at 0
-    return np.concatenate([np.arange(half), np.arange(width - half, width)]), np.concatenate([heights, -heights[::-1]])
+    if units is None:
+        units = range(width) if width <= most else [*range(half), *range(width - half, width)]
+    shown, numbers = np.array(units, int), np.arange(len(units))
+    if len(shown) == width:
+        return shown, (width - 1) / 2 - numbers
+    above = (len(shown) + 1) // 2
+    return shown, above - numbers - (numbers >= above)
 
 
 def _draw_weights(axes: Axes, W: Array, x: float, to: float, left: Array, right: Array, scale: float) -> None:
