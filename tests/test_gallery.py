@@ -25,7 +25,7 @@ def gallery():
         patch.syspath_prepend(EXAMPLES)
         patch.delenv("TINYNN_BACKEND", raising=False)
         yield importlib.import_module("gallery")
-    for name in ("common", "gallery"):
+    for name in ("common", "gallery", "gallery_page", "gallery_networks"):
         sys.modules.pop(name, None)
 
 
@@ -52,14 +52,15 @@ def made(gallery, tmp_path_factory):
     """(directory, name -> figure) of a quick gallery."""
     directory, figures = tmp_path_factory.mktemp("gallery") / "new" / "pictures", {}
     with pytest.MonkeyPatch.context() as patch:
-        save = gallery.save
+        page = sys.modules["gallery_page"]
+        save = page.save
 
         def keep(directory, name, axes):
             figures[name] = axes.figure
             axes.figure.canvas.mpl_connect("draw_event", measure)
             save(directory, name, axes)
 
-        patch.setattr(gallery, "save", keep)
+        patch.setattr(page, "save", keep)
         assert gallery.main(["--quick", "--output", str(directory)]) == 0
     return directory, figures
 
@@ -93,8 +94,11 @@ class Reader(HTMLParser):
 
 def test_everything_is_there(gallery, made):
     directory, _ = made
-    assert {path.name for path in directory.iterdir()} == {"index.html", *(f"{name}.png" for name in gallery.WORDS)}
-    for name in gallery.WORDS:
+    assert {path.name for path in directory.iterdir()} == {
+        "index.html",
+        *(f"{name}.png" for name in sys.modules["gallery_page"].WORDS),
+    }
+    for name in sys.modules["gallery_page"].WORDS:
         picture = imread(directory / f"{name}.png")[..., :3]
         assert len(np.unique(picture @ [1, 1e3, 1e6])) > 20  # it is not blank
 
@@ -109,17 +113,19 @@ def test_the_page_stands_alone(gallery, made):
     directory, _ = made
     reader = Reader((directory / "index.html").read_text(encoding="utf-8"))
     images = reader.all("img")
-    assert len(images) == len(gallery.WORDS)
-    for image, (name, (title, look, alt)) in zip(images, gallery.WORDS.items()):
+    assert len(images) == len(sys.modules["gallery_page"].WORDS)
+    for image, (name, (title, look, alt)) in zip(images, sys.modules["gallery_page"].WORDS.items()):
         assert image["alt"] == alt and 40 < len(alt) < 400
         kind, data = image["src"].split(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(data) == (directory / f"{name}.png").read_bytes()
         assert title in reader.text and look in reader.text
     links = [link["href"] for link in reader.all("a")]
-    assert {link for link in links if not link.startswith("#")} == {f"{name}.png" for name in gallery.WORDS}
+    assert {link for link in links if not link.startswith("#")} == {
+        f"{name}.png" for name in sys.modules["gallery_page"].WORDS
+    }
     anchors = {section["id"] for section in reader.all("section")}
-    assert {link[1:] for link in links if link.startswith("#")} == anchors == set(gallery.WORDS)
+    assert {link[1:] for link in links if link.startswith("#")} == anchors == set(sys.modules["gallery_page"].WORDS)
     assert {tag for tag, _ in reader.tags}.isdisjoint({"script", "link", "iframe"})
     page = re.sub(r'src="data:[^"]*"', "", (directory / "index.html").read_text(encoding="utf-8"))
     assert "http" not in page and "url(" not in page and "@import" not in page  # nothing comes over the network
