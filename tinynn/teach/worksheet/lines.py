@@ -180,7 +180,8 @@ class Quantity:
         """The Picture of an entry, if there is one and its formula holds."""
         if self.draw is None or self.array is None or self.line(index).formula.note:
             return None
-        return self.draw(index)
+        with np.errstate(all="ignore"):
+            return self.draw(index)
 
 
 @dataclass

@@ -23,8 +23,9 @@ class Batch:
         self.call, self.x, self.eps = call, call.x, Number("eps", float(call.layer.eps))
         rows, dtype = wide(call.x.reshape(-1, call.x.shape[-1])), call.x.dtype
         self.M = Number("M", len(rows))
-        self.mean, self.var = rows.mean(axis=0).astype(dtype), rows.var(axis=0).astype(dtype)
-        self.z = ((wide(call.x) - self.mean) / np.sqrt(self.var + self.eps.value)).astype(dtype)
+        with np.errstate(all="ignore"):  # infinity and NaN are shown as they are
+            self.mean, self.var = rows.mean(axis=0).astype(dtype), rows.var(axis=0).astype(dtype)
+            self.z = ((wide(call.x) - self.mean) / np.sqrt(self.var + self.eps.value)).astype(dtype)
 
     def sigma(self, c: int) -> float:
         """sqrt(var + eps)"""

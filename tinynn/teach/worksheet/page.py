@@ -217,7 +217,7 @@ def quiz_data(sheet: Any, names: list[str]) -> list[dict[str, Any]]:
             quantity, index = sheet.find(name)
             value, unit = float(quantity.array[index]), UNITS.get(quantity.precision, 1e-7)
             wrong = causes(sheet, quantity, index) if few else ()
-            slips = [(other, why) for other, why in wrong if abs(other - value) > 3 * unit * abs(value)]  # no nan
+            slips = [(other, why) for other, why in wrong if 3 * unit * abs(value) < abs(other - value) < math.inf]
             found.append({"place": names.index(name) + 1, "value": value, "unit": unit, "slips": slips})
     return found
 

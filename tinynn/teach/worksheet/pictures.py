@@ -187,10 +187,12 @@ def residual_dx(call: Call, index: Index) -> Picture:
     return Picture(side_by_side(index, *arrays))  # type: ignore[arg-type]
 
 
-def batch_norm(known: str, call: Call, index: Index) -> Picture:
+def batch_norm(known: str, call: Call, index: Index) -> Picture | None:
     """All x of a feature as dots, with their mean and deviation; and all z: as far as they are `known`."""
     batch, c = batch_of(call), index[-1]
     x, z = (np.asarray(a[..., c], np.float64).ravel() for a in (call.x, batch.z))
+    if not (np.isfinite(x).all() and np.isfinite(z).all()):
+        return None
     shown = np.linspace(0, len(x) - 1, min(len(x), MOST_DOTS)).astype(int)
     at = (float(call.x[index]), float(batch.z[index])) if len(index) > 1 else (float("nan"), float("nan"))
     sigma = 0.0 if known == "mean" else batch.sigma(c)

@@ -29,12 +29,14 @@ def rest(sums: Any, shown: int, of: str) -> list[Number]:
 # --- Conv2D ----------------------------------------------------------------------------------------------------------
 
 
-def conv(call: Call, index: Index) -> Picture:
+def conv(call: Call, index: Index) -> Picture | None:
     """The window on x times the kernel, of the channel that says most."""
     (n, p, q, o), W, (KH, KW) = index, call.params["W"], call.layer.kernel
     x, known = np.zeros((KH, KW, call.x.shape[3])), np.zeros((KH, KW), bool)
     for i, j, h, v in window(call, p, q):
         x[i, j], known[i, j] = call.x[n, h, v], True
+    if not known.any():
+        return None
     sums = (x * W[..., o]).sum(axis=(0, 1))
     c = int(np.abs(sums).argmax())
     others = rest(sums, c, "channel")
@@ -46,12 +48,14 @@ def conv(call: Call, index: Index) -> Picture:
     return Picture([before, *found, after], said)
 
 
-def conv_dW(call: Call, index: Index) -> Picture:
+def conv_dW(call: Call, index: Index) -> Picture | None:
     """What this weight was multiplied by, times dL/dy, of the example that says most."""
     (i, j, c, o), dy, (SH, SW), (above, left) = index, call.gradient, call.layer.stride, corner(call)
     PH, PV = dy.shape[1:3]
     h, v = np.arange(PH) * SH + i - above, np.arange(PV) * SW + j - left
     known = np.outer((h >= 0) & (h < call.x.shape[1]), (v >= 0) & (v < call.x.shape[2]))
+    if not known.any():
+        return None
     x = np.where(known, call.x[:, h.clip(0, call.x.shape[1] - 1)][:, :, v.clip(0, call.x.shape[2] - 1), c], 0)
     sums = (x * dy[..., o]).sum(axis=(1, 2))
     n = int(np.abs(sums).argmax())
@@ -63,12 +67,14 @@ def conv_dW(call: Call, index: Index) -> Picture:
     return Picture(found, said)
 
 
-def conv_dx(call: Call, index: Index) -> Picture:
+def conv_dx(call: Call, index: Index) -> Picture | None:
     """What comes back from each window that holds the pixel, times the weight it had there."""
     (n, h, v, c), dy, W, (KH, KW) = index, call.gradient, call.params["W"], call.layer.kernel
     back, known = np.zeros((KH, KW, dy.shape[3])), np.zeros((KH, KW), bool)
     for i, j, p, q in holding(call, h, v):
         back[i, j], known[i, j] = dy[n, p, q], True
+    if not known.any():
+        return None
     sums = (back * W[:, :, c]).sum(axis=(0, 1))
     o = int(np.abs(sums).argmax())
     found, said = multiplied(
