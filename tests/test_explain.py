@@ -267,11 +267,7 @@ def adds_up(terms, total, digits):
     found = sum(numbers, Decimal(0))
     size = Decimal(total) or max(map(abs, numbers))
     full = Decimal(f"{size:.{digits - 1}e}")  # with the zeros at its end, which are not printed
-    last = (
-        full.as_tuple().exponent
-        if not Decimal(total)
-        else min(Decimal(total).as_tuple().exponent, full.as_tuple().exponent)
-    )
+    last = min(full.as_tuple().exponent, Decimal(total).as_tuple().exponent if Decimal(total) else 0)
     return abs(found - Decimal(total)) <= Decimal(5).scaleb(last - 1)
 
 
@@ -752,7 +748,7 @@ def first_digits(number):
 
 
 @given(steps(), st.integers(0, 99))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_no_blank_can_be_read_off_another_line(step, seed):
     """None of its digits stands anywhere in the quiz; most blanks are of forward and backward."""
     sheet = explain(*step)
@@ -765,7 +761,7 @@ def test_no_blank_can_be_read_off_another_line(step, seed):
     for name in quiz.names:
         assert first_digits(sheet[name].value) not in shown, name
         assert phases[name] != "update" or name.startswith("new ")
-    assert sum(phases[name] == "update" for name in quiz.names) <= max(1, len(quiz.names) // 4) or len(quiz.names) < 8
+    assert sum(phases[name] == "update" for name in quiz.names) <= 2
 
 
 def test_the_first_step_of_adam_gives_no_gradient_away():

@@ -204,9 +204,11 @@ def batch_norm(known: str, call: Call, index: Index) -> Picture | None:
     return Picture([before, after] if known == "z" else [before], said)
 
 
-def batch_norm_dx(call: Call, index: Index) -> Picture:
+def batch_norm_dx(call: Call, index: Index) -> Picture | None:
     """The three paths."""
     bars = [*((part.symbol, part.value) for part in dx(call, index).parts), ("dL/dx", float(call.dx[index]))]  # type: ignore[index]
+    if not np.isfinite([value for _, value in bars]).all():
+        return None
     return Picture([Bars("the paths that the gradient comes back on", bars)])
 
 

@@ -102,6 +102,7 @@ def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
         step, line = lines[k]
         drawn["forward" if step.phase == "loss" else step.phase].append(line)
     chosen: list[Line] = []
+    updates = 0
     known = Counter(numbers_of(sheet)) if is_small(sheet) else None
     for phase in itertools.cycle(ORDER):
         if len(chosen) == count or not any(drawn.values()):
@@ -111,7 +112,10 @@ def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
             own = phase != "update"  # it is one of those that are known
             if not any(gives_away(line, other) for other in chosen) if known is None else known[digits(line)] <= own:
                 chosen.append(line)
+                updates += not own
                 break
+        if updates >= max(1, count // 4):
+            drawn["update"] = []
     order = {line.name: place for place, (_, line) in enumerate(lines)}
     return Quiz(sheet, sorted((line.name for line in chosen), key=order.__getitem__))
 

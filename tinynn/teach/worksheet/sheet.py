@@ -16,7 +16,7 @@ from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
 from ...model.any_model import by_place
-from .lines import Index, Line, Quantity, Step, bracket
+from .lines import DIGITS, Index, Line, Quantity, Step, bracket
 from .record import Case, Record
 from .steps import steps_of
 
@@ -98,8 +98,10 @@ class Sheet:
             lines.append(
                 "Layer 3.1 is the first layer of the block that is layer 3; what the block itself does follows."
             )
+        digits = DIGITS.get(str(x.dtype), 8)
+        lines.append(f"Numbers are printed in {digits} digits, the terms of a sum in so many that they add up.")
         if any(not quantity.complete for step in self.steps for quantity in step.quantities):
-            lines.append("Of large arrays: shape, statistics, the corner, some entries and the largest one.")
+            lines.append("Of large arrays: shape, statistics, some entries and the largest one.")
         return lines
 
     # --- parts of it ---
