@@ -125,7 +125,7 @@ def max_pool_dx(call: Call, index: Index) -> Picture | None:
     if not windows:
         return None
     won = [one for one in windows if largest(call, one) == index]
-    one = (won or windows)[0]
+    one = max(won or windows, key=lambda where: abs(call.gradient[where]))
     x, known = pixels_of(call, *one)
     mark, dy = winner(call, one), call.gradient[one]
     back = np.zeros(x.shape)
