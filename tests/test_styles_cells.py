@@ -311,6 +311,28 @@ STYLES["a convolution by im2col, channels first"] = Style(
         ("+= parts", "= parts", "dx", ""),
     ),
 )
+STYLES["a layer whose attributes are x, y, dy and dx"] = Style(
+    """
+    class Dense:
+        def __init__(self, n_in, n_out):
+            self.W, self.b = np.random.default_rng(0).normal(size=(n_in, n_out)), np.zeros(n_out)
+            self.X = self.Y = self.dX = self.dY = None
+
+        def forward(self):
+            self.Y = self.X @ self.W + self.b
+
+        def backward(self):
+            self.dW, self.db = self.X.T @ self.dY, self.dY.sum(axis=0)
+            self.dX = self.dY @ self.W.T
+    """,
+    "Dense",
+    "dW db dx",
+    slips=(
+        ("self.X.T @ self.dY", "self.X.T @ self.dY / len(self.X)", "dW", "divided-by-n"),
+        ("self.dY.sum(axis=0)", "self.dY.mean(axis=0)", "db", "bias-mean"),
+        ("self.dY @ self.W.T", "2 * self.dY @ self.W.T", "dx", "factor-2"),
+    ),
+)
 
 SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
 

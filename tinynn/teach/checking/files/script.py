@@ -16,7 +16,8 @@ import numpy as np
 from ....process import same_chance
 from ..copies import deep_copy
 from ..names import plain, role_of
-from ..styles.lines import Lines, Unread, target_of
+from ..styles.lines import Lines, Unread
+from ..styles.updates import target_of
 from ..styles.view import Unknown
 from ..under_test import quiet
 from .arguments import shape_of
@@ -73,14 +74,15 @@ def _first_of_each(node: ast.stmt, loop: Loop) -> list[ast.stmt]:
 def of_a_loop(loop: Loop, names: dict[str, Any]) -> dict[str, Any]:
     """The lines of a loop under a name that says where they stand, with x and t; empty where they train nothing."""
     where = f"the loop of lines {loop.lineno}-{loop.end_lineno}"
+    arrays = any(isinstance(names.get(target_of(node)), np.ndarray) for node in loop.body)
     try:
         lines = Lines(loop, names, where)
     except Unknown as error:
-        arrays = any(isinstance(names.get(target_of(node)), np.ndarray) for node in loop.body)
         return {where: Unread(error, loop.lineno)} if arrays else {}
     except Exception as error:
         write = "see that its lines run, one after the other, with the numbers before it"
-        return {where: Unread(Unknown(f"{where} stops: {type(error).__name__}: {error}", write), loop.lineno)}
+        why = Unknown(f"{where} stops: {type(error).__name__}: {error}", write)
+        return {where: Unread(why, loop.lineno)} if arrays else {}
     return {where: lines} if lines.thing.values else {}
 
 

@@ -8,6 +8,7 @@
     functions.py   reader: functions in pairs, with what they take beside x
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters
     lines.py       reader: the lines of a training loop
+    updates.py     what these lines update, and where forward ends
     losses.py      which loss that is, where it has none of its own
     layout.py      whether samples are rows or columns, or one at a time
     readers.py     the readers, in the order in which they are tried: a new style is one more

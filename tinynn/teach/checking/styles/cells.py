@@ -1,4 +1,4 @@
-"""Reader of layers with more inputs than x: cells with forward(x, h_prev, c_prev), layers with forward(a, b)."""
+"""Readers of layers with other inputs than x: cells, forward(x, h_prev, c_prev); forward(a, b); attributes alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ....checks import Array
 from ....process import same_chance
 from ..copies import deep_copy
-from ..names import is_state
+from ..names import is_state, plain
 from ..pairing import leaves
 from ..under_test import quiet
 from . import roles
@@ -80,3 +80,43 @@ def read_cell(thing: Any) -> Cell | None:
     two = len(others) == 1 and len(roles.required(forward)) == 2 and len(roles.returned_names(backward)) == 2
     targets = "t" in roles.roles(backward, "dy").values()
     return Cell(thing, forward, backward, others) if not targets and (states or two) else None
+
+
+class Slots(View):
+    """A layer whose forward() and backward() take nothing: x, y, dy and dx stand in its attributes X, Y, dY and dX."""
+
+    def __init__(self, layer: Any, forward: Any, backward: Any, slots: dict[str, str]) -> None:
+        super().__init__(layer, forward, backward)
+        self.slots = slots
+
+    def forward(self, x: Array) -> Any:
+        """y for rows x."""
+        self.zero()
+        self.memory.x = x
+        self.memory.values = {"x": self.given(x)}
+        setattr(self.thing, self.slots["x"], self.given(x))
+        self._forward()
+        return self.taken(getattr(self.thing, self.slots["y"]))
+
+    def backward(self, dy: Array) -> Any:
+        """dx for rows dy."""
+        setattr(self.thing, self.slots["dy"], self.given(dy))
+        self._backward()
+        return self.taken(getattr(self.thing, self.slots["dx"]))
+
+
+SLOTS = {
+    "x": ("x", "input", "inputs"), "y": ("y", "output", "out", "outputs"),
+    "dy": ("dy", "dout", "doutput", "doutputs", "outputgrad", "gradoutput"),
+    "dx": ("dx", "dinput", "dinputs", "inputgrad", "gradinput"),
+}  # fmt: skip
+
+
+def read_slots(thing: Any) -> Slots | None:
+    """A layer over its attributes; None where forward or backward takes something, or an attribute is missing."""
+    forward, backward = roles.method(thing, ("forward",)), roles.method(thing, ("backward",))
+    if forward is None or backward is None or roles.arguments(forward) or roles.arguments(backward):
+        return None
+    own = {plain(name): name for name in getattr(thing, "__dict__", {})}
+    slots = {key: own[name] for key, names in SLOTS.items() for name in reversed(names) if name in own}
+    return Slots(thing, forward, backward, slots) if len(slots) == len(SLOTS) else None

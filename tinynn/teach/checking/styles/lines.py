@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import inspect
 import io
 from typing import Any
 
@@ -24,11 +23,11 @@ import numpy as np
 
 from ....checks import Array
 from ..copies import deep_copy
-from ..names import plain, role_of
+from ..names import role_of
 from .networks import Whole
+from .updates import WRITE, ends_in, is_code, nonzero, once, put, rates_of, shows, target_of, texts_in, valued
 from .view import Memory, Unknown
 
-WRITE = "call the targets y, the output y_hat and the learning rate lr, and write each update as W -= lr * dW"
 MOST = 500  # rows
 
 
@@ -60,18 +59,18 @@ class Lines(Whole):
         self._loss: Any = None
         self._forward: Any = None
         changed = [node for node in loop.body if target_of(node)]
-        body = [node for node in loop.body[: loop.body.index(changed[-1]) + 1] if not _shows(node)]
-        self.rates = _rates(changed, names)
-        self.output, target, until = _ends_in(body, names)
+        body = [node for node in loop.body[: loop.body.index(changed[-1]) + 1] if not shows(node)]
+        self.rates = rates_of(changed, names)
+        self.output, target, until = ends_in(body, names)
         used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
-        self.copied = [name for name in used if name in names and not _is_code(names[name])]
+        self.copied = [name for name in used if name in names and not is_code(names[name])]
         self.around = Around(dict(names))
-        self.codes = Around({"forward": _once(body[:until]), "step": _once(body)})
-        used_first = [text for part in body[:until] for text in _texts(part, ast.Load)]  # from input to output
+        self.codes = Around({"forward": once(body[:until]), "step": once(body)})
+        used_first = [text for part in body[:until] for text in texts_in(part, ast.Load)]  # from input to output
         updated = sorted(map(target_of, changed), key=lambda text: [*used_first, text].index(text))
         self.texts = {text.removeprefix("self."): text for text in updated}
-        values = {name: _valued(text, names) for name, text in self.texts.items() if role_of(name) != "dy"}
-        floats = {name: distinct(np.array(a, float)) for name, a in values.items() if a is not None}
+        values = {name: valued(text, names) for name, text in self.texts.items() if role_of(name) != "dy"}
+        floats = {name: nonzero(np.array(a, float)) for name, a in values.items() if a is not None}
         self.thing = Numbers({name: a if a.ndim else float(a) for name, a in floats.items()})
         self.data = Around(self._settled(target))
         still = [name for name in self.thing.values if not self._moves(name)]
@@ -90,9 +89,9 @@ class Lines(Whole):
         """All names after the lines, which print nothing and change nothing around them."""
         names = {**self.around.names, **{name: deep_copy(self.around.names[name]) for name in self.copied}}
         for name, a in self.thing.values.items():
-            _put(names, self.texts[name], a.copy() if isinstance(a, np.ndarray) else a)
+            put(names, self.texts[name], a.copy() if isinstance(a, np.ndarray) else a)
         for text in self.rates if rate is not None else ():
-            _put(names, text, rate)
+            put(names, text, rate)
         with contextlib.redirect_stdout(io.StringIO()):
             exec(self.codes.names[code], names)
         return names
@@ -166,7 +165,7 @@ class Lines(Whole):
         after = self.run("step", self.pace)
         self.taken_back = {}
         for name, old in self.thing.values.items():
-            new = np.asarray(_valued(self.texts[name], after), float)
+            new = np.asarray(valued(self.texts[name], after), float)
             if new.shape != np.shape(old):
                 raise ValueError(f"the update makes of {name}, of shape {np.shape(old)}, one of shape {new.shape}")
             self.taken_back[f"values[{name!r}]"] = (np.asarray(old, float) - new) / (self.scale * self.pace)
@@ -184,94 +183,3 @@ def read_lines(thing: Any) -> Lines | None:
     if isinstance(thing, Unread):
         raise thing.why
     return thing if isinstance(thing, Lines) else None
-
-
-# --- what the lines say ----------------------------------------------------------------------------------------------
-
-
-def target_of(node: ast.stmt) -> str:
-    """W of W -= ..., W += ... and W = W - ..., or self.W; "" for any other line."""
-    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub | ast.Add):
-        return _name(node.target)
-    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.BinOp):
-        return ""
-    updates = isinstance(node.value.op, ast.Sub | ast.Add) and _name(node.value.left) == _name(node.targets[0])
-    return _name(node.targets[0]) if updates else ""
-
-
-def _name(node: ast.expr) -> str:
-    """y of y, self.y of self.y; "" for any other expression."""
-    of_self = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-    return ast.unparse(node) if isinstance(node, ast.Name) or of_self else ""
-
-
-def _role(text: str) -> str | None:
-    return role_of(text.removeprefix("self."))
-
-
-def _valued(text: str, names: dict[str, Any]) -> Any:
-    """The numbers of W or self.W; None where it has none."""
-    held = vars(names["self"]) if text.startswith("self.") and "self" in names else names
-    value = held.get(text.removeprefix("self."))
-    return value if isinstance(value, np.ndarray | float | int) and np.asarray(value).dtype.kind in "fiuc" else None
-
-
-def _put(names: dict[str, Any], text: str, value: Any) -> None:
-    if text.startswith("self."):
-        setattr(names["self"], text[5:], value)
-    else:
-        names[text] = value
-
-
-def _is_code(value: Any) -> bool:
-    return inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
-
-
-def _shows(node: ast.stmt) -> bool:
-    """A line that prints or draws."""
-    text = ast.unparse(node)
-    return isinstance(node, ast.Expr) and text.startswith(("print(", "plt."))
-
-
-def _texts(part: ast.AST, kind: type[ast.expr_context]) -> list[str]:
-    """The names, also of attributes, that are stored or loaded."""
-    found = (node for node in ast.walk(part) if isinstance(node, ast.expr))
-    nodes = [node for node in found if isinstance(getattr(node, "ctx", None), kind)]
-    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-    return [text for node in nodes if (text := _name(node))]
-
-
-def _rates(changed: list[ast.stmt], names: dict[str, Any]) -> list[str]:
-    """The names of the learning rates in the updates."""
-    used = [text for part in changed for text in _texts(part, ast.Load)]
-    return [text for text in dict.fromkeys(used) if _role(text) == "rate" and np.ndim(_valued(text, names)) == 0]
-
-
-def _ends_in(body: list[ast.stmt], names: dict[str, Any]) -> tuple[str, str, int]:
-    """(the output, the targets, how many lines forward has): where the two meet. Raises Unknown."""
-    assigned: dict[str, int] = {}
-    for k, part in enumerate(body):
-        differences = [n for n in ast.walk(part) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub)]
-        for y, t in [side for n in differences for side in ((n.left, n.right), (n.right, n.left))]:
-            base = t.value if isinstance(t, ast.Subscript) else t
-            if _role(_name(base)) == "t" and _role(_name(y)) != "t" and _name(y) in assigned:
-                return _name(y), ast.unparse(t), k
-        for text in _texts(part, ast.Store):
-            assigned.setdefault(text, k)
-    targets = [text for part in body for text in _texts(part, ast.Load) if _role(text) == "t"]
-    outputs = [text for text in assigned if _role(text) == "output" and plain(text) not in ("a2", "a3")]
-    if not targets or not outputs:
-        missing = "no targets" if not targets else "no output"
-        raise Unknown(f"the lines of a training loop, in which {missing} could be found by name", WRITE)
-    return outputs[0], targets[0], assigned[outputs[0]] + 1
-
-
-def distinct(a: Array) -> Any:
-    """Numbers that hide no slip: weights of 0 become normal ones."""
-    return a if a.any() or not a.ndim else np.random.default_rng(a.shape).normal(size=a.shape)
-
-
-def _once(body: list[ast.stmt]) -> Any:
-    """Lines that run once, also with break and continue among them."""
-    once = ast.For(ast.Name("_once", ast.Store()), ast.Tuple([ast.Constant(0)], ast.Load()), body or [ast.Pass()], [])
-    return compile(ast.fix_missing_locations(ast.Module([once], [])), "<the lines of the loop>", "exec")

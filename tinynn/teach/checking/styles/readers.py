@@ -6,7 +6,7 @@ from typing import Any
 
 from ....checks import Array
 from . import layout
-from .cells import read_cell
+from .cells import read_cell, read_slots
 from .functions import read_functions
 from .lines import read_lines
 from .networks import Whole, read_network
@@ -14,7 +14,7 @@ from .objects import read_object
 from .slopes import read_slope
 from .view import View
 
-READERS = (read_lines, read_cell, read_object, read_slope, read_functions, read_network)
+READERS = (read_lines, read_slots, read_cell, read_object, read_slope, read_functions, read_network)
 
 
 def recognised(thing: Any) -> Any:
