@@ -93,3 +93,9 @@ def test_no_false_alarm(share):
             check_it, arguments, options = case(seed)
         report = check_it(*arguments, **options)
         assert report, f"case({seed}):\n{report}"
+
+
+@pytest.mark.parametrize("seed", [257, 769])
+def test_a_norm_of_two_features_whose_large_terms_cancel(seed):
+    check_it, arguments, options = case(seed)
+    assert check_it(*arguments, **options)

@@ -23,6 +23,7 @@ from .sweep import StepSizeSweep
 from .under_test import COMPLEX, REAL, ModelUnderTest, quiet
 
 ENTRIES = 64  # up to which each entry of a tensor is measured by itself, in a model that is
+EPS, LARGEST = np.finfo(float).eps, 1e4  # a dx that is further from linear in dy is wrong, not rounded
 QUICK = 100_000  # quick: so many numbers at most go into all its layers; else 30 such tensors take 10 seconds
 
 
@@ -90,7 +91,10 @@ class ModelGradients:
             for point in (x, measure.normal(rng, x)):
                 try:
                     dy = measure.normal(rng, tested.forward(point))
-                    gains.append(float(np.linalg.norm(tested.gradients(point, dy)[1]) / np.linalg.norm(dy)))
+                    dx, three = (tested.gradients(point, k * dy)[1] for k in (1, 3))
+                    gains.append(float(np.linalg.norm(dx) / np.linalg.norm(dy)))
+                    noise = float(np.linalg.norm(three / 3 - dx) / np.linalg.norm(EPS * dy))
+                    gains.append(noise if 100 * gains[-1] < noise < LARGEST else 0.0)  # large terms cancel in dx
                 except Exception:  # its own examination says so
                     gains.append(1.0)
             size *= max(gain for gain in gains if np.isfinite(gain))
