@@ -6,6 +6,7 @@
     measure.py             derivatives, measured from the forward pass alone
     under_test.py          private copies of layer, loss and model, in double precision
     recorded_step.py       one step of a model, with what went into every layer and came out of it
+    layer_report.py        the report on one layer, or on a network that is its loss
     layer_doctor.py        one layer: layer_gradients.py measures, layer_slips.py names, by the tables in slips/
     patterns.py            what can be seen of a mistake that has no name; own_rows.py: where x shows too little
     chance.py              the same random numbers for each forward; copies.py: deep copies
