@@ -23,7 +23,8 @@
     training_loop.py       check_loop: the order of the lines of a training loop
     styles/                code as other courses write it, seen as a layer: one reader for each family
     intake.py              what is given, as layers and models; conventions.py: what is right in its course alone
-    adapted.py             code of other courses as a layer; pairing.py finds its parameters and gradients
+    adapted.py             code of other courses as a layer; pairing.py finds its parameters and their gradients,
+                           leaves.py all numbers in it
     files/                 what the command takes from a file
     report.py              what is found; sweep.py: the error against the step
 

@@ -13,8 +13,9 @@ from ...nesting import walk
 from ...process import same_chance
 from .chance import same_draws
 from .copies import deep_copy
+from .leaves import Leaf, Unpaired, at, leaves
 from .names import unmangled
-from .pairing import Leaf, Unpaired, at, constant, idle, leaves, movers, names_gradient, pair, usual
+from .pairing import constant, idle, movers, names_gradient, pair, usual
 from .styles import View, Whole
 from .under_test import precise, private, quiet
 

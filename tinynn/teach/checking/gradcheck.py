@@ -30,10 +30,10 @@ from .forwards import remarks
 from .intake import adapted, as_model, as_network, is_model
 from .layer_doctor import whole_numbers
 from .layer_report import as_a_mean, judged, method, notes_of
+from .leaves import Unpaired
 from .loss_doctor import TOGETHER, alone, examine_loss, together
 from .loss_intake import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients
-from .pairing import Unpaired
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite
 from .report import STABILITY, Finding, Report
 from .side_effects import draws, is_repeatable

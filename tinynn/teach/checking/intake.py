@@ -16,7 +16,7 @@ from ...nesting import walk
 from .adapted import Adapted, run
 from .arguments import ROWS
 from .ids import taking_ids
-from .pairing import own_class_values
+from .leaves import own_class_values
 from .styles import Lines, Unknown, View, Whole, find_rule, layout, leave_out_eps, read, recognised
 from .under_test import REAL, LossUnderTest, precise, private
 

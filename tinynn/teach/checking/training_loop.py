@@ -23,10 +23,10 @@ from ... import checks
 from ...layers.layer import Layer
 from ...losses import Loss
 from ...optimizers import Optimizer
+from .leaves import leaves
 from .loss_styles import GRADIENTS, VALUES, is_loss_like, sides
 from .names import ZEROING, plain
 from .optimizer_styles import METHODS
-from .pairing import leaves
 from .report import Finding, Report
 
 STEPS = 4  # that are looked at

@@ -25,7 +25,7 @@ from ...nesting import walk, with_inner
 from ...process import in_main_thread
 from .chance import look_once, same_start
 from .copies import deep_copy
-from .pairing import leaves
+from .leaves import leaves
 
 REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from .. import styles
 from ..kinds import other_kind
+from ..leaves import objects_in
 from ..loss_styles import partner_of, sides
-from ..pairing import objects_in
 from ..styles import roles
 from ..styles.objects import BACKWARD, FORWARD
 from .arguments import objects_of

@@ -18,7 +18,7 @@ from ....model import Model
 from ....optimizers import Optimizer
 from .. import adapted, intake, styles
 from ..kinds import other_kind
-from ..pairing import leaves
+from ..leaves import leaves
 from .script import of_a_loop, until_the_loop
 
 

@@ -13,7 +13,7 @@ from ....model.sequential import Sequential
 from ....nesting import with_inner
 from ....process import same_chance
 from .. import intake
-from ..pairing import Unpaired, leaves
+from ..leaves import Unpaired, leaves
 from ..report import in_words
 from ..styles import Lines, Whole, layout, recognised
 from ..styles.view import Unknown

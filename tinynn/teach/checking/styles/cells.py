@@ -9,8 +9,8 @@ import numpy as np
 from ....checks import Array
 from ....process import same_chance
 from ..copies import deep_copy
+from ..leaves import leaves
 from ..names import is_state, plain
-from ..pairing import leaves
 from ..under_test import quiet
 from . import roles
 from .objects import BACKWARD, FORWARD

@@ -8,7 +8,8 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
-from ..pairing import at, leaves, pair
+from ..leaves import at, leaves
+from ..pairing import pair
 from ..under_test import private, quiet
 from .lines import Lines
 from .networks import Whole

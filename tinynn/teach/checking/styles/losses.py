@@ -10,7 +10,8 @@ import numpy as np
 from ....checks import Array
 from ....process import same_chance
 from ..copies import deep_copy
-from ..pairing import RETURNED, Leaf, at, leaves, movers, pair
+from ..leaves import RETURNED, Leaf, at, leaves
+from ..pairing import movers, pair
 from ..under_test import private, quiet
 from .lines import Lines
 from .networks import Whole

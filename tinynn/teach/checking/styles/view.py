@@ -10,8 +10,9 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
+from ..leaves import Leaf, Unpaired, leaves
 from ..names import ZEROING, plain
-from ..pairing import Leaf, Unpaired, leaves, moving
+from ..pairing import moving
 from ..under_test import quiet
 from . import roles
 
