@@ -77,7 +77,8 @@ def filled(text, indent=""):
 
 
 def wrapped(text, first, later):
-    return textwrap.fill(text, width(), initial_indent=first, subsequent_indent=later).replace("\xa0", " ")
+    filled = textwrap.fill(text, width(), initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    return filled.replace("\xa0", " ")
 
 
 def width():
