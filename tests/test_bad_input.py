@@ -221,6 +221,7 @@ EXEMPT = {  # of the public names; and why
     r"callbacks\.Run": "inner works: fit makes it",
     r"\w+\.(probabilities|classes)": "inner works: predict_proba and predict_classes call it; test_losses.py",
     r"Sequential\.predict_classes": "predict, and then as predict_proba; test_losses.py",
+    r"(\w+\.)+use": "inner works: what has a backend is told it by its model",
     r"\w+\.parameters": "names; a call is refused, test_elsewhere.py",
     r"metrics\.both_labels": "inner works: confusion_matrix and pictures call it",
     r"metrics\.ClassReport": "inner works: class_report makes it",
