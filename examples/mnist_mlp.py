@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = np.concatenate([np.arange(min(24, len(t_test))), mistakes[mistakes >= 24][:24]])
     axes = plots.predictions(scale(x_test[rows]), predicted[rows], t_test[rows], count=len(rows), shape=shape)
     some = f"the first test images, then some of the {len(mistakes):,} mistakes"
-    axes.set_title(f"What the network reads, and where it is wrong, what it is:\n{some}")
+    axes.set_title(f"What the network reads, with the true digit where it is wrong:\n{some}")
     save(args.output, "predictions", axes)
     return 0
 

@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         x_test[mistakes].reshape(len(mistakes), -1) / np.float32(255), predicted[mistakes], t_test[mistakes],
         count=len(mistakes), shape=shape[:2],
     )  # fmt: skip
-    axes.set_title("What the network reads, and what it is: mistakes")
+    axes.set_title("Mistakes: what the network reads, and the true digit")
     save(args.output, "predictions", axes)
     return 0
 

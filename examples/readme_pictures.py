@@ -79,7 +79,7 @@ def digits(path: Path, quick: bool) -> None:
     read = model.predict(x_test).argmax(axis=1)
     mistakes = np.flatnonzero(read != t_test)
     rows = np.concatenate([np.arange(16), mistakes[mistakes >= 16][:8]])
-    axes = plots.predictions(x_test[rows], t_test[rows], read[rows], count=len(rows))
+    axes = plots.predictions(x_test[rows], read[rows], t_test[rows], count=len(rows))
     axes.set_title(f"The first test images, and 8 of the {len(mistakes):,} mistakes with {len(x_test):,}")
     beside(path, [plots.learning_curves(history, names=("training", "test"))[0], axes])
 
