@@ -1896,7 +1896,7 @@ def test_functions_that_are_not_known_are_told_what_to_give(layer, says):
 
 
 def test_a_loss_is_no_layer():
-    with pytest.raises(TypeError, match="layer must be one .*: check_loss checks losses"):
+    with pytest.raises(TypeError, match="layer must be .*: check_loss checks losses"):
         tinynn.teach.check_layer(tinynn.MSE(), numbers(7, 5))
 
 
