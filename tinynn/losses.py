@@ -118,8 +118,8 @@ class Loss(backends.ByName):
 
     def _refuse_swapped(self, y: Any, t: Any) -> None:
         """Raise TypeError where y are labels and t scores, as where others have the targets first."""
-        of_y, of_t = (getattr(getattr(a, "dtype", None), "kind", "") for a in (y, t))
-        if of_y in ("i", "u", "b") and of_t == "f" and getattr(t, "ndim", 0) > 1:
+        both = isinstance(y, self.ops.xp.ndarray) and isinstance(t, self.ops.xp.ndarray)
+        if both and y.dtype.kind in "iub" and t.dtype.kind == "f" and t.ndim > 1:
             raise TypeError(f"{self!r}: y must be predictions, not {checks.describe(y)}: y comes first, loss(y, t)")
 
     def _check_weight(self, y: Array, weight: Array) -> None:

@@ -45,7 +45,7 @@ def same_draws(thing: Any) -> Iterator[None]:
 
     In a thread beside the main one, the generators of the process stay as they are.
     """
-    found = vars(thing).get(KEPT) if isinstance(thing, Layer) else None
+    found = vars(thing).get(KEPT) if issubclass(type(thing), Layer) else None
     found = found or generators(thing)
     with chance_left_alone(), put_back([*found.held, *found.shared]):
         yield
@@ -103,7 +103,7 @@ def generators(thing: Any) -> Found:
         if (id(one), found is shared) in seen:
             continue
         seen.add((id(one), found is shared))
-        if isinstance(one, GENERATORS):
+        if issubclass(type(one), GENERATORS):  # an object may fail at isinstance
             found.append(one)
             continue
         found = shared if isinstance(one, types.FunctionType) else found

@@ -40,7 +40,7 @@ def judged(path: str, asked: list[str], timeout: float, quiet: bool, **options: 
                 found.aside = one[1]
         return found
     while len(found.verdicts) < len(names):
-        lines = Lines({"path": path, "asked": asked, "start": len(found.verdicts), **options}, timeout, quiet)
+        lines = Child({"path": path, "asked": asked, "start": len(found.verdicts), **options}, timeout, quiet)
         loaded, trace = False, list[str]()
         for line in lines:
             message = json.loads(line) if line.startswith("{") else None
@@ -59,8 +59,8 @@ def judged(path: str, asked: list[str], timeout: float, quiet: bool, **options: 
     return found
 
 
-class Lines:
-    """The lines that a child writes, until it ends or is silent for too long; then it is ended, with its children."""
+class Child:
+    """A process that examines a file, and the lines that it writes. Silent for too long, it is ended with its children."""
 
     def __init__(self, task: dict[str, Any], timeout: float, quiet: bool) -> None:
         self.timeout, self.late = timeout, False
@@ -107,7 +107,7 @@ def pump(source: Any, target: queue.Queue[bytes]) -> None:
     target.put(b"")
 
 
-def stopped(path: str, name: str, timeout: float, trace: list[str], lines: Lines) -> Slip:
+def stopped(path: str, name: str, timeout: float, trace: list[str], lines: Child) -> Slip:
     """Why a child has ended before it had a verdict."""
     what, line = name or path, None
     shown = os.path.abspath(path).encode("ascii", "backslashreplace").decode()  # as faulthandler writes it
