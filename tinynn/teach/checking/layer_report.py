@@ -20,6 +20,7 @@ from .layer_doctor import examine, upstream
 from .layer_gradients import LayerGradients
 from .network_doctor import unit_at
 from .network_slips import in_a_network
+from .patterns import in_common
 from .recorded_step import unpaired
 from .report import Finding, Report, Row, place_of, worst_of
 from .side_effects import draws, is_repeatable
@@ -82,6 +83,10 @@ def judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) -
     wrong = [name for name, row in zip(tested.tensors, report.rows) if row.verdict == "wrong"]
     if report.finding and is_network(layer):
         in_a_network(report.finding, report.rows, has_loss=layer.thing.has_loss)  # type: ignore[attr-defined]
+    elif report.code == "unknown":
+        inputs = ("x", *getattr(getattr(layer, "thing", None), "inputs", ()))
+        rows = zip(tested.tensors, report.rows)
+        report.finding.why += in_common({row.tensor: name in wrong for name, row in rows if name not in inputs})  # type: ignore[union-attr]
     swept = [*wrong, *tested.tensors[::-1]][0]
     slope = measure.slope(gradients.analytic[swept])
     report.sweeper = functools.partial(_sweep_layer, tested.original, x, dy, swept, slope)

@@ -6,6 +6,7 @@ do not.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ from .layer_gradients import LayerGradients
 from .measure import close, same
 from .slips.known_functions import NAMES, SMOOTH, resembles
 
+SMALL = 1e-3  # of a gradient's length: what an eps, and hardly another mistake, makes
 FEW = 12  # entries, below which a pattern may be chance
 
 
@@ -30,6 +32,14 @@ def described(layer: LayerGradients, name: str) -> str:
     c = measure.ratio(a[wrong], n[wrong]) if wrong.sum() > 1 else None
     if c is not None and not wrong.all():
         said.append(f"There the code gives {c:.6g} times what it should{reading(layer, c)}.")
+    size = float(np.linalg.norm((a - n)[known]) / (np.linalg.norm(n[known]) or 1))
+    if size < SMALL:
+        said.append(f"All in all it is off by {size:.0e} of its length alone: is an eps in one of the two passes only?")
+    if known.all():
+        said += [added_once(a, n, wrong), misplaced(a, n)]
+    if name == "x" and wrong.sum() >= FEW:
+        given = {"0": 0 * a, "dy itself": layer.dy, "x itself, in place of what comes from dy": layer.x}
+        said += [f"There the code gives {text}." for text, b in given.items() if _alike(a, b, wrong)]
     if name == "x":
         said += [only_the_first(layer, a, n), side(layer)]
     return " ".join(part for part in said if part)
@@ -48,6 +58,10 @@ def where(layer: LayerGradients, name: str, wrong: Array, known: Array) -> Itera
         lines = np.flatnonzero(wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis)))
         if len(lines) == 1 and wrong.shape[axis] > 1:
             yield f"in {axis_name(layer, name, axis)} {lines[0]}"
+        elif lines[-1] - lines[0] + 1 == len(lines) < wrong.shape[axis] and wrong.take(lines, axis).all():
+            yield f"in {_several(layer, name, axis)} {lines[0]} to {lines[-1]}"
+        elif len(lines) < min(wrong.shape[axis], 6) and wrong.take(lines, axis).all():
+            yield f"in {_several(layer, name, axis)} {', '.join(map(str, lines[:-1]))} and {lines[-1]}"
     if name == "x" and wrong.ndim == 4:
         for axes in ((1, 2), (2, 3)):
             border = np.ones(wrong.shape, bool)
@@ -56,6 +70,49 @@ def where(layer: LayerGradients, name: str, wrong: Array, known: Array) -> Itera
             if border[wrong].all() and (known & ~border).any():
                 yield "at the border of the images"
                 return
+
+
+def _alike(a: Array, b: Array, there: Array) -> bool:
+    return a.shape == b.shape and np.array_equal(a[there], b[there])
+
+
+def added_once(a: Array, n: Array, wrong: Array) -> str:
+    """Where each wrong row is a half, a third, ... of the right one, and not all by the same factor."""
+    rows = np.flatnonzero(wrong.any(axis=tuple(range(1, wrong.ndim))))
+    shares = [measure.ratio(a[row], n[row]) for row in rows] if wrong.ndim > 1 and wrong.shape[1] > 1 else []
+    times = [1 / c if c else np.nan for c in shares]
+    if len(set(np.round(times, 6))) < 2 or not all(k > 1.5 and close(k, round(k)) for k in np.nan_to_num(times)):
+        return ""
+    text = ", ".join(f"{row} by {k:.0f}" for row, k in zip(rows, times))
+    return (
+        f"Rows are divided ({text}): an index that comes several times is added once. a[ids] += b does that; "
+        "np.add.at(a, ids, b) adds all."
+    )
+
+
+def misplaced(a: Array, n: Array) -> str:
+    """Where all numbers of a gradient, or their sums, are right, and their places are not."""
+    axes = [k for k in range(n.ndim) if n.shape[k] > 1]
+    if n.size < FEW:
+        return ""
+    for many in range(1, len(axes) + 1):
+        for chosen in itertools.combinations(axes, many):
+            if same(a, np.flip(n, chosen)):
+                return f"It is the right one in reverse order along {_axes(chosen)}: is there a flip, [::-1], too many?"
+    for order in itertools.permutations(range(n.ndim)):
+        if n.transpose(order).shape == a.shape and same(a, n.transpose(order)):
+            return f"It is the right one with its axes in another order, {order}: look at the transposes and reshapes."
+    if same(np.sort(a, axis=None), np.sort(n, axis=None)):
+        return "Its numbers are the right ones in other places: look at the reshapes and indices."
+    for k in axes:
+        total = n.sum(axis=k)
+        if np.linalg.norm(total) > 1e-6 * np.linalg.norm(n) and same(a.sum(axis=k), total):
+            return f"Summed over axis {k} it is right: terms are added at other places of this axis. Look at its index."
+    return ""
+
+
+def _axes(chosen: tuple[int, ...]) -> str:
+    return f"ax{'i' if len(chosen) == 1 else 'e'}s {' and '.join(map(str, chosen))}"
 
 
 def only_the_first(layer: LayerGradients, a: Array, n: Array) -> str:
@@ -78,6 +135,31 @@ def axis_name(layer: LayerGradients, name: str, axis: int) -> str:
     if name == "x" and ndim > 2:
         return "example" if axis == 0 else f"index {axis} of the axes, at"
     return f"axis {axis}, at index"
+
+
+def _several(layer: LayerGradients, name: str, axis: int) -> str:
+    return axis_name(layer, name, axis).replace("row", "rows").replace("column", "columns")
+
+
+def in_common(tensors: dict[str, bool]) -> str:
+    """What the names of all wrong gradients of parameters have, and no right one: the letter of a gate, a number.
+
+    `tensors` says of each gradient whether it is wrong; dx and those of other inputs are not among them.
+    """
+    wrong, right = (
+        [name.removeprefix("d") for name, is_wrong in tensors.items() if is_wrong is k] for k in (True, False)
+    )
+    if len(wrong) < 2 or not right:
+        return ""
+    first = min(wrong, key=len)
+    parts = (first[i : i + k] for k in range(len(first), 0, -1) for i in range(len(first) - k + 1))
+    shared = next((part for part in parts if all(part in a for a in wrong) and not any(part in a for a in right)), "")
+    names = ", ".join("d" + name for name in wrong)
+    return (
+        f" Wrong are those with {shared!r}, {names}, and no others: look at the delta that they share."
+        if shared
+        else ""
+    )
 
 
 def sizes(layer: LayerGradients) -> dict[str, float]:
@@ -118,5 +200,7 @@ def side(layer: LayerGradients) -> str:
             slope = np.imag(f(x + 1e-30j)) / 1e-30
             if same(a, dy * slope):
                 return f"Backward is exactly that of {NAMES[function]}; it is forward that is something else."
-    near = resembles(x, layer.y)
+    near, exact = resembles(x, layer.y)
+    if exact:
+        return f"Forward is exactly {near}: look at backward alone."
     return f"Forward is within 10 % of {near}, and not that: look at its numbers, too." if near else ""

@@ -5,7 +5,7 @@
     convolution.py   images, window by window; geometry.py finds how the windows lie
     pooling.py       the largest or the mean of each window; flatten.py: numbers in another order
     normalization.py batch, layer, group, instance and RMS norms
-    attention.py     attention; softmax.py: softmax as a layer; embedding.py: rows of a table
+    attention.py     attention; queries.py: of keys and values that are given; softmax.py; embedding.py: rows of a table
     vectors.py       biases and scales of any layer: sums over rows
     activations.py   element by element; known_functions.py: which function it is, with its numbers
     forks.py         values that go two ways
@@ -34,6 +34,7 @@ from . import (
     forks,
     normalization,
     pooling,
+    queries,
     shapes,
     softmax,
     vectors,
@@ -50,6 +51,7 @@ CHAPTERS: tuple[Any, ...] = (
     flatten,
     normalization,
     attention,
+    queries,
     softmax,
     embedding,
     vectors,

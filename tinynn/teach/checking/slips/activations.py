@@ -199,6 +199,7 @@ SLIPS = (
     # any
     Entry("derivative-of-output", "dx", lambda a: with_slope(a, a.slope_at_y), "dy * f'(y), the slope at the output",
          "the slope is computed at the output in place of the input"),
+    Entry("derivative-incomplete", "dx", lambda a: a.d * a.y, "dy * f(x): the function itself in place of its slope"),
     Entry("mask-of-relu", "dx", lambda a: a.d * (a.z > 0) if a.kind != "relu" else None,
           "dy * (x > 0), the mask of ReLU", "the mask of ReLU is used for another activation"),
     Entry("derivative-twice", "dx", lambda a: a.d * a.slope**2, "dy * f'(x)**2: the slope is in it twice",

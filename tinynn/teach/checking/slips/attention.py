@@ -58,6 +58,7 @@ SLIPS = (
          "the gradients of queries and keys are exchanged", right="from dQ = c * dS @ K and dK = c * dS.T @ Q"),
     back("dQ from Q", "dQ-from-Q", "from dQ = c * dS @ Q",
          "dQ is computed from the queries in place of the keys", right="from dQ = c * dS @ K"),
+    back("dK from K", "dQ-from-Q", "from dK = c * dS.T @ K", right="from dK = c * dS.T @ Q"),
     back("dV from S", "dV-from-scores", "from dV = S.T @ dO, the scores for their softmax",
          "dV is computed from the scores in place of their softmax", right="from dV = P.T @ dO"),
     back("dV is dO", "dV-is-dO", "from dV = dO", "dV is dO: the weights are missing", right="from dV = P.T @ dO"),
@@ -207,7 +208,7 @@ class Steps:
         dS = self.softmax_back(dO @ turned(self.V), slip)
         c = {"c missing": 1.0, "c twice": self.c**2}.get(slip, self.c)
         dQ = c * {"dQ": turned(dS) @ self.K, "dQ from Q": dS @ self.Q}.get(slip, dS @ self.K)
-        dK = c * (dS @ self.Q if slip == "dK" else turned(dS) @ self.Q)
+        dK = c * {"dK": dS @ self.Q, "dK from K": turned(dS) @ self.K}.get(slip, turned(dS) @ self.Q)
         dQ, dK = (dK, dQ) if slip == "exchanged" else (dQ, dK)
         parts = [a.reshape(len(a), self.T, -1) if slip == "split" else self.merge(a) for a in (dQ, dK, dV)]
         found: dict[str, Any] = self._of_weights(dict(zip("qkv", parts)))

@@ -54,10 +54,14 @@ def constant(a: Array, b: Array) -> float | None:
     return c if same(a, c * b) else None
 
 
-def resembles(x: Array, y: Array) -> str:
-    """The smooth function of the textbook that y is nearest to, where all of it is within 10 %; else nothing."""
+def resembles(x: Array, y: Array) -> tuple[str, bool]:
+    """The smooth function of the textbook that y is nearest to, and whether y is exactly that.
+
+    ("", False) where no function is within 10 % of all of y.
+    """
     size = float(np.linalg.norm(y))
     with np.errstate(all="ignore"):
-        off = {name: float(np.linalg.norm(f(x) - y)) for name, f in SMOOTH.items()}
+        values = {name: f(x) for name, f in SMOOTH.items()}
+        off = {name: float(np.linalg.norm(a - y)) for name, a in values.items()}
     best = min(off, key=lambda name: off[name] if np.isfinite(off[name]) else np.inf)
-    return NAMES[best] if off[best] < 0.1 * size else ""
+    return (NAMES[best], same(y, values[best])) if off[best] < 0.1 * size else ("", False)

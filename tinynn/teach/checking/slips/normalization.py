@@ -193,6 +193,8 @@ SLIPS = (
          "sum(dy * xh), which is dg", "the gradient of the shift is that of the scale"),
     Entry("paths-wrong-axes", "dx", over, "the same with means over the axes {k}",
          "the means of backward are over other axes than those of forward", each=other_means),
+    Entry("paths-wrong-axes", "dx", lambda v, axes: v.dx(mean=lambda a: a.sum(axis=axes, keepdims=True) / v.m),
+         "the same with sums over the axes {k}, divided by the number of values in one mean", each=other_means),
     Entry("paths-wrong-axes", "dx", lambda v, n: v.dx(mean=lambda a: v.mean(a) * v.m / n),
          "the same with sums over all, divided by {k}", each=divisors),
 )  # fmt: skip

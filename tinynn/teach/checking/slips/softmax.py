@@ -72,5 +72,8 @@ SLIPS = (
     Entry("other-softmax", "dx", lambda s: s.p * (s.d - s.total(s.d * s.p)),
          "p * (dy - sum(dy * p)), which is right for p, not log p", of="log"),
     Entry("diagonal-only", "dx", lambda s: s.d * (1 - s.p), "dy * (1 - p), the Jacobian's diagonal alone", of="log"),
+    Entry("softmax-sum-missing", "dx", lambda s: s.d + s.p,
+         "dy + p, which is right behind the negative log-likelihood alone, whose dy is -1 in one place", of="log"),
+    Entry("softmax-sum-missing", "dx", lambda s: s.d - s.p, "dy - p, without sum(dy)", of="log"),
     Entry("softmax-without-p", "dx", lambda s: s.d - s.total(s.d), "dy - sum(dy), without p", of="log"),
 )  # fmt: skip
