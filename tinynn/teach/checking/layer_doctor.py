@@ -20,7 +20,7 @@ from .finite import of_a_layer
 from .forwards import wrong_forward
 from .layer_gradients import LayerGradients
 from .layer_slips import name_it, wrong_shape
-from .network_slips import name_in_network
+from .network_slips import at_the_labels, name_in_network
 from .report import Finding, raised
 from .side_effects import impure
 from .slips import affine
@@ -73,6 +73,8 @@ def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Fi
     for name in tested.tensors:
         if gradients.is_wrong(name) and not gradients.right_nearby(name):
             found = too_early(gradients, name) or name_in_network(gradients, name) or name_it(gradients, name)
+            if found.code == "unknown" and is_network(tested.original):
+                found.why += at_the_labels(gradients, name)
             found.tensor, found.example = gradient_name(name), gradients.worked(name)
             return found
     if is_network(tested.original):  # its y is one loss, not a row for each sample: no probe of rows fits it

@@ -26,7 +26,7 @@ LAYERS = {  # and networks
     "rate": rf"{RATE}|rate",
     "count": r"m|n|batchsize|n(?:um)?samples",
     "decay": rf"{DECAY}|reg|lambda?|lambd|regstrength",
-    "dy": r"d|g|e|d[a-z]\w*|\w*(?:grad|error|err|delta|upstream|nabla)\w*",
+    "dy": r"d|g|e|gy|gz|gout|d[a-z]\w*|\w*(?:grad|error|err|delta|upstream|nabla)\w*",
 }
 LOSSES = {
     "t": rf"{TARGET}|t|d|tgt|gt|yt|ys",
@@ -56,7 +56,7 @@ NUMBERS = {  # of an optimizer's rule; some names have two meanings
     "nesterov": ("nesterov", "usenesterov"),
 }
 STATE = (
-    r"(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)(?:prev|previous|last|old|init|in|0|t1|tm1)?"
+    r"(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)(?:prevt?|previous|last|old|init|in|0|t1|tm1)?"
     r"|(?:prev|previous|last|old|init|initial)(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)"
 )
 RATE_DECAY = ("decay", "lrdecay", "learningratedecay", "decayrate")

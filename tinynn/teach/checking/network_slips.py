@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from ...process import same_chance
 from .adapted import is_network
 from .layer_gradients import LayerGradients
+from .leaves import written
 from .measure import ratio, same
 from .report import Finding, Row
 from .styles import Whole
-from .under_test import gradient_name
+from .under_test import gradient_name, quiet
 
 PACE = 1e-5  # a learning rate at which an update hardly changes a parameter
 
@@ -48,14 +50,16 @@ def name_in_network(gradients: LayerGradients, name: str) -> Finding | None:
 
 def updated_too_early(gradients: LayerGradients, name: str) -> tuple[str, str] | None:
     """With a learning rate of almost 0 the same gradient is right: it is computed with weights that are new already."""
-    slow = _at_pace(gradients)
+    slow, proof = _at_pace(gradients), "with a learning rate of almost 0 it is right"
     n = gradients.numeric(name)
-    if slow is None or not same(slow[name], n, 1e-6):
+    if slow is None:
+        slow, proof = _others_kept(gradients, name), "where the others are not updated it is right"
+    if slow is None or name not in slow or not same(slow[name], n, 1e-6):
         return None
     behind, label = _behind(gradients, name) or "the layer behind it", gradient_name(name)
     why = (
         f"{label} is computed after the update of {behind}, with the new numbers, W - lr * dW, in place of those of "
-        "forward: with a learning rate of almost 0 it is right"
+        f"forward: {proof}"
     )
     return why, "first all gradients, from the loss to the input, then all updates"
 
@@ -75,6 +79,34 @@ def _at_pace(gradients: LayerGradients) -> dict[str, Array] | None:
         except Exception:
             return None
     return {name: (runs[0][name] + runs[1][name]) / 2 for name in runs[0]}
+
+
+class Kept(np.ndarray):
+    """A parameter that updates in place, W -= lr * dW, do not change."""
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        if out is not None and any(isinstance(a, Kept) for a in out):
+            return out[0]
+        return getattr(ufunc, method)(*(np.asarray(a) if isinstance(a, Kept) else a for a in inputs), **options)
+
+
+def _others_kept(gradients: LayerGradients, name: str) -> dict[str, Array] | None:
+    """The gradient of `name` where it alone is updated; None where updates are not made in place."""
+    layer: Any = gradients.tested.fresh()
+    view: Whole = layer.thing
+    if not view.updates:
+        return None
+    own = next(written(leaf.paths[0]) for leaf in layer.found if leaf.name == name)
+    for leaf in layer.found:
+        array = layer.arrays[leaf.name].copy()
+        leaf.write(view, array if leaf.name == name else array.view(Kept))
+    try:
+        with quiet(), same_chance():
+            view.forward(gradients.x.copy())
+            view.backward(gradients.dy.copy())
+    except Exception:
+        return None
+    return {name: view.taken_back[own]} if own in view.taken_back else None
 
 
 def _behind(gradients: LayerGradients, name: str) -> str:
@@ -146,6 +178,32 @@ def sentences() -> dict[str, str]:
     return {slip.code: slip.says for slip in SLIPS if slip.says}
 
 
+def at_the_labels(gradients: LayerGradients, name: str) -> str:
+    """Where dW = x.T @ dz is wrong because of dz at each row's own class alone: dz[range(n), t]."""
+    original: Any = gradients.tested.original
+    t, wrong = original.thing.memory.t, gradients.analytic[name] - gradients.numeric(name)
+    x, labels = gradients.x, t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel()
+    shape, classes = wrong.shape, np.unique(labels)
+    if x.ndim != 2 or shape not in ((x.shape[1], classes.size), (classes.size, x.shape[1])) or len(labels) < len(x):
+        return ""
+    wrong = wrong if shape[0] == x.shape[1] else wrong.T
+    off = np.zeros(len(x))
+    for k, label in enumerate(classes):
+        own = np.flatnonzero(labels[: len(x)] == label)
+        if len(own) >= x.shape[1]:  # as many rows explain any column
+            return ""
+        off[own] = np.linalg.lstsq(x[own].T, wrong[:, k], rcond=None)[0]
+    spread = np.zeros((len(x), classes.size))
+    spread[np.arange(len(x)), np.searchsorted(classes, labels[: len(x)])] = off
+    if not same(wrong, x.T @ spread, 1e-6):
+        return ""
+    each = f", by {off[0]:.4g}" if np.allclose(off, off[0]) else ""
+    each += f", which is {off[0] * len(x):.0f} / n" if each and abs(abs(off[0]) * len(x) - 1) < 1e-6 else ""
+    return (
+        f" What goes back is wrong at the score of each row's own class alone{each}: look at the line with that index."
+    )
+
+
 def in_a_network(found: Finding, rows: list[Row], has_loss: bool) -> None:
     """What a finding means where the code is a whole network: it is said in its `why`."""
     if found.code == "decay-in-gradient" and not has_loss:
@@ -160,6 +218,8 @@ def in_a_network(found: Finding, rows: list[Row], has_loss: bool) -> None:
 def between(rows: list[Row]) -> str:
     """Where the way back through a network goes wrong: behind what is right."""
     verdicts = [row.verdict != "wrong" for row in rows]
+    if verdicts[0] and verdicts != sorted(verdicts, reverse=True):
+        return f" {', '.join(row.tensor for row in rows[: verdicts.index(False)])}, nearer to the loss, are right."
     if verdicts[0] and verdicts == sorted(verdicts, reverse=True):
         k = verdicts.index(False)
         right, wrong = (", ".join(row.tensor for row in part) for part in (rows[:k], rows[k:]))

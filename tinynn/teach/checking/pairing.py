@@ -141,20 +141,21 @@ def _named(parameter: Path, gradient: Path) -> bool:
     if gradient[0] == RETURNED:
         g = ["grads", *(key for kind, key in gradient[1:] if isinstance(key, str))]  # a place in a tuple is no name
     if len(g) == len(p) + 1 and plain(g[0]) in OF_ALL:  # W and grads["W"] or grads["dW"]
-        return all(a == b or _means(b, a) for a, b in zip(p, g[1:]))
+        return all(a == b or means(b, a) for a, b in zip(p, g[1:]))
     if len(g) != len(p) or g == p:
         return False
     last = len(p) - 1
     return all(
-        a == b or _means(b, a) or (plain(b) in OF_ALL and (k < last or plain(a) in VALUES))
+        a == b or means(b, a) or (plain(b) in OF_ALL and (k < last or plain(a) in VALUES))
         for k, (a, b) in enumerate(zip(p, g))
     )
 
 
-def _means(gradient: Any, parameter: Any) -> bool:
+def means(gradient: Any, parameter: Any) -> bool:
     """dW, grad_W, W_grad and the like, for W; weight_gradients for weights."""
     if not isinstance(gradient, str) or not isinstance(parameter, str):
         return False
     g, p = plain(gradient), plain(parameter)
     forms = {p, p.removesuffix("s"), p.removesuffix("es")}  # weights, biases
+    forms |= {p[0]} if p in ("weight", "weights", "bias", "biases") else set()  # dw, db of them
     return g in {word + form for word in BEFORE for form in forms} | {form + word for word in BEHIND for form in forms}

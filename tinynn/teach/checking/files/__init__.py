@@ -10,5 +10,6 @@ loading.py     runs the file; what kind a thing is
 written.py     the file as it is written: lines, methods that are empty or return nothing
 together.py    which functions belong together: forward, backward, and the cost between them
 arguments.py   arguments of functions and classes, drawn by their names
+steps.py       a loss and its gradients at module level
 samples.py     rows x and targets, tried until forward and backward run
 """

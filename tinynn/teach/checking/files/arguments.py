@@ -18,11 +18,11 @@ from ..styles.view import Unknown
 SIZES = (5, 4, 3)
 SETTINGS = {
     "stride": 2, "pad": 1, "f": 2, "pool_height": 2, "pool_width": 2, "pool_size": 2, "mode": "train", "eps": 1e-2,
-    "epsilon": 1e-2, "momentum": 0.9, "p": 0.6, "seed": 3,
+    "epsilon": 1e-2, "momentum": 0.9, "p": 0.6, "seed": 3, "normalized_shape": SIZES[:1],
 }  # fmt: skip
 WAYS = (
     "rows", "rows, b (1, H)", "rows, W (out, in)", "columns", "channels first", "channels last", "rows, four gates",
-    "rows in sequences", "rows in sequences, four gates", "columns, four gates",
+    "rows in sequences", "rows in sequences, four gates", "columns, four gates", "w (H,)",
 )  # fmt: skip
 IMAGES = {"channels first": (4, 3, 6, 8), "channels last": (4, 6, 8, 3)}
 SEQUENCES = (7, 3, 5)
@@ -43,6 +43,8 @@ def shape_of(name: str, way: str) -> tuple[int, ...] | None:
     columns = way.startswith("columns")
     if role_of(name) == "x" and not p.endswith("prev"):
         return x_shape(way)
+    if way == "w (H,)" and re.match("w|b", p):
+        return (n_in,)
     if p in ("gamma", "beta", "g", "scale", "shift"):
         return (3,) if way in IMAGES else (n_in, 1) if columns else (n_in,)
     if is_state(name):

@@ -20,10 +20,12 @@ from ..styles.objects import BACKWARD, FORWARD
 from .arguments import objects_of
 from .loading import Slip, is_own, kind_of, methods_of, run
 from .script import of_a_function
+from .steps import is_of_its_loss, read_script
 from .together import groups
 from .written import Source, method, still_empty
 
 BACKWARDS = re.compile(r"backw|backprop|back_prop|bprop|gradient|grads?$|derivative|deriv$|prime$", re.IGNORECASE)
+SCRIPT = "the script"  # among the names: what stands at the level of the module
 TOOLS = re.compile(r"numeric|check|clip|test|plot|print|show", re.IGNORECASE)
 
 
@@ -109,6 +111,10 @@ def choose(found: Contents) -> None:
     used = used_by([names[n] for n in found.chosen if n in names] + list(taken), names)
     found.chosen = [n for n in found.chosen if not (n.startswith("_") and n in used)]
     found.chosen += left_out(names, used)
+    script = read_script(source, names) if set(found.chosen) <= set(together) else None
+    if script is not None and (not found.chosen or is_of_its_loss(script)):  # else it may show how functions are called
+        names[SCRIPT] = script
+        found.chosen.append(SCRIPT)
     found.chosen.sort(key=lambda name: source.lines.get(name, 0))
     found.unseen += [one for one in source.never_seen(names) if one[0] not in found.chosen or one[0] in names]
     rest: list[str] = []

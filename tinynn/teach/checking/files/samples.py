@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +17,8 @@ from ....process import same_chance
 from .. import intake
 from ..leaves import Unpaired, leaves
 from ..report import in_words
-from ..styles import Lines, Whole, layout, recognised
+from ..styles import Lines, Whole, layout, recognised, roles
+from ..styles.valued import is_valued
 from ..styles.view import Unknown
 from ..under_test import REAL, ModelUnderTest, private, quiet
 from .arguments import IMAGES, WAYS, arguments, x_shape
@@ -28,6 +31,8 @@ def functions_with_arguments(
     functions: tuple[Any, ...], defined: dict[str, Any], rng: np.random.Generator
 ) -> tuple[tuple[Any, ...], Array, Array | None]:
     """Functions with arguments with which they run, x, and t where they take targets. Raises Unknown."""
+    if is_valued(functions[0]):
+        return (*functions, *own_arguments(functions[0], defined)), np.zeros((1, 1)), np.zeros((1, 1))
     half: tuple[tuple[Any, ...], Array, Array | None] | None = None  # forward runs, and backward does not
     undrawn: list[Unknown] = []
     failed: Exception | None = None
@@ -39,6 +44,10 @@ def functions_with_arguments(
         failed = error or failed
     if half is not None:
         return half
+    drawn_too = {name: value for name, value in defined.items() if callable(value)}
+    if drawn_too != defined:
+        with contextlib.suppress(Unknown):  # what the file defines may be meant for another function
+            return functions_with_arguments(functions, drawn_too, rng)
     ends = f" (the last try raised {in_words(failed)})" if failed else ""
     what = f"{functions[0].__name__} does not run with any arguments that were drawn for it{ends}"
     raise undrawn[-1] if undrawn else Unknown(what, "define its arguments, and x, in the file")
@@ -64,6 +73,8 @@ def _tried(
     """(x and t with which forward runs, whether backward does, what forward raises)."""
     view = recognised(given)
     x = own(defined, "x", rng.normal(size=x_shape(way)))
+    named = defined.get(getattr(view, "name_of_x", "x"))
+    x = named if isinstance(named, np.ndarray) and named.dtype.kind == "f" else x
     if isinstance(view, Whole):
         x = x.T if way.startswith("columns") and own(defined, "x") is None else x  # a row for each target
         ran = targets_for(view, x, defined, rng)
@@ -72,6 +83,15 @@ def _tried(
         return None, False, None
     ahead, failed = view_runs(view, x)
     return ((x, None), failed is None, None) if ahead else (None, False, failed)
+
+
+def own_arguments(function: Any, defined: dict[str, Any]) -> list[Any]:
+    """What a file defines under the names of a function's arguments. Raises Unknown where one is missing."""
+    missing = [name for name in roles.required(function) if name not in defined]
+    if missing:
+        what = f"{function.__name__} takes {', '.join(missing)}, for which no value could be drawn"
+        raise Unknown(what, f"define {', '.join(missing)} in the file")
+    return [defined[name] for name in roles.required(function)]
 
 
 def view_runs(view: Any, x: Array) -> tuple[bool, Exception | None]:
@@ -167,14 +187,23 @@ def runs_with(whole: Whole, x: Array, t: Array) -> tuple[bool, bool]:
 
 
 def widths_of(thing: Any, rng: np.random.Generator) -> Iterator[Any]:
-    """Seven rows of each width that its matrices have, then images and sequences, also of other widths."""
+    """Rows of each width that its matrices have, then images and sequences, also of other widths.
+
+    Seven rows, or more where seven is a width, too: rows are not to be taken for columns.
+    """
     axes = [n for leaf in leaves(thing) for n in np.shape(leaf.value)]
-    widths = sorted(dict.fromkeys([*axes, 5]), key=lambda width: width == 1)  # one column fits by accident
+    without_bias = [np.shape(leaf.value)[1] - 1 for leaf in leaves(thing) if np.ndim(leaf.value) == 2]
+    extra = [n for n in without_bias if n > 1]  # of a matrix whose last column are the biases
+    widths = sorted(dict.fromkeys([*axes, 5, *extra]), key=lambda width: width == 1)  # one column fits by accident
+    many = next(n for n in itertools.count(7) if n not in axes)
+    sizes = [n for n in getattr(thing, "__dict__", {}).values() if type(n) is int and 1 < n <= MOST]
+    flat = [n * m for n, m in itertools.combinations(sizes, 2) if n * m not in widths]  # images that come as rows
     for width in widths:
-        yield rng.normal(size=(7, width))
+        yield rng.normal(size=(many, width))
+    for width in flat:
+        yield from (rng.normal(size=(many, width)), rng.normal(size=(width, many)))
     for shape in (*IMAGES.values(), (4, 6, 8)):  # and images without channels
         yield rng.normal(size=shape)
-    sizes = [n for n in getattr(thing, "__dict__", {}).values() if type(n) is int and 1 < n <= MOST]
     grouped = [n * axis for n in sizes for axis in axes if n * axis <= MOST]  # heads, and groups of channels
     for width in dict.fromkeys([*widths, *sizes, *grouped]):
         yield rng.normal(size=(3, 4, width))
@@ -213,10 +242,11 @@ def runs(thing: Any, x: Any) -> tuple[bool, bool]:
     if y.size == 0:
         return False, False
     try:
-        network.model.backward(np.ones_like(y))
+        dx = network.model.backward(np.ones_like(y))
     except Exception:
         return True, False
-    return True, True
+    first = network.layers[0] if network.layers else None
+    return True, dx is None or first is None or np.shape(dx) == first.x.shape
 
 
 def error_with_rows(thing: Any, rng: np.random.Generator) -> tuple[tuple[int, ...], Exception] | None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..names import plain
 from ..styles import roles
+from ..styles.functions import closes
 from ..styles.networks import LOSS, is_squash, output_between, takes
+from ..styles.valued import is_valued
 from .arguments import shape_of
 
 BACK = {  # how backward is called, and how forward is then
@@ -17,7 +19,7 @@ BACK = {  # how backward is called, and how forward is then
     "backpropagation": ("forwardpropagation", "forward_propagation", "feedforward", "feed_forward", "forward"),
     "backprop": ("forwardprop", "forward_prop", "feedforward", "feed_forward", "forward"),
     "back_prop": ("forward_prop", "forward"), "backward_pass": ("forward_pass",), "backward": ("forward",),
-    "bprop": ("fprop",), "bwd": ("fwd",),
+    "bprop": ("fprop",), "bwd": ("fwd",), "_back": ("_forward",), "_bp": ("_fp",), "_bw": ("_fw",), "_vjp": (),
 }  # fmt: skip
 
 
@@ -37,11 +39,11 @@ def groups(names: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
             found[key] = (functions[forward], backward)
     for name, slope in functions.items():  # sigmoid with sigmoid_prime, d_sigmoid
         other = re.sub("_?(prime|derivative|deriv|gradient|grad|slope)$|^(d|grad|deriv)_", "", name)
-        if other != name and other in functions and len(roles.required(slope)) == 1:
+        if other != name and other in functions and (len(roles.required(slope)) == 1 or takes(slope, "dy")):
             found.setdefault(other, (functions[other], slope))
     taken = {f for group in found.values() for f in group}
-    alone = {name: (f,) for name, f in functions.items() if f not in taken and is_alone(f)}
-    return found | alone
+    ways = (is_alone, closes, is_valued)
+    return found | {name: (f,) for name, f in functions.items() if f not in taken and any(way(f) for way in ways)}
 
 
 def forward_name(name: str, functions: dict[str, Any]) -> str | None:

@@ -7,6 +7,7 @@
     slopes.py      reader: activations with their slope, f(x) and f'(x)
     functions.py   reader: functions in pairs, with what they take beside x
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters
+    valued.py      reader: one function that returns a value and the gradients of its arguments
     lines.py       reader: the lines of a training loop
     updates.py     what these lines update, and where forward ends
     losses.py      which loss that is, where it has none of its own

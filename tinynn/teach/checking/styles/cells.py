@@ -44,8 +44,8 @@ class Cell(View):
     def _draw(self, x: Array) -> None:
         """Rows for the further inputs: of the first width with which forward runs, else of that of x."""
         widths = [n for leaf in leaves(self.thing.layer) for n in np.shape(leaf.value)]
-        rng, N = np.random.default_rng(9), len(x)
-        shapes = [x.shape, *((N, width) for width in dict.fromkeys(widths))]
+        rng = np.random.default_rng(9)
+        shapes = [x.shape, *((*x.shape[:-1][:1], width) for width in dict.fromkeys(widths))]  # of a vector, a vector
         for shape in shapes if self.inputs and is_state(self.inputs[0]) else shapes[:1]:
             for name in self.inputs:
                 setattr(self.thing, name, rng.normal(size=shape))

@@ -1,4 +1,4 @@
-"""Reader of functions: (forward, backward, arguments...), and (forward, cost, backward, parameters)."""
+"""Reader of functions: (forward, backward, arguments...), and (forward, arguments...) that returns its backward."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....checks import Array
 from ..names import is_state
 from . import roles
 from .view import Unknown, View
@@ -14,6 +15,8 @@ from .view import Unknown, View
 
 def read_functions(thing: Any) -> View | None:
     """Functions in a tuple, forward first, with the arguments that follow x; None where it is no such tuple."""
+    if isinstance(thing, tuple) and thing and closes(thing[0]) and not any(map(inspect.isfunction, thing[1:])):
+        return Closing(arguments_of(thing[0], thing[1:]), thing[0], thing[0])
     if not isinstance(thing, tuple) or len(thing) < 2 or not all(map(inspect.isfunction, thing[:2])):
         return None
     functions = [f for f in thing if inspect.isfunction(f)]
@@ -35,3 +38,21 @@ def arguments_of(forward: Any, values: tuple[Any, ...]) -> dict[str, Any]:
         write = f"give ({forward.__name__}, its backward, {', '.join(needed) or 'nothing else'}), with arrays for them"
         raise Unknown(f"{forward.__name__} takes {len(needed)} arguments beside x, not {len(values)}", write)
     return {name: np.array(v) if isinstance(v, np.ndarray) else v for name, v in zip(names, values)}
+
+
+class Closing(View):
+    """y, backprop = forward(x, ...): the way back is a function that forward makes, and that remembers all."""
+
+    def forward(self, x: Array) -> Any:
+        y = super().forward(x)
+        self._backward = self.memory.values["cache"]
+        return y
+
+
+def closes(function: Any) -> bool:
+    """Whether a function returns (y, function), and makes the second one, or a lambda, itself."""
+    if not inspect.isfunction(function):
+        return False
+    inner = {code.co_name for code in function.__code__.co_consts if inspect.iscode(code)}
+    returned = roles.returned_names(function)
+    return len(returned) == 2 and (returned[1] in inner or (returned[1] == "part_1" and "<lambda>" in inner))

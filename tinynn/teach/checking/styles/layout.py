@@ -57,6 +57,8 @@ def _ways(view: View, x: Array, hint: str) -> Iterator[tuple[str, Array]]:
             y = _tried(view, few)
         if y is not None:
             by_columns = y.ndim == 2 and _by_columns(view, few, y, hint)
+            if y.ndim == 2 and len(y) != len(few) and not by_columns and _comes_back(view, x):
+                yield "one", x[None]  # a signal (length, channels), which becomes shorter
             yield ("columns", x.T) if by_columns else ("rows", x)
             if not by_columns:
                 yield "row", x[:1]
@@ -167,6 +169,19 @@ def _by_columns(view: View, x: Array, y: Array, hint: str) -> bool:
         learned = any(shape in ((len(x), 1), (len(x), len(x))) for shape in shapes)
         return columns_apart and (learned or hint == "columns")  # BatchNorm by rows keeps columns apart, too
     return rows_apart and hint == "columns"
+
+
+def _comes_back(view: View, x: Array) -> bool:
+    """Whether backward returns a dx of x's shape, where x is one sample."""
+    tried = private("layer", view)
+    tried.shapes = "one"
+    try:
+        with quiet(), same_chance():
+            dx = tried.backward(np.ones_like(tried.forward(x[None].copy())))
+    except Exception:
+        return False
+    dx = dx[0] if isinstance(dx, tuple) else dx
+    return np.shape(dx) == (1, *x.shape)
 
 
 def _goes_back(view: View, x: Array) -> bool:

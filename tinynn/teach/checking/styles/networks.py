@@ -15,7 +15,7 @@ from ....checks import Array
 from ..names import SCORES, plain, role_of
 from . import roles
 from .objects import BACKWARD, FORWARD
-from .view import Unknown, View
+from .view import Unknown, View, the_last
 
 LOSS = (
     "loss", "cost", "computeloss", "computecost", "calculateloss", "calculatecost", "calcloss", "getloss",
@@ -88,7 +88,7 @@ class Whole(View):
         Of Z1, A1, Z2, A2 the output is the last with the name of one, or the last; of two, it is the first.
         """
         if not isinstance(result, tuple):
-            y = getattr(self.thing, "output", None) if result is None else result
+            y = getattr(self.thing, "output", None) if result is None else the_last(result)
             y = y if self.squash is None or y is None else self.squash(y)
             return {"output": y, "a": y}
         names = roles.returned_names(self._forward)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -80,12 +82,20 @@ def call(function: Callable[..., Any], first: str, values: dict[str, Any]) -> An
 
 def returned_names(function: Callable[..., Any]) -> list[str]:
     """The names in the last `return a, b, c` of a function; empty where its source is not known or has none."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return list(_returned_in(code)) if code else []
+
+
+@functools.cache
+def _returned_in(code: types.CodeType) -> tuple[str, ...]:
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
     except (OSError, TypeError, SyntaxError):
-        return []
-    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    last = returns[-1] if returns else None
+        return ()
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node is not tree.body[0]]
+    theirs = {id(node) for function in inner for node in ast.walk(function)}
+    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return) and id(node) not in theirs]
+    last = max(returns, key=lambda node: node.lineno).value if returns else None
     if not isinstance(last, ast.Tuple | ast.List):
-        return []
-    return [getattr(part, "id", getattr(part, "attr", f"part_{k}")) for k, part in enumerate(last.elts)]
+        return ()
+    return tuple(getattr(part, "id", getattr(part, "attr", f"part_{k}")) for k, part in enumerate(last.elts))

@@ -1,4 +1,7 @@
-"""Reader of activations with their slope: f(x) and f'(x), as two functions, or as an object with gradient(x)."""
+"""Reader of activations with their slope: f(x) and f'(x), as two functions, or as an object with gradient(x).
+
+Of a softmax, whose outputs depend on all of a row, the slope is a matrix: the Jacobian J[i, j] = dy[i] / dx[j].
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,23 @@ METHODS = (*BACKWARD, "derivative", "prime", "deriv", "slope", "diff")
 
 
 class Sloped(View):
-    """y = f(x), dx = dy f'(x); the slope may be a function of x, or of y."""
+    """y = f(x), dx = dy f'(x), or dy J; the slope may be a function of x, or of y."""
 
     of_output = False
 
     def backward(self, dy: Array) -> Array:
         """dx for rows dy."""
         at = self.memory.values["output" if self.of_output else "x"]
-        return self.taken(self.given(dy) * self._backward(at))
+        return self.taken(through(self.given(dy), np.asarray(self._backward(at))))
+
+
+def through(dy: Array, slope: Array) -> Array:
+    """dy times the slope; dy J of each row where it is Jacobians, (N, C, C), or one, (C, C), of one sample."""
+    if slope.shape == (*dy.shape, dy.shape[-1]):
+        return np.asarray(np.einsum("...i,...ij->...j", dy, slope))
+    if slope.shape == (dy.size, dy.size) != dy.shape:
+        return np.asarray((dy.ravel() @ slope).reshape(dy.shape))
+    return dy * slope
 
 
 def read_slope(thing: Any) -> Sloped | None:

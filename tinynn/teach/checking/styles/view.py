@@ -12,7 +12,7 @@ from ....checks import Array
 from ....process import same_chance
 from ..leaves import Leaf, Unpaired, leaves
 from ..names import ZEROING, plain
-from ..pairing import moving
+from ..pairing import means, moving
 from ..under_test import quiet
 from . import roles
 
@@ -45,6 +45,7 @@ class Memory:
     values: dict[str, Any]
     x: Array
     t: Array  # of a network that is its loss, too
+    returned: Any  # of a function that gives a value and its gradients
 
 
 class Plain:
@@ -56,6 +57,12 @@ class Plain:
     def update(self, w: Array, gradient: Array) -> Array:
         """w - rate * gradient."""
         return w - self.rate * gradient
+
+
+def the_last(y: Any) -> Any:
+    """y, or the last of the outputs of all layers in a list, which differ in shape."""
+    arrays = isinstance(y, list) and all(isinstance(a, np.ndarray) for a in y)
+    return y[-1] if arrays and len({a.shape for a in y}) > 1 else y
 
 
 class View:
@@ -81,7 +88,8 @@ class View:
         self.notes: list[str] = []
         self.memory = Memory()
         asked = roles.roles(backward, "dy")
-        self.upstream = [name for name in roles.required(backward) if asked[name] == "dy"]
+        given = {p.name for p in roles.arguments(forward)}  # a scale g of forward's is no gradient
+        self.upstream = [name for name in roles.required(backward) if asked[name] == "dy" and name not in given]
         names, k = roles.returned_names(forward), max(1, len(self.upstream))
         ends_in_a_cache = bool(names) and re.match("part_|.*(cache|memory)", names[-1])
         if len(names) > k + 1 and ends_in_a_cache and [*asked.values()].count("cache") == 1:
@@ -104,9 +112,17 @@ class View:
         values = {"x": self.given(x), "training": True, **(self.thing if self.functions else self.further())}
         result = self.called(self._forward, "x", values)
         y, *cache = self._outputs(result, values["x"]) if isinstance(result, tuple) else (result,)
-        y = getattr(self.thing, "output", y) if y is None else y
-        self.memory.values = {**values, "output": y, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
+        y = getattr(self.thing, "output", y) if y is None else the_last(y)
+        names = roles.returned_names(self._forward)
+        known = dict(zip(names, result)) if isinstance(result, tuple) and len(names) == len(result) else {}
+        known |= {self.name_of_x: values["x"], **values, "output": y}
+        self.memory.values = {**known, "cache": cache[0] if len(cache) == 1 else tuple(cache)}
         return self.taken(y)
+
+    @property
+    def name_of_x(self) -> str:
+        """What forward calls x."""
+        return next((name for name, role in roles.roles(self._forward, "x").items() if role == "x"), "x")
 
     def further(self) -> dict[str, Any]:
         """What an object's forward takes beside x."""
@@ -216,6 +232,10 @@ class View:
         dx, others = returned[first], [a for k, a in enumerate(returned) if k != first]
         if not self.functions:
             return (dx, *others)
+        named = self.gradients_by_name(returned)
+        if named:
+            self.grads = dict(zip(named.values(), (returned[k] for k in named)))
+            return next(a for k, a in enumerate(returned) if k not in named)
         names = [name for name, value in self.thing.items() if np.ndim(value) or isinstance(value, float)]
         if len(others) == 1 and isinstance(others[0], dict):
             self.grads = others[0]
@@ -224,6 +244,12 @@ class View:
         else:
             return (dx, *others)
         return dx
+
+    def gradients_by_name(self, returned: Any) -> dict[int, str]:
+        """{place: parameter} of what backward returns, where the names there tell all but dx; else empty."""
+        names = roles.returned_names(self._backward)
+        found = {k: p for k, name in enumerate(names) for p in self.thing if means(name, p)}
+        return found if len(names) == len(returned) == len(found) + 1 else {}
 
     def called(self, function: Callable[..., Any], first: str, values: dict[str, Any]) -> Any:
         """function(...) by roles. Raises Unknown where nothing is known for an argument."""
