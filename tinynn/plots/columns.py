@@ -10,7 +10,7 @@ from ..nesting import held
 from .inputs import matrix
 
 
-class Columns:
+class UnitColumns:
     """Columns of units: how many in each, the weights between each two, the names of what works on each.
 
     `ways` are those around blocks: from which column to which, and what they are called.

@@ -18,7 +18,7 @@ from ..backends import numpy as numpy_ops
 from ..checks import Array
 from ..layers import Activation
 from ..layers.layer import Layer
-from .columns import Columns
+from .columns import UnitColumns
 from .inputs import image_shape, layers_of, matrix
 from .style import BLUE, GREY, VERMILLION, bare, figure_of, mosaic, one_axes, some_axes
 
@@ -37,7 +37,7 @@ def network(model: Any, axes: Axes | None = None, most: int = 10, inputs: Sequen
     the name, since what they do with their layers is not known.
     """
     most = checks.integer("most", most, 2)
-    columns = Columns(layers_of(model))
+    columns = UnitColumns(layers_of(model))
     widths, links, names = columns.widths, columns.links, columns.names
     step = max(2.4, 0.35 * max(min(width, most + 1) for width in widths))
     places = [_places(width, most, _chosen(inputs, width) if k == 0 else None) for k, width in enumerate(widths)]

@@ -106,7 +106,7 @@ def generators(thing: Any) -> Found:
         if issubclass(type(one), GENERATORS):  # an object may fail at isinstance
             found.append(one)
             continue
-        found = shared if isinstance(one, types.FunctionType) else found
+        found = shared if type(one) is types.FunctionType else found
         try:
             waiting += [(inner, found) for inner in inside(one)]
         except Exception:  # an object that fails to say what it is
