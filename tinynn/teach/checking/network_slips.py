@@ -81,13 +81,13 @@ def _at_pace(gradients: LayerGradients) -> dict[str, Array] | None:
     return {name: (runs[0][name] + runs[1][name]) / 2 for name in runs[0]}
 
 
-class Kept(np.ndarray):
+class NotAddedTo(np.ndarray):
     """A parameter that updates in place, W -= lr * dW, do not change."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        if out is not None and any(isinstance(a, Kept) for a in out):
+        if out is not None and any(isinstance(a, NotAddedTo) for a in out):
             return out[0]
-        return getattr(ufunc, method)(*(np.asarray(a) if isinstance(a, Kept) else a for a in inputs), **options)
+        return getattr(ufunc, method)(*(np.asarray(a) if isinstance(a, NotAddedTo) else a for a in inputs), **options)
 
 
 def _others_kept(gradients: LayerGradients, name: str) -> dict[str, Array] | None:
@@ -99,7 +99,7 @@ def _others_kept(gradients: LayerGradients, name: str) -> dict[str, Array] | Non
     own = next(written(leaf.paths[0]) for leaf in layer.found if leaf.name == name)
     for leaf in layer.found:
         array = layer.arrays[leaf.name].copy()
-        leaf.write(view, array if leaf.name == name else array.view(Kept))
+        leaf.write(view, array if leaf.name == name else array.view(NotAddedTo))
     try:
         with quiet(), same_chance():
             view.forward(gradients.x.copy())

@@ -60,7 +60,7 @@ def judged(path: str, asked: list[str], timeout: float, quiet: bool, **options: 
 
 
 class Child:
-    """A process that examines a file, and the lines that it writes. If silent for too long, it ends with its children."""
+    """A process that examines a file, and the lines it writes. Silent for too long, it is ended with its children."""
 
     def __init__(self, task: dict[str, Any], timeout: float, quiet: bool) -> None:
         self.timeout, self.late = timeout, False

@@ -25,7 +25,7 @@ from .written import Source
 LONGEST = 0.5  # seconds that a script may take: it is run some hundred times
 
 
-class Run:
+class NamesOfARun:
     """The names of a script after a run: nothing that is copied, or looked into for parameters and generators."""
 
     __slots__ = ("names",)
@@ -34,7 +34,7 @@ class Run:
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
 
-    def __deepcopy__(self, memo: Any) -> Run:
+    def __deepcopy__(self, memo: Any) -> NamesOfARun:
         return self
 
 
@@ -52,7 +52,7 @@ class Script(Valued):
         self.thing = {name: np.array(a) for name, a in self.own.names["_first"].items()}
         self.name = Path(path).name
 
-    def run(self, values: dict[str, Any]) -> Run:
+    def run(self, values: dict[str, Any]) -> NamesOfARun:
         """The script up to its loss, with those of these values that are others than its own."""
 
         def given(name: str, array: Array) -> Any:
@@ -64,7 +64,7 @@ class Script(Valued):
         names = {"__name__": "checked", "__file__": self.path, "_given": given, "_first": first}
         with contextlib.redirect_stdout(io.StringIO()), same_chance():
             exec(self.ahead, names)
-        return Run(names)
+        return NamesOfARun(names)
 
     def _own_loss(self, values: dict[str, Any]) -> Any:
         self.memory.returned = self.run(values)

@@ -19,7 +19,7 @@ NAMES = {"k": ("k", "key", "keys"), "v": ("v", "value", "values")}
 SLIPS = tuple(slip for slip in OF_ATTENTION if "W" not in slip.used)
 
 
-class Given(Steps):
+class GivenQueries(Steps):
     """The steps of attention with one head, of x, K and V themselves."""
 
     def __init__(self, x: Array, dy: Array, roles: dict[str, tuple[str, Array]], c: float) -> None:
@@ -48,7 +48,7 @@ def recognise(layer: LayerGradients, name: str) -> AttentionFacts | None:
     held = getattr(getattr(layer.tested.original, "thing", None), "thing", None)
     numbers = [a for a in held.values() if isinstance(a, float)] if isinstance(held, dict) else []
     for c in (*numbers, layer.x.shape[-1] ** -0.5, 1.0):
-        steps = Given(layer.x, layer.dy, roles, c)
+        steps = GivenQueries(layer.x, layer.dy, roles, c)
         if same(steps.y, layer.y.reshape(steps.y.shape)):
             return AttentionFacts(layer, {name: "any"}, steps=steps, name=name)
     return None
