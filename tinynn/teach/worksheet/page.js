@@ -96,7 +96,7 @@ function write(line, step, number) {
   $("formula").replaceChildren();
   $("remark").textContent = "";
   if (!line) {
-    $("remark").textContent = "Go on with “next” or the key →. What is given stands beside, or below.";
+    $("remark").textContent = "Press “next”, or the key →. The list shows the numbers that are given.";
     return;
   }
   const rows = [[line.left, line.sym, ""]];
