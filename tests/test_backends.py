@@ -202,7 +202,7 @@ def compare(other, op, arguments, writes, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("op", OPS)
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_twin_equals_the_textbook(op, dtype, other, data):
     assume_another(other, op)
@@ -221,7 +221,7 @@ ELEMENTWISE = [op for op in OPS if not op.startswith(SUMS)]  # infinities in sum
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("op", ELEMENTWISE)
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_twin_equals_the_textbook_on_special_values(op, dtype, other, data):
     """Zero, tiny, huge, infinite and NaN."""

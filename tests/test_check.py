@@ -762,7 +762,7 @@ def test_course_optimizers():
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(
     depth=st.integers(0, 3), width=st.integers(1, 9), N=st.integers(1, 9), seed=st.integers(0, 999), wrong=st.booleans()
 )

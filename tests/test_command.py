@@ -94,7 +94,8 @@ def test_a_folder_as_a_table(columns, tmp_path, capsys, monkeypatch):
     assert lines[-2:] == ["3 files: 2 wrong, 1 not judged", "not looked at, as they are no Python files: notes.txt"]
 
 
-def test_many_names_are_shown_below_each_other():
+def test_many_names_are_shown_below_each_other(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     names = [f"AnExercise{k}" for k in range(12)]
     columns = {name: [("not judged", "")] for name in names}
     blocks = []

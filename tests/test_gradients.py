@@ -47,7 +47,7 @@ def test_every_loss_has_a_case():
 
 
 @pytest.mark.parametrize("cls", LAYERS)
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 5)
 @given(data=st.data(), N=sizes, seed=seeds)
 def test_layer(cls, cpu, data, N, seed):
     """Tables, sequences and images; kernels, strides and paddings of every kind; random scales and shifts."""

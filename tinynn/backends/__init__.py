@@ -54,7 +54,7 @@ def _fastest() -> str:
         importlib.import_module("numba")
     except ImportError as error:
         text = "so models compute with the textbook, backend 'numpy': the same results, more slowly"
-        warnings.warn(f"numba cannot be loaded here ({error}), {text}", stacklevel=6)  # where Sequential is called
+        warnings.warn(f"numba cannot be loaded here ({error}), {text}", stacklevel=7)  # where Sequential is called
         return "numpy"
     return "numba"
 

@@ -239,4 +239,5 @@ def cause_of(head: str, finding: Finding, width: int = WIDTH) -> list[str]:
 
 def wrapped(head: str, text: str, width: int = WIDTH) -> list[str]:
     """A text as lines, with a head before the first and as much space before the others."""
-    return textwrap.wrap(text, width - 2, initial_indent=head, subsequent_indent=" " * len(head)) or [head]
+    options: dict[str, Any] = {"initial_indent": head, "subsequent_indent": " " * len(head), "break_on_hyphens": False}
+    return textwrap.wrap(text, width - 2, **options) or [head]
