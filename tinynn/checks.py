@@ -203,7 +203,8 @@ def labels(t: Array, C: int) -> None:
     """Raise ValueError where a label in t (N,) is outside 0..C-1, naming the first one."""
     bad = np.flatnonzero((t < 0) | (t >= C))
     if bad.size:
-        hint = counted_from_1("t", t, C)
+        two = ": two classes need a last layer of 2 outputs, or BinaryCrossEntropy()"
+        hint = two if C == 1 and t.min() == 0 and t.max() == 1 else counted_from_1("t", t, C)
         raise ValueError(f"labels must be in 0..{C - 1} for {C} scores a row, not {t[bad[0]]} (in row {bad[0]}){hint}")
 
 

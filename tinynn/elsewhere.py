@@ -12,7 +12,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 OWN = "a layer of your own, with forward(x) and backward(dy): help(tinynn.Layer) shows one"
 NOT_NEEDED = "nothing in its place: forward is training, model(x) and model.predict(x) are use"
@@ -51,6 +51,7 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "optimizer.step() after model.backward(loss.backward())": "minimize applygradients",
     'metrics={"accuracy": tinynn.accuracy}': "acc accuracy",
     "metrics.r2(y, t)": "r2score",
+    "nothing in its place: the numba backend is compiled when the model is built": "jit",
     "names of tinynn itself, as in: from tinynn import Affine, ReLU, Adam": "nn functional optim keras models",
     "NumPy arrays": "tensor fromnumpy variable",
     "minibatches(x, t, batch_size=32)": "dataloader tensordataset dataset",
@@ -58,7 +59,7 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "labels (N,) as they are": "tocategorical onehot",
     "seed=0 in Sequential and in fit": "manualseed setrandomseed setseed random prngkey",
     "model(x) or model.predict(x), which keep nothing for backward": "nograd inferencemode apply call",
-    "model.backward(loss.backward())": "backward grad valueandgrad gradienttape autograd jit",
+    "model.backward(loss.backward())": "backward grad valueandgrad gradienttape autograd",
     "model.fit(x, t, loss=MSE(), optimizer=Adam(model))": "compile fitgenerator trainonbatch partialfit",
     "Sequential(Affine(784, 256), ReLU(), Affine(256, 10)), with all layers at once": "add append addmodule insert pop",
     "the model itself, Adam(model, lr=1e-3); model.params is the vector of all parameters":
@@ -91,7 +92,8 @@ TABLE = {  # what is written here: the names that others have for it, in small l
 }  # fmt: skip
 KEYWORDS = {  # of constructors
     "a layer after it, as in Affine(784, 256), ReLU()": "activation",
-    "n_in, the first argument": "infeatures inputdim inchannels inputshape numfeatures inputsize",
+    "n_in, the first argument": "infeatures inputdim inchannels numfeatures inputsize",
+    "shape of Sequential, n_in of a layer": "inputshape",
     "n_out, the second argument": "outfeatures units filters outchannels",
     "kernel of Conv2D, size of pooling": "kernelsize poolsize windowsize",
     "weight_init": "kernelinitializer",
@@ -106,8 +108,20 @@ KEYWORDS = {  # of constructors
     "clip_norm": "clipnorm globalclipnorm maxnorm",
     "mode, monitor, min_delta and patience; the best epoch is put back": "restorebestweights",
 }
+OF_A_TRAINING = {  # arguments of fit and evaluate
+    "progress=False": "verbose",
+    "validation_data=(x, t), or validation_split=0.1": "validation evalset validationset validationfraction",
+    "epochs": "nepochs numepochs maxiter nbepoch",
+    "batch_size": "batchsize",
+    "x and t, the first two": "y xtrain ytrain",
+    "loss=MSE()": "criterion lossfn",
+    "optimizer=Adam(model, lr=1e-3)": "lr learningrate solver optim",
+    "nothing in its place: each epoch has a new order, drawn from seed": "shuffle",
+}
 _WRITTEN = {other: here for here, others in TABLE.items() for other in others.split()}
 _KEYWORDS = {other: here for here, others in KEYWORDS.items() for other in others.split()}
+_OF_A_TRAINING = {other: here for here, others in OF_A_TRAINING.items() for other in others.split()}
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def hint(name: Any, known: Iterable[str] = ()) -> str:
@@ -146,9 +160,42 @@ def with_hints(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **options: Any) -> None:
         demand_keywords(type(self), options)
+        demand_call(init, (self, *args), options, type(self))
         init(self, *args, **options)
 
     return checked
+
+
+def demand_call(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], cls: type) -> None:
+    """Raise TypeError where a constructor's arguments are not those it has, with what it must have."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        _, *rest = signature.parameters.values()
+        needed = [p.name for p in rest if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        raise TypeError(f"{cls.__name__}: {error}: write {cls.__name__}({', '.join(needed)})") from None
+
+
+def called_as(line: str) -> Callable[[F], F]:
+    """A function of a training that says what to write, `line` or one argument, where its arguments are others."""
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def checked(*args: Any, **options: Any) -> Any:
+            try:
+                signature.bind(*args, **options)
+            except TypeError as error:
+                others = [name for name in options if name not in signature.parameters]
+                here = next((_OF_A_TRAINING[n] for n in map(_plain, others) if n in _OF_A_TRAINING), line)
+                raise TypeError(f"{function.__name__}: {error}: write {here}") from None
+            return function(*args, **options)
+
+        return cast(F, checked)
+
+    return decorate
 
 
 def asked(module: str, depth: int = 1) -> Callable[[str], Any]:

@@ -55,6 +55,10 @@ class Loss(backends.ByName):
             if type(t) is type(y) and t.shape == y.shape[:1] and y.shape[1:] == (1,):
                 line = "t.reshape(-1, 1)" + (f".astype('{y.dtype}')" if t.dtype != y.dtype else "")
                 raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}: {line} has")
+            if type(t) is type(y) and t.shape == y.shape[:1] and len(y.shape) == 2:
+                numbers = "the last layer must have 1 output for such t"
+                line = "labels are for SoftmaxCrossEntropy()" if t.dtype.kind in "iu" else numbers
+                raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}: {line}")
             checks.float_array(f"{self!r}: t", t, self.ops.xp)
             if t.shape != y.shape:
                 raise ValueError(f"{self!r}: t must have y's shape {y.shape}, not {t.shape}")

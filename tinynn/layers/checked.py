@@ -20,6 +20,7 @@ def noting(init: Callable[..., None]) -> Callable[..., None]:
     def noted(self: Layer, *args: Any, **options: Any) -> None:
         if "_given" not in vars(self):  # else it is the __init__ of a base class
             elsewhere.demand_keywords(type(self), options)
+            elsewhere.demand_call(init, (self, *args), options, type(self))
             plain = all(value is None or isinstance(value, int | float | str) for value in (*args, *options.values()))
             self._given = (args, options) if plain else None
         init(self, *args, **options)

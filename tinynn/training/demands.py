@@ -117,8 +117,8 @@ def data(model: Any, x: Any, t: Any, loss: Any, prepare: Callable[[Array], Array
             backends.float_array("what model gives", whole, ops)
             if hasattr(loss, "check"):
                 loss.check(whole, _like_all(t_row, N, ops.xp))
-            figure(f"what {loss!r} gives", loss(y, t_row))
             loss.check_values(t, y.shape[-1])
+            figure(f"what {loss!r} gives", loss(y, t_row))
     return int(y.shape[-1])
 
 
@@ -169,7 +169,7 @@ def validation(
         missing = np.setdiff1d(labels[kept:], labels[:kept])
         if len(missing):
             text = f"validation_split={share:g} leaves no row of class {missing[0]} to train with: all come last"
-            warnings.warn(f"{text}. Shuffle the rows before", UserWarning, stacklevel=3)
+            warnings.warn(f"{text}. Shuffle the rows before", UserWarning, stacklevel=4)
     return kept, (x[kept:], t[kept:])
 
 

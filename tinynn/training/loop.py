@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends, checks
+from .. import backends, checks, elsewhere
 from ..checks import Array
 from ..nesting import walk
 from . import demands
@@ -32,6 +32,7 @@ from .history import History, heading, line, text
 from .snapshot import Snapshot
 
 
+@elsewhere.called_as("model.fit(x, t, loss=loss, optimizer=optimizer)")
 def fit(
     model: Any,
     x: Array,
@@ -126,7 +127,7 @@ def fit(
                 getattr(callback, "start", _nothing)(run)
                 ends.callback(getattr(callback, "end", _nothing), run)
             if getattr(optimizer, "lr", None) == 0 and run.rank == 0:
-                warnings.warn(demands.no_rate(callbacks, run), UserWarning, stacklevel=2)
+                warnings.warn(demands.no_rate(callbacks, run), UserWarning, stacklevel=3)
             for epoch in range(first, last):
                 if history.stopped is not None:
                     break
@@ -243,7 +244,7 @@ def _warn_of_nan(history: History, optimizer: Any, x: Array, weight: Array | Non
                     "diagnose(model, loss, x, t) before, or Watch() among the callbacks, names the cause"
                 )
             text = f"the {name} is {value} since epoch {history.first + len(history)}, {why}"
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
         return  # after NaN in the loss, one in val_loss is no news
 
 
@@ -251,6 +252,7 @@ def _nothing(run: Run) -> None:
     """The start and end of a callback that has none."""
 
 
+@elsewhere.called_as("model.evaluate(x, t, loss=loss)")
 def evaluate(
     model: Any,
     x: Array,
