@@ -128,6 +128,7 @@ def test_points_of_one_file(capsys):
         (["--points=A=nan"], "not 'A=nan'"),
         (["--timeout=-1"], "timeout must be a number of seconds, 0 or more, not '-1'"),
         (["--timeout=soon"], "not 'soon'"),
+        (["more.py"], "unrecognized arguments: more.py: check takes one file, or the folder that they are in"),
     ],
 )
 def test_wrong_options_are_told(options, said, capsys):
@@ -140,6 +141,8 @@ def test_what_cannot_be_checked_at_all(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "must have Python files in it, but there is none" in capsys.readouterr().err
     path = written(tmp_path, "")
+    assert main(["check", str(path).removesuffix(".py")]) == 2
+    assert f"or a folder, not {str(path)[:-3]!r}: there is {path}" in capsys.readouterr().err
     assert main(["check", f"{path}:Affine", "--points=ReLU"]) == 2
     assert f"write {path} --points Affine=1" in capsys.readouterr().err
 

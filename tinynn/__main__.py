@@ -20,7 +20,10 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command.add_to(commands)
     commands.add_parser("lessons", help="say where the lessons are, and how they are run")
-    options = parser.parse_args(argv)
+    options, more = parser.parse_known_args(argv)
+    if more:
+        hint = ": check takes one file, or the folder that they are in" if more[0].endswith(".py") else ""
+        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
     try:
         return show_lessons() if options.command == "lessons" else command.run(options)
     except KeyboardInterrupt:

@@ -48,7 +48,8 @@ def some_axes(
         given = list(axes.flat if type(axes) is np.ndarray else axes)  # plt.subplots gives an array
     for a in given:
         if not isinstance(a, Axes):
-            raise TypeError(f"axes must be matplotlib's Axes, not {checks.describe(a)}")
+            hint = f": axes.figure.savefig({a!r}) on what is returned writes a file" if isinstance(a, str) else ""
+            raise TypeError(f"axes must be matplotlib's Axes, not {checks.describe(a)}{hint}")
     if len(given) != count:
         raise ValueError(f"axes must be {count}, for {what}, not {len(given)}")
     return given

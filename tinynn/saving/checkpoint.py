@@ -130,15 +130,15 @@ def load(
 
 def _own_classes(layers: Any) -> dict[str, type[Layer]]:
     """Name -> class of the layers that are not tinynn's. Raises TypeError."""
-    if isinstance(layers, list | tuple):
-        layers = {getattr(layer, "__name__", None): layer for layer in layers}
-    right = isinstance(layers, Mapping) and all(
-        isinstance(name, str) and isinstance(cls, type) and issubclass(cls, Layer) for name, cls in layers.items()
+    listed = isinstance(layers, list | tuple)
+    named = {getattr(layer, "__name__", None): layer for layer in layers} if listed else layers
+    right = isinstance(named, Mapping) and all(
+        isinstance(name, str) and isinstance(cls, type) and issubclass(cls, Layer) for name, cls in named.items()
     )
     if not right:
         expected = 'a list of layer classes, or a dict such as {"Scale": Scale}'
         raise TypeError(f"layers must be {expected}, not {checks.describe(layers)}")
-    return dict(layers)
+    return dict(named)
 
 
 def load_into(path: Any, model: Model, optimizer: Optimizer | None = None) -> Loaded:

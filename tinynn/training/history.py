@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import checks, elsewhere
 
@@ -32,6 +32,14 @@ class History(elsewhere.Hinting):
             )
         self.rows.append({name: checks.real(f"History: row[{name!r}]", row[name]) for name in names})
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if "rows" in vars(self) and name in self:  # while it is copied, it has no rows yet
+                text = f"'History' has no attribute {name!r}: write history[{name!r}]"
+                raise AttributeError(text, name=name, obj=self)
+            return super().__getattr__(name)
+
     def __getitem__(self, name: str) -> list[float]:
         if name not in self:
             raise KeyError(f"history has {_listed(self.keys()) or 'no epochs'}, not {checks.describe(name)}")
@@ -53,7 +61,10 @@ class History(elsewhere.Hinting):
         return {name: self[name] for name in self.keys()}
 
     def plot(self, axes: Any = None) -> Any:
-        """The learning curves, an axes for each quantity (plots.learning_curves)."""
+        """The learning curves, a list with an axes for each quantity (plots.learning_curves).
+
+        In a script, `history.plot()[0].figure.savefig("curves.png")` writes them to a file.
+        """
         from .. import plots  # matplotlib takes longer to load than all of tinynn
 
         return plots.learning_curves(self, axes)

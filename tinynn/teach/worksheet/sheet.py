@@ -218,14 +218,15 @@ class Sheet:
 
         return sheet_latex(self)
 
-    def to_html(self, path: Any = None) -> str:
-        """The sheet as one page to walk through, step by step; written to `path`, where one is given."""
+    def to_html(self, path: Any = None) -> str | None:
+        """The sheet as one page to walk through, step by step: the text, or None where it is written to a `path`."""
+        from ...saving.files import place
         from .page import page
 
-        text = page(self)
-        if path is not None:
-            Path(checks.path("path", path)).write_text(text, encoding="utf-8")
-        return text
+        if path is None:
+            return page(self)
+        Path(place(path)).write_text(page(self), encoding="utf-8")  # the text would fill the screen of a prompt
+        return None
 
     def _repr_html_(self) -> str:
         """For notebooks: the page in a frame of its own."""

@@ -36,7 +36,8 @@ def path_and_name(target: str) -> tuple[str, str]:
     if target.endswith(".py") or not colon:
         path, name = target, ""
     if not path.endswith(".py"):
-        raise Slip(f"target must be FILE.py or FILE.py:NAME, not {target!r}")
+        hint = f": there is {target}.py" if os.path.isfile(f"{target}.py") else ""
+        raise Slip(f"target must be FILE.py, FILE.py:NAME or a folder, not {target!r}{hint}")
     if not os.path.isfile(path):
         what = "that is a folder" if os.path.isdir(path) else "there is no file of that name"
         raise Slip(f"{path} must be a Python file, but {what}")
