@@ -464,3 +464,23 @@ def test_colours_are_for_terminals(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "")  # as the convention has it, empty is not set
     monkeypatch.setenv("TERM", "dumb")
     assert printing.coloured("right", "right") == "right"
+
+
+def test_weights_that_a_file_draws_depend_on_the_seed_alone(tmp_path):
+    source = """
+import random
+import numpy as np
+
+class Affine:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), random.random() * np.ones(n_out)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy, dy.mean(axis=0)
+        return dy @ self.W.T
+"""
+    path = written(tmp_path, source)
+    runs = [check(path, "--json", f"--seed={seed}")[1] for seed in (3, 3, 4)]
+    assert runs[0] == runs[1] != runs[2]

@@ -12,6 +12,7 @@ import json
 import linecache
 import os
 import queue
+import random
 import re
 import signal
 import subprocess
@@ -21,6 +22,8 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
+
+import numpy as np
 
 from .loading import Slip
 from .verdicts import Judged, Verdict, of_a_slip, verdicts_on
@@ -134,6 +137,8 @@ def child() -> None:
     os.dup2(2, 1)  # what the file prints goes to where errors go
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     del sys.argv[1:]
+    random.seed(task["seed"])  # for weights that the file draws from the process's generators
+    np.random.seed(task["seed"] % 2**32)
     faulthandler.enable(channel)
     faulthandler.dump_traceback_later(limit, exit=True, file=channel)
     status = 1
