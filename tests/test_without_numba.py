@@ -72,6 +72,19 @@ for lesson in sys.argv[2:]:
     assert [lesson for lesson in LESSONS[::6] if f"{lesson} has run\n" not in output] == []
 
 
+def test_the_command(tmp_path):
+    """A file and a folder are checked, and the lessons are told of."""
+    folder = LESSONS[0].parent.parent / "homework" / "submissions"
+    (tmp_path / "ada.py").write_bytes((folder / "ada.py").read_bytes())
+    code = """
+from tinynn.__main__ import main
+for arguments in (["check", "ada.py", "--timeout=0"], ["check", ".", "--timeout=0"], ["lessons"]):
+    print("status", main(arguments))
+"""
+    output = run(code, missing=NUMPY_ALONE, folder=tmp_path)
+    assert [line for line in output.splitlines() if line.startswith("status")] == ["status 0"] * 3
+
+
 def test_a_backend_that_is_asked_for_by_name(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)  # makes `import numba` fail
     for name in [name for name in sys.modules if name.startswith("tinynn.backends.numba")]:

@@ -6,9 +6,8 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-
-from tqdm import tqdm
 
 from . import printing
 from .loading import Slip, path_and_name
@@ -114,12 +113,9 @@ def run(options: argparse.Namespace) -> int:
         print(slip, file=sys.stderr)
         return 2
     asked = list(options.points) or ([name] if name else [])
-    found = []
     aside = sys.stderr if options.json else sys.stdout  # of a file that runs in this process
-    with contextlib.redirect_stdout(aside), tqdm(files, disable=None if folder else True, leave=False) as bar:
-        for path in bar:
-            bar.set_postfix_str(os.path.basename(path))
-            found.append(one(path, asked, options, folder))
+    with contextlib.redirect_stdout(aside):
+        found = [one(path, asked, options, folder) for path in (behind_a_bar(files) if folder else files)]
     try:
         if options.json:
             print(printing.as_json(found))
@@ -131,6 +127,19 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader has had enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return printing.status_of(found)
+
+
+def behind_a_bar(files: list[str]) -> Iterator[str]:
+    """The files, with a progress bar at a terminal where tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield from files
+        return
+    with tqdm(files, disable=None, leave=False) as bar:
+        for path in bar:
+            bar.set_postfix_str(os.path.basename(path))
+            yield path
 
 
 def one(path: str, asked: list[str], options: argparse.Namespace, folder: bool) -> Judged:
