@@ -200,4 +200,4 @@ def places(node: ast.AST) -> list[ast.AST]:
 
 def is_backward(node: ast.AST) -> bool:
     """Whether it is a method that goes back."""
-    return isinstance(node, Function) and node.name.replace("_", "").lower() in BACKWARD
+    return isinstance(node, Function) and plain(node.name) in BACKWARD
