@@ -155,22 +155,23 @@ def demand_keywords(cls: type, names: Iterable[str]) -> None:
 
 
 def with_hints(init: Callable[..., None]) -> Callable[..., None]:
-    """The `__init__` of a class that says so."""
+    """The `__init__` of a class that first checks its arguments so."""
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **options: Any) -> None:
-        demand_keywords(type(self), options)
-        demand_call(init, (self, *args), options, type(self))
+        demand_arguments(init, self, args, options)
         init(self, *args, **options)
 
     return checked
 
 
-def demand_call(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], cls: type) -> None:
-    """Raise TypeError where a constructor's arguments are not those it has, with what it must have."""
-    signature = inspect.signature(function)
+def demand_arguments(init: Callable[..., None], made: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Raise TypeError where the arguments of `made`, by its class, are not those of `init`, with what to write."""
+    cls = type(made)
+    demand_keywords(cls, options)
+    signature = inspect.signature(init)
     try:
-        signature.bind(*args, **options)
+        signature.bind(made, *args, **options)
     except TypeError as error:
         _, *rest = signature.parameters.values()
         needed = [p.name for p in rest if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -205,10 +206,9 @@ def asked(module: str, depth: int = 1) -> Callable[[str], Any]:
         here = sys.modules[module]
         found = "" if name[:1] == "_" else hint(name, dir(here))
         text = f"module {module!r} has no attribute {name!r}{found}"
+        # Of `from tinynn import Dense` Python would put its own sentence in the place of an AttributeError's.
         if found and sys._getframe(depth).f_globals.get("__name__") == "importlib._bootstrap":
-            raise ImportError(
-                text
-            )  # of `from tinynn import Dense` Python would put its own sentence in the place of it
+            raise ImportError(text)
         raise AttributeError(text, name=name, obj=here)
 
     return __getattr__

@@ -19,8 +19,7 @@ def noting(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def noted(self: Layer, *args: Any, **options: Any) -> None:
         if "_given" not in vars(self):  # else it is the __init__ of a base class
-            elsewhere.demand_keywords(type(self), options)
-            elsewhere.demand_call(init, (self, *args), options, type(self))
+            elsewhere.demand_arguments(init, self, args, options)
             plain = all(value is None or isinstance(value, int | float | str) for value in (*args, *options.values()))
             self._given = (args, options) if plain else None
         init(self, *args, **options)
@@ -56,7 +55,10 @@ def remembering(cls: type, forward: Callable[..., Any], derived: bool) -> Callab
         if self.y is None:  # a layer may keep a y of its own
             self.y = y
         if not self.keeps_all:
-            self.x, self.y = (getattr(self, name) if name in self.keeps else None for name in ("x", "y"))
+            if "x" not in self.keeps:
+                self.x = None
+            if "y" not in self.keeps:
+                self.y = None
         return y
 
     return checked
