@@ -242,7 +242,7 @@ def test_confusion_matrix_labels():
             r"t must be labels or rows of probabilities for labels y \(3,\), not of shape \(4,\)",
         ),
         (np.zeros((3, 1), int), np.zeros((3, 1), int), "y must have a score for each of two classes or more"),
-        (np.zeros(3), np.zeros(3, int), r"labels y \(N,\) must be whole numbers, not of dtype float64"),
+        (np.zeros(3), np.zeros(3, int), r"y \(N,\) must be labels, whole numbers, not of dtype float64"),
         (np.zeros(0, int), np.zeros(0, int), "y must have a row for each example"),
         (np.arange(3), np.eye(3) - 0.5, r"not scores \(3, 3\): y comes first, then t$"),
     ],
@@ -254,9 +254,9 @@ def test_labels_that_are_none(y, t, message):
 
 
 def test_confusion_matrix_refuses():
-    with pytest.raises(ValueError, match=r"^labels y must be in 0\.\.1, not 2"):
+    with pytest.raises(ValueError, match=r"^y must have labels in 0\.\.1, not 2"):
         plots.confusion_matrix(np.array([0, 2]), np.array([0, 1]), labels=["cat", "dog"])
-    with pytest.raises(ValueError, match=r"^labels t must be in 0\.\.1, not -1"):
+    with pytest.raises(ValueError, match=r"^t must have labels in 0\.\.1, not -1"):
         plots.confusion_matrix(np.array([0, 1]), np.array([0, -1]))
 
 

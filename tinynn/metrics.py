@@ -206,9 +206,8 @@ def _check_classes(y: Any, t: Any) -> None:
         raise ValueError(f"t must be labels or rows of probabilities for {which}, not of shape {t.shape}")
     for thing, a in (("y", y), ("t", t)):
         if a.ndim == 1 and a.dtype.kind not in "iu":
-            raise TypeError(
-                f"labels {thing} (N,) must be whole numbers, not of dtype {a.dtype}{checks.numbered(thing, a)}"
-            )
+            fix = checks.numbered(thing, a)
+            raise TypeError(f"{thing} (N,) must be labels, whole numbers, not of dtype {a.dtype}{fix}")
         if a.dtype.kind not in "fiub":
             raise TypeError(f"{thing} must hold real numbers, not {a.dtype}")
 
@@ -235,7 +234,7 @@ def _check_labels(thing: str, labels: Array, C: int) -> None:
     bad = np.flatnonzero((labels < 0) | (labels >= C))
     if bad.size:
         hint = checks.counted_from_1(thing, labels, C)
-        raise ValueError(f"labels {thing} must be in 0..{C - 1}, not {labels[bad[0]]} (in row {bad[0]}){hint}")
+        raise ValueError(f"{thing} must have labels in 0..{C - 1}, not {labels[bad[0]]} (in row {bad[0]}){hint}")
 
 
 def _labels(a: Array) -> Array:

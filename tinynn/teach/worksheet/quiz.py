@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ... import checks
-from .formula import Number, fmt
+from .formula import Number
 from .grade import Grade
 from .lines import Line, Step
 from .text import WIDTH, array_lines, wrapped
@@ -103,14 +103,14 @@ def quiz(sheet: Any, count: int = 8, seed: int | None = None) -> Quiz:
         drawn["forward" if step.phase == "loss" else step.phase].append(line)
     chosen: list[Line] = []
     updates = 0
-    known = Counter(numbers_of(sheet)) if is_small(sheet) else None
+    known = [*numbers_of(sheet)] if is_small(sheet) else None
     for phase in itertools.cycle(ORDER):
         if len(chosen) == count or not any(drawn.values()):
             break
         while drawn[phase]:
             line = drawn[phase].pop()
             own = phase != "update"  # it is one of those that are known
-            if not any(gives_away(line, other) for other in chosen) if known is None else known[digits(line)] <= own:
+            if not any(gives_away(line, other) for other in chosen) if known is None else alike(line, known) <= own:
                 chosen.append(line)
                 updates += not own
                 break
@@ -124,32 +124,38 @@ def worth_asking(step: Step, line: Line) -> bool:
     """Whether there is something to compute: not 0, no bookkeeping, and no number that its own formula shows."""
     if not line.value or not math.isfinite(line.value) or not line.numbers or line.name.startswith("L after"):
         return False
-    return (step.phase != "update" or line.name.startswith("new ")) and digits(line) not in tokens_of(line)
+    return (step.phase != "update" or line.name.startswith("new ")) and not alike(line, tokens_of(line))
 
 
-def numbers_of(sheet: Any) -> Iterator[str]:
-    """The digits of all numbers of a small network that stand in a quiz, or would."""
+def numbers_of(sheet: Any) -> Iterator[float]:
+    """All numbers of a small network that stand in a quiz, or would."""
     for step in sheet.all_steps:
         for quantity in step.quantities:
             if step.number == 0 and quantity.array is not None:
-                yield from (digits(value) for value in np.ravel(quantity.array).tolist())
+                yield from np.ravel(quantity.array).tolist()
             elif step.phase != "update":
-                yield from (digits(line) for line in quantity.lines if line.value is not None)
+                yield from (line.value for line in quantity.lines if line.value is not None)
             for line in quantity.lines:
-                yield from {digits(number.value) for number in constants_of(line)}
+                yield from {number.value for number in constants_of(line)}
+                words = " ".join(token for token in line.formula.tokens if isinstance(token, str))
+                yield from {float(number) for number in re.findall(r"(?<![\w.])\d+\.?\d*", words)}  # 1 of 1 + exp(-x)
 
 
-def tokens_of(line: Line) -> set[str]:
-    """The digits of the numbers that a line's value is computed from."""
-    return {digits(token.value) for token in line.formula.tokens if isinstance(token, Number)}
+def tokens_of(line: Line) -> list[float]:
+    """The numbers that a line's value is computed from."""
+    return [token.value for token in line.formula.tokens if isinstance(token, Number)]
 
 
 def gives_away(one: Line, other: Line) -> bool:
     """Whether one line's numbers show the other's value."""
-    return digits(other) in tokens_of(one) or digits(one) in tokens_of(other)
+    return alike(other, tokens_of(one)) > 0 or alike(one, tokens_of(other)) > 0
 
 
-def digits(number: Line | float) -> str:
-    """The first five digits, without sign and point: a tenth of a number shows it, too."""
-    value = (number.value or 0.0) if isinstance(number, Line) else number
-    return fmt(abs(value), 5) if not value or not math.isfinite(value) else f"{abs(value):.4e}".partition("e")[0]
+def alike(line: Line, numbers: list[float]) -> int:
+    """How many of the numbers show a line's value: its first five digits. A tenth of a number shows them, too.
+
+    Two numbers have the same digits where their log10 differ by a whole number; 5e-5 is half a unit of the fifth.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.log10(np.abs(np.array([*numbers, line.value])))
+        return int((np.abs((apart[:-1] - apart[-1] + 0.5) % 1 - 0.5) < 5e-5).sum())
