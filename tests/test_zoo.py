@@ -673,13 +673,6 @@ def test_the_doctor_names_it(slip):
         assert set(checks) == {"check_layer", "check"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("slip", zoo.slips[::4], ids=lambda slip: slip.name)
-def test_the_doctor_names_it_again_and_again(slip):
-    for seed in range(10, 12):
-        told(slip, seed, *CASES[seed % len(CASES)])
-
-
 @named("bias-wrong-axis")
 def test_the_doctor_sees_the_wrong_axis_where_the_shapes_fit(slip):
     for seed in range(4):

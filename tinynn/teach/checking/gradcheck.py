@@ -23,6 +23,7 @@ from ... import checks
 from ...checks import Array
 from ...layers.layer import Layer
 from ...nesting import walk
+from ...process import chance_left_alone
 from . import measure
 from .arguments import generator, numbers, pair_of, rows_of, short_name, targets_of
 from .chance import same_draws
@@ -49,7 +50,7 @@ def _leaving_chance_alone(function: Function) -> Function:
     @functools.wraps(function)
     def wrapped(*args: Any, **options: Any) -> Any:
         thing = next(iter([*args, *options.values()]), None)
-        with same_draws(thing), np.errstate(all="ignore"):
+        with chance_left_alone(), same_draws(thing), np.errstate(all="ignore"):
             return function(*args, **options)
 
     return wrapped  # type: ignore[return-value]

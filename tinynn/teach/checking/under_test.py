@@ -244,7 +244,7 @@ class ModelUnderTest:
         if hasattr(self.model, "dtype"):
             self.model.dtype = dtype
         if isinstance(self.model, Layer):
-            look_once(self.model)
+            look_once(self.model, self.loss)
         self.loss = LossUnderTest(self.loss, copied=True)
         self.dtype = dtype
 

@@ -37,9 +37,8 @@ class Windows(Layer):
     def slide(self, x, row):
         """y from one row (N, C) for each window."""
         P, Q = ((n + 2 * self.edge - self.size) // self.stride + 1 for n in x.shape[1:3])
-        return (
-            np.array([row(self.padded(x)[w]) for _, _, w in self.corners(x)]).swapaxes(0, 1).reshape(len(x), P, Q, -1)
-        )
+        wide = self.padded(x)
+        return np.array([row(wide[w]) for _, _, w in self.corners(x)]).swapaxes(0, 1).reshape(len(x), P, Q, -1)
 
     def start(self):
         """The padded x, and zeros to add dx to."""
