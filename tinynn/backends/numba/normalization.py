@@ -80,7 +80,9 @@ def side_by_side(*arrays: Array) -> list[Array]:
     parts = next(k for k in (8, 4, 2, 1) if k == 1 or (M % k == 0 and k * C <= ABREAST))
     dtype = arrays[0].dtype
     return [
-        np.ascontiguousarray(a).reshape(M // parts, parts * C) if a.ndim == 2 else np.tile(a.astype(dtype), parts)
+        np.ascontiguousarray(a).reshape(M // parts, parts * C)
+        if a.ndim == 2
+        else np.concatenate((a,) * parts, dtype=dtype)
         for a in arrays
     ]
 
