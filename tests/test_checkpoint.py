@@ -881,7 +881,7 @@ def test_damaged_bytes(content, tmp_path):
     path.write_bytes(content)
     original = state(*load(path, "numpy"))
 
-    @settings(max_examples=3500)
+    @settings(max_examples=1200)
     @given(damage(content))
     def check(data):
         measured = sum(counts.values()) % 10 == 0
@@ -896,7 +896,7 @@ def test_damaged_bytes(content, tmp_path):
 
     check()
     print(f"damaged bytes: {counts[False]} refused, {counts[True]} the original")
-    assert sum(counts.values()) >= 3500 and counts[False] > 2000
+    assert sum(counts.values()) >= 1200 and counts[False] > 700
 
 
 def test_every_bit_of_the_directory_and_the_headers(content, tmp_path):
@@ -969,7 +969,7 @@ def test_edited_headers(content, tmp_path):
     path, again, counts = tmp_path / "run.npz", tmp_path / "again.npz", {True: 0, False: 0}
     members, header = unpack(content)
 
-    @settings(max_examples=1600)
+    @settings(max_examples=600)
     @given(edits(header))
     def check(edited):
         path.write_bytes(with_header(content, edited))
@@ -994,7 +994,7 @@ def test_edited_headers(content, tmp_path):
 
     check()
     print(f"edited headers: {counts[False]} refused, {counts[True]} loaded as edited")
-    assert sum(counts.values()) >= 1600 and counts[False] > 600
+    assert sum(counts.values()) >= 600 and counts[False] > 200
 
 
 # weights alone

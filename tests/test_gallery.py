@@ -99,7 +99,7 @@ def test_everything_is_there(gallery, made):
         *(f"{name}.png" for name in sys.modules["gallery_page"].WORDS),
     }
     for name in sys.modules["gallery_page"].WORDS:
-        picture = imread(directory / f"{name}.png")[..., :3]
+        picture = imread(directory / f"{name}.png")[::3, ::3, :3]
         assert len(np.unique(picture @ [1, 1e3, 1e6])) > 20  # it is not blank
 
 
