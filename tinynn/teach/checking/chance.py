@@ -18,6 +18,7 @@ import numpy as np
 from ...layers.layer import Layer
 from ...nesting import with_inner
 from ...process import chance_left_alone, in_main_thread
+from .copies import deep_copy
 
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 NOTHING = (np.ndarray, np.generic, str, bytes, int, float, complex, type(None), types.ModuleType)
@@ -57,6 +58,12 @@ class Found:
     def __deepcopy__(self, memo: dict[int, Any]) -> Found:
         held, buffered = copy.deepcopy((self.held, self.buffered), memo)
         return Found(held, self.shared, self.of_process, buffered)
+
+
+def copied(layer: Any) -> Any:
+    """A deep copy of a private copy, with the same generators: each forward puts them back, copying is slow."""
+    found = known(layer)
+    return deep_copy(layer, {id(generator): generator for generator in found.held} if found else {})
 
 
 @contextlib.contextmanager

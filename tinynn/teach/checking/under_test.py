@@ -23,7 +23,7 @@ from ...model.any_model import all_layers
 from ...model.flat_vectors import lay_out
 from ...nesting import walk, with_inner
 from ...process import in_main_thread
-from .chance import look_once, same_start
+from .chance import copied, look_once, same_start
 from .copies import deep_copy
 from .leaves import leaves
 
@@ -33,13 +33,13 @@ REAL, COMPLEX = np.dtype("float64"), np.dtype("complex128")
 def private(name: str, thing: Any) -> Any:
     """A deep copy, in which arrays that are read-only still are. Raises TypeError where none can be made."""
     try:
-        copied = deep_copy(thing)
+        own = deep_copy(thing)
     except Exception as error:
         raise TypeError(f"{name} must be something that copy.deepcopy copies, not {checks.describe(thing)}") from error
-    for old, new in zip(leaves(thing), leaves(copied)):
+    for old, new in zip(leaves(thing), leaves(own)):
         if isinstance(old.value, np.ndarray) and isinstance(new.value, np.ndarray):
             new.value.flags.writeable = old.value.flags.writeable
-    return copied
+    return own
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class LayerUnderTest:
         self.original, self.where = private("layer", layer), where
         precise(self.original, REAL)
         look_once(self.original)
-        self.twin = deep_copy(self.original)
+        self.twin = copied(self.original)
         precise(self.twin, COMPLEX)
         self.original.demand_dx(True)
         self.twin.demand_dx(True)
@@ -96,7 +96,7 @@ class LayerUnderTest:
 
     def fresh(self) -> Layer:
         """A copy that has seen nothing yet."""
-        layer = deep_copy(self.original)
+        layer = copied(self.original)
         layer.demand_dx(True)
         return layer
 
