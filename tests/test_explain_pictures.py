@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from test_explain import adds_up
 from test_explain_blocks import images, layer_and_shape
 
 from tinynn import MSE, Affine, AvgPool2D, BatchNorm, Conv2D, MaxPool2D, Residual, Sequential, explain
-from tinynn.teach.worksheet.pictures import Bars, Dots, Grid, Map
+from tinynn.teach.worksheet.formula import Number
+from tinynn.teach.worksheet.pictures import Bars, Dots, Grid, Map, Picture, multiplied
 
 
 def pictures(sheet):
@@ -38,8 +40,8 @@ def check_products(line, picture):
     for left, right, product in zip(*(numbers(grid.rows) for grid in (a, b, products)), strict=True):
         assert float(product) == pytest.approx(float(left) * float(right), rel=6e-3, abs=2e-3 * abs(line.value) + 1e-12)
     own, *others = re.findall(r"(?:add up to|: |in all) ?(-?[\d.]+(?:e[+-]\d+)?)", picture.caption)
-    unit = Decimal(1).scaleb(Decimal(own).as_tuple().exponent)  # by which the last digit of their sum may be off
-    assert abs(sum(map(Decimal, numbers(products.rows))) - Decimal(own)) <= unit, picture
+    last = min(Decimal(own).as_tuple().exponent, Decimal(f"{line.value:.3e}").as_tuple().exponent)
+    assert abs(sum(map(Decimal, numbers(products.rows))) - Decimal(own)) <= Decimal(5).scaleb(last - 1), picture
     if others:
         *terms, total = others
         assert adds_up(" + ".join([own, *terms]), total, 4), picture
@@ -74,6 +76,17 @@ def test_pictures_show_what_the_layer_has_done(drawn, seed):
     }
     assert seen >= expected.get(type(layer), {"y"} if isinstance(layer, MaxPool2D | AvgPool2D) else set())
     assert max(map(len, sheet.text(80).splitlines())) <= 80
+
+
+def test_what_is_drawn_adds_up_with_and_without_other_parts():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        size, digits = rng.integers(1, 4), rng.integers(1, 8)
+        a, b = rng.normal(size=(2, size, size)).round(digits)
+        others = [Number(name, float(rng.normal())) for name in "cd"[: rng.integers(0, 3)]]
+        value = float((a * b).sum() + sum(other.value for other in others))
+        drawn = multiplied(("a", a), ("b", b), np.ones(a.shape, bool), value, others)
+        check_products(SimpleNamespace(value=value), Picture(*drawn))
 
 
 def only(model, x, name, t=None):

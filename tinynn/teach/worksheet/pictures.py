@@ -17,7 +17,7 @@ import numpy as np
 from ...checks import Array
 from ...layers import BatchNorm, Dropout, Residual
 from . import blocks
-from .formula import Number, adding_up, fmt
+from .formula import GUARD, Number, adding_up, adds_up, exponent, fmt, round_to, to_decimals
 from .lines import Index
 from .normalization import batch_of, dx
 from .record import Call
@@ -110,18 +110,25 @@ def multiplied(
     left_out = int(known.sum() - there.sum())
     if left_out:
         others = [Number(f"{left_out} more products", float(products.sum() - shown.sum())), *others]
-    parts, _ = adding_up([Number("these products", float(shown.sum())), *others], value, DIGITS)
-    own = parts[0].text or fmt(parts[0].value, DIGITS)
-    digits = len(Decimal(own).as_tuple().digits)
-    texts = np.full(there.shape, OUTSIDE, object)
-    texts[there] = [
-        term.text or fmt(term.value, DIGITS)
-        for term in adding_up([Number("", float(p)) for p in shown[there]], float(own), digits)[0]
-    ]
+    printed, _ = adding_up([*(Number("", float(p)) for p in shown[there]), *others], value, DIGITS)
+    texts, rest = [term.text or fmt(term.value, DIGITS) for term in printed], len(printed) - len(others)
+    cells = np.full(there.shape, OUTSIDE, object)
+    cells[there] = texts[:rest]
+    own = as_part(sum(map(float, texts[:rest])), texts[rest:], value)
     found = [grid(a[0], a[1][cut], known=there), grid(b[0], b[1][cut], "*", known=there)]
-    found.append(Grid("the products", texts.tolist(), "="))
-    said = "; ".join(f"{part.symbol}: {part.text or fmt(part.value, DIGITS)}" for part in parts[1:])
+    found.append(Grid("the products", cells.tolist(), "="))
+    said = "; ".join(f"{other.symbol}: {text}" for other, text in zip(others, texts[rest:]))
     return found, f"the products add up to {own}" + (f"; {said}; in all {fmt(value, DIGITS)}" if said else "")
+
+
+def as_part(own: float, others: Sequence[str], value: float) -> str:
+    """A part of a sum in as few digits as it takes to give, with the others in print, the value in its digits."""
+    if not np.isfinite([own, value]).all():
+        return fmt(own, DIGITS)
+    decimals = DIGITS - 1 - exponent(value)
+    texts = [to_decimals(own, decimals + more) for more in range(GUARD + 1)]
+    whole = round_to(Decimal(value), decimals)
+    return next((text for text in texts if adds_up([text, *others], whole, decimals)), texts[0])
 
 
 # --- layers that work number by number: the numbers around one -------------------------------------------------------
