@@ -47,6 +47,7 @@ class Finding:
     tensor: str = ""  # whose worst entry `why` names, in the words of `example`
     example: str = ""
     line: int | None = None  # of the learner's file, where it is known
+    place: str = ""  # the lines that write the gradient, with their text
 
     def agree_with(self, rows: list[Row]) -> None:
         """Say in `why` what the table says of that tensor: an examination of a layer alone has a dy of its own."""
@@ -234,6 +235,7 @@ def _line(name: int, width: int, *cells: str) -> str:
 def cause_of(head: str, finding: Finding, width: int = WIDTH) -> list[str]:
     """A finding as lines: what, why and fix."""
     lines = [*wrapped(head, finding.code, width), *wrapped("why   ", finding.why, width)]
+    lines += wrapped("at    ", finding.place, width) if finding.place else []
     return lines + (wrapped("fix   ", finding.fix, width) if finding.fix else [])
 
 

@@ -11,6 +11,7 @@ from ..kinds import other_kind
 from ..report import Finding, Report, cause_of, wrapped
 from .choosing import Contents, key_of, load
 from .loading import Slip, kind_of
+from .places import tell
 from .reports import check
 from .together import groups
 
@@ -105,6 +106,7 @@ def verdict_on(name: str, found: Contents, path: str, asked_for: bool, seed: int
         key = key_of(name, found.names, path)
         thing = groups(found.names).get(key) or found.names[key]
         report = check(found.names, key, seed, asked_for)
+        tell(report, thing, found)
     except Slip as slip:
         one = of_a_slip(name, slip, width)
     else:

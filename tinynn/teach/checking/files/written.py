@@ -31,7 +31,8 @@ class Source:
     def __init__(self, path: str, given: str) -> None:
         self.path, self.given = path, given  # the whole path, and as it was written
         with open(path, "rb") as file:
-            self.tree = ast.parse(file.read())
+            self.tree = ast.parse(text := file.read())
+        self.text = text.decode(errors="replace").splitlines()
         nodes = list(ast.walk(self.tree))
         functions = [node for node in nodes if isinstance(node, Function)]
         self.functions = {min([node.lineno, *(d.lineno for d in node.decorator_list)]): node for node in functions}
@@ -142,9 +143,9 @@ def top_names(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
                 yield from top_names(inner.body if isinstance(inner, ast.ExceptHandler) else [inner])
 
 
-def own_nodes(node: Function) -> Iterator[ast.AST]:
-    """The nodes of a function without those of functions and classes inside it."""
-    waiting: list[ast.AST] = list(node.body)
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function, or of another block, without those of functions and classes inside it."""
+    waiting: list[ast.AST] = list(getattr(node, "body", []))
     while waiting:
         part = waiting.pop()
         yield part
