@@ -312,7 +312,7 @@ STYLES = {
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "dvalues - y_true", "not-judged"),
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "y_true / dvalues", "sign"),
         ("Loss_CategoricalCrossentropy", "labels", "-y_true / dvalues", "-1 / dvalues", "not-at-label"),
-        ("Loss_CategoricalCrossentropy", "labels", "np.log(correct", "np.log(1e-6 + correct", "eps-in-log"),
+        ("Loss_CategoricalCrossentropy", "labels", "np.log(correct", "np.log(1e-6 + correct", OK),
         ("Loss_BinaryCrossentropy", "bits", "- (1 - y_true)", "+ (1 - y_true)", "term-sign"),
         ("Softmax_CategoricalCrossentropy", "labels", "-np.log(", "-np.log(1e-7 + ", "eps-in-log"),
     ]),
@@ -559,3 +559,64 @@ def test_what_has_no_gradient_and_what_does_not_change_is_said():
     assert report.code == "unknown" and "the loss does not change with y at all, and dy is not 0" in report.why
     with pytest.raises(TypeError, match=r"loss must be .* give an object of that class, MSE\(...\)$"):
         tinynn.check_loss(tinynn.MSE, y, t)
+
+
+EPS = """
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+class OfP:
+    def forward(self, p, t):
+        self.p, self.t = p, t
+        return -np.sum(t * np.log(p + EPS)) / len(p)
+    def backward(self):
+        return -self.t / self.p / len(self.p)
+class OfScores:
+    def forward(self, z, t):
+        self.p, self.t = softmax(z), t
+        return -np.mean(np.sum(t * np.log(self.p + EPS), axis=1))
+    def backward(self):
+        return (self.p - self.t) / len(self.t)
+class OfBits:
+    def forward(self, z, t):
+        self.p, self.t = 1 / (1 + np.exp(-z)), t
+        return -np.mean(t * np.log(self.p + EPS) + (1 - t) * np.log(1 - self.p + EPS))
+    def backward(self):
+        return (self.p - self.t) / self.t.size
+class Net:
+    def __init__(self):
+        self.W = np.random.default_rng(0).normal(size=(4, 3))
+    def forward(self, x):
+        return softmax(x @ self.W)
+    def loss(self, x, t):
+        return -np.mean(np.sum(t * np.log(self.forward(x) + EPS), axis=1))
+    def backward(self, x, t):
+        self.dW = x.T @ (self.forward(x) - t) / len(x)
+"""
+
+
+@pytest.mark.parametrize("eps", ["1e-12", "1e-8", "1e-5"])
+@pytest.mark.parametrize("name", ["OfP", "OfScores", "OfBits", "Net"])
+def test_an_eps_that_the_gradient_leaves_out_is_no_mistake(name, eps):
+    """It is noted, where it can be seen at all; a mistake beside it has its name; a gradient with eps is right, too."""
+    y, t = data("bits" if name == "OfBits" else "one-hot")
+
+    def judged(*changes, of=name):
+        code = EPS
+        for old, new in changes:
+            code = code.replace(old, new)
+        names = {"np": np}
+        exec(compile(code.replace("EPS", eps), "learner.py", "exec"), names)
+        x = np.random.default_rng(1).normal(size=(7, 4))
+        return (check(names[of](), x, t) if of == "Net" else check_loss(names[of](), y, t)).lenient()
+
+    right = judged()
+    assert right and (f"log(p + {float(eps):.2g})" in " ".join(right.notes) or eps == "1e-12"), right
+    changes = {
+        "-self.t /": "self.t /",
+        "(self.p - self.t)": "(self.t - self.p)",
+        "self.forward(x) - t": "t - self.forward(x)",
+    }
+    assert judged(*changes.items()).code == "sign"
+    own = judged(("-self.t / self.p", "-self.t / (self.p + EPS)"), of="OfP")
+    assert own and not any("leaves" in note for note in own.notes), own

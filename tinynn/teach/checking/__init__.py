@@ -14,7 +14,7 @@
     forwards/              wrong forwards whose backward is theirs, found by probes
     loss_doctor.py         one loss. loss_styles.py and loss_intake.py take code of any style, loss_kinds.py finds out
                            which loss it is; loss_values.py: what it computes; loss_gradient.py: its gradient, by
-                           loss_ratios.py and the table of loss_slips.py
+                           loss_ratios.py and the table of loss_slips.py; loss_eps.py: log(p + 1e-8)
     network_doctor.py      how a model puts its layers together; network_slips.py: slips of whole networks
     optimizer_doctor.py    check_optimizer. optimizer_styles.py and optimizer_form.py say how it is called,
                            optimizer_under_test.py makes its steps in small_network.py, optimizer_family.py says which

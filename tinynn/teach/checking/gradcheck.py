@@ -33,6 +33,7 @@ from .layer_doctor import whole_numbers
 from .layer_report import as_a_mean, judged, method, notes_of
 from .leaves import Unpaired
 from .loss_doctor import TOGETHER, alone, examine_loss, together
+from .loss_eps import leave_eps_out_of
 from .loss_intake import adapt_loss, adapt_loss_of
 from .network_doctor import ModelGradients
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite
@@ -132,7 +133,9 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         alone = None if integers else as_network(model, x, t, loss)
         if alone is not None:
             layer, x, more = alone
-            return judged(layer, x, rng, notes + more)
+            found = judged(layer, x, rng, notes + more)
+            note = "" if found else leave_eps_out_of(layer.thing, x)
+            return judged(layer, x, generator(seed), [*notes, *more, note]) if note else found
         model, rows = (model, x) if integers else as_model(model, x)
     except Unpaired as error:
         return _not_judged(short_name(model), str(error), notes)

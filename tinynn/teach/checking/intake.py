@@ -17,7 +17,7 @@ from .adapted import Adapted, run
 from .arguments import ROWS
 from .ids import taking_ids
 from .leaves import own_class_values
-from .styles import Lines, Unknown, View, Whole, find_rule, layout, leave_out_eps, read, recognised
+from .styles import Lines, Unknown, View, Whole, find_rule, layout, read, recognised
 from .under_test import REAL, LossUnderTest, precise, private
 
 
@@ -65,7 +65,7 @@ def unknown(thing: Any, otherwise: str) -> TypeError:
     return TypeError(otherwise)
 
 
-def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Layer, Array, list[str]] | None:
+def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Adapted, Array, list[str]] | None:
     """A network that is its loss, too, as a layer whose output is the loss; x as rows; which loss. None for others."""
     if is_list(model) or isinstance(model, Layer | type) or is_model(model) or not isinstance(t, np.ndarray):
         return None
@@ -84,7 +84,6 @@ def as_network(model: Any, x: Array, t: Any, loss: Any) -> tuple[Layer, Array, l
     elif not whole.has_loss:
         find_rule(whole, rows)
         notes += [f"the loss, found by measuring: {whole.rule[0]}"] if whole.rule else []
-    notes += [note] if (note := leave_out_eps(whole, rows)) else []
     return Adapted(whole, rows), rows, notes
 
 

@@ -15,7 +15,7 @@ from . import measure
 from .finite import not_finite
 from .layer_gradients import FULL
 from .loss_gradient import OF_BITS, wrong_gradient
-from .loss_values import extremes, is_classification, wrong_form
+from .loss_values import eps_inside, extremes, is_classification, wrong_form
 from .measure import same
 from .report import PACKAGE, STABILITY, Finding, Row, place_of, raised, worst_of
 from .under_test import LossUnderTest
@@ -60,6 +60,9 @@ def examine_loss(
     if not wrong and (found is None or found.code in STABILITY):  # these may be no more than a warning
         row, other = _elsewhere(tested, y, t, row, rng)
         found = other or found
+    eps = getattr(tested.loss, "eps", None)
+    if found is None and isinstance(eps, float) and not tested.loss.on_probabilities and is_classification(y, t):
+        found = eps_inside("eps-in-log", tested.where, eps)
     if found is None and is_classification(y, t):
         found = extremes(tested, t, y.shape[1])
     return row, found, exact

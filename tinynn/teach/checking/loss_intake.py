@@ -11,6 +11,7 @@ from ...backends.numpy import sigmoid, softmax
 from ...checks import Array
 from ...losses import MSE, Loss
 from . import measure
+from .loss_eps import leave_eps_out
 from .loss_kinds import probabilities, takes_probabilities
 from .loss_styles import ACTIVATIONS, GRADIENTS, VALUES, AdaptedLoss, is_loss_like, sides
 from .names import SCORES
@@ -22,6 +23,13 @@ def adapt_loss(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
 
     tinynn's own is itself, and so is everything that cannot be tried: its examination says why.
     """
+    found, y, notes = _in_style(loss, y, t)
+    found, more = leave_eps_out(found, y, t)
+    return found, y, notes + more
+
+
+def _in_style(loss: Any, y: Array, t: Array) -> tuple[Any, Array, list[str]]:
+    """The same, with all that it computes."""
     if isinstance(loss, Loss | AdaptedLoss):
         return loss, y, []
     if isinstance(loss, type):
@@ -116,8 +124,6 @@ def _said(loss: AdaptedLoss, value: Any, many: bool) -> list[str]:
 
 def adapt_loss_of(model: Any, loss: Any, x: Array, t: Array) -> tuple[Any, list[str]]:
     """The same of the loss of a model, at the model's own predictions."""
-    if isinstance(loss, Loss):
-        return loss, []
     try:
         y = ModelUnderTest(model, MSE(), REAL).model.forward(x.copy())
     except Exception:  # the check says so

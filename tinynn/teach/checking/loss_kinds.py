@@ -93,7 +93,7 @@ def probabilities(y: Array, t: Array) -> Array:
 
 
 def takes_probabilities(value: Value, y: Array, t: Array) -> bool:
-    """Whether the loss is -log p at the label, or that of bits, of the numbers that it is given."""
+    """Whether the loss is -log p at the label, or that of bits, of the numbers that it is given; or fails below 0."""
     labels = t.ndim == 1 and t.dtype.kind in "iu"
     if not labels and not (t.shape == y.shape and np.isin(t, (0, 1)).all()):
         return False
@@ -105,9 +105,12 @@ def takes_probabilities(value: Value, y: Array, t: Array) -> bool:
     else:
         one_hot = bool(np.allclose(t.sum(axis=1), 1)) and C > 1
         target = hot = np.eye(C)[rng.integers(0, C, n)] if one_hot else rng.integers(0, 2, (n, C)).astype(float)
-    p = probabilities(rng.normal(0, 1, (n, C)), hot)
+    scores = rng.normal(0, 1, (n, C))
+    p = probabilities(scores, hot)
     try:
         got = np.asarray(value(p, target), float)
+        if np.isfinite(got).all() and not np.isfinite(np.asarray(value(scores, target), float)).all():
+            return True  # it takes the logarithm, or another power, of what it is given
     except Exception:
         return False
     each = -(hot * np.log(p))

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from .sweep import StepSizeSweep
 
 WIDTH = 100
-STABILITY = ("no-max-subtraction", "log-of-zero", "eps-in-loss")  # right but for scores of 1,000: see `lenient`
+STABILITY = (
+    "no-max-subtraction",
+    "log-of-zero",
+    "eps-in-loss",
+    "eps-in-log",
+)  # right but for scores of 1,000: see `lenient`
 PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 

@@ -18,13 +18,13 @@ What none of them knows is `Unknown`, which says what to write instead.
 """
 
 from .lines import Lines, Unread
-from .losses import find_rule, leave_out_eps
+from .losses import find_rule
 from .networks import Whole, is_loss
 from .objects import goes_back
 from .readers import read, recognised
 from .view import KNOWN, Unknown, View
 
 __all__ = [
-    "KNOWN", "Lines", "Unknown", "Unread", "View", "Whole", "find_rule", "goes_back", "is_loss", "leave_out_eps",
+    "KNOWN", "Lines", "Unknown", "Unread", "View", "Whole", "find_rule", "goes_back", "is_loss",
     "read", "recognised",
 ]  # fmt: skip

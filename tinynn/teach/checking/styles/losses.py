@@ -139,33 +139,6 @@ def why_not(best: str, c: float, fitting: int) -> str:
     return f"its gradients are those of none of {len(RULES)} losses, squared error, cross-entropy and their kin{but}"
 
 
-def leave_out_eps(whole: Whole, x: Array) -> str:
-    """Where a network's loss is a known one but for log(p + 1e-7), measure by log p; what is said of it.
-
-    Its gradient, p - t, leaves the 1e-7 out, in all books that have it in the loss.
-    """
-    if not (whole.has_loss and whole.has_output):
-        return ""
-    tried, t = private("network", whole), whole.memory.t[: len(x)]
-    try:
-        with quiet(), same_chance():
-            value = float(tried.forward(x)[0, 0])
-            tried.shows_output = True
-            y = tried.forward(x)
-            values = {name: abs(float(rule(y, targets_like(y, t))) - value) for name, rule in RULES.items()}
-    except Exception:
-        return ""
-    name = min(values, key=lambda name: np.nan_to_num(values[name], nan=np.inf))
-    if not value or not 1e-12 < values[name] / abs(value) <= 1e-5:
-        return ""
-    rule = RULES[name]
-    whole.rule = name, lambda y, t: rule(y, targets_like(y, t))
-    return (
-        f"its loss is {values[name] / abs(value):.0e} beside the {name.split(',')[0]}, as with log(p + 1e-7), which "
-        "its gradient leaves out; measured is the loss without it"
-    )
-
-
 def share(ratios: list[float | None], scale: float) -> int:
     """How many gradients are `scale` times those of a loss."""
     return sum(c is not None and abs(c - scale) <= 1e-5 * abs(scale) for c in ratios)
