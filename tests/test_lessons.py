@@ -104,7 +104,7 @@ def test_quiet_leaves_the_story_out(tmp_path, monkeypatch, capsys):
     output = run(SHORT, monkeypatch, capsys, "--quiet", "--output", tmp_path)
     assert output.startswith("Lesson 2: Affine maps and shapes\n====")
     assert "Question" not in output and "Nearly all mistakes" not in output and "How many numbers" not in output
-    assert "  y[0,1] = 1 * 0.5 + 2 * -1 + -1 * 3 + 0.2 = -4.3\n" in output and "Picture: " in output
+    assert "  y[0,1] = (1) (0.5) + (2) (-1) + (-1) (3) + 0.2 = -4.3\n" in output and "Picture: " in output
 
 
 def test_a_wider_terminal_is_used(tmp_path, monkeypatch, capsys):

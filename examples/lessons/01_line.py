@@ -29,7 +29,7 @@ quick = lesson.start()
 # %%
 x, t = tinynn.datasets.load_norris()
 N = len(x)
-lesson.say(f"Data: {N} concentrations, each measured twice; x {x.shape} is from {x.min():g} to {x.max():g}.")
+lesson.say(f"Data: {N} concentrations, each measured by both; x {x.shape} is from {x.min():g} to {x.max():g}.")
 print("  x  " + "".join(f"{value:>8.1f}" for value in x[:7, 0]) + "  ...")
 print("  t  " + "".join(f"{value:>8.1f}" for value in t[:7, 0]) + "  ...")
 
@@ -115,7 +115,7 @@ def descend(x, t, lr, steps):
 
 # %%
 X = np.hstack([x, np.ones_like(x)])
-closed = np.linalg.lstsq(X, t)[0]  # the lowest point, by a formula: the gradient is 0 where (X'X) (W, b)' = X't
+closed = np.linalg.lstsq(X, t)[0]  # least squares: the W and b at the lowest point, where the gradient is 0
 least = loss(X @ closed, t)
 curvature = 2 * np.mean(x**2)
 steps = 200 if quick else 2000
@@ -165,7 +165,8 @@ for name, line in (("learned", (slope, height)), ("closed form", closed.ravel())
 lines = {"learned line": slope * x + height, "closed form": X @ closed}
 lesson.show(
     plots.line_fit(x, t, lines)[0], "line",
-    "Each dot is one measurement. The two lines, the learned one and that of the closed form, lie on each other.",
+    """Each dot is one measurement. The two lines, the learned one and that of the closed form, lie on each other.
+    Below: how far each measurement is above the learned line, on a scale that is much larger.""",
 )  # fmt: skip
 axes = Figure(figsize=(6.4, 3.6), layout="constrained").subplots()
 number = np.arange(1, steps + 1)
@@ -177,7 +178,8 @@ lesson.show(
     axes, "scaling",
     """How far the loss is above the least that a line can have, as a share of the least. Dashed, x and t as they
     are: W is found in the first step, and then the curve is level, because b hardly moves. Solid, in units of their
-    spread: each step leaves $0.8^2$ of what is left, and the curve falls out of the picture.""",
+    spread: each step leaves 0.8 of the distance, so $0.8^2$ of the loss above the least, and the curve falls out of
+    the picture.""",
 )  # fmt: skip
 
 # %% [markdown]

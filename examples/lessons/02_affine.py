@@ -30,7 +30,8 @@ y = layer.forward(x)
 
 # %%
 lesson.ask(
-    f"x = {x[0]}, the second column of W is {layer.W[:, 1]}, the second bias {layer.b[1]}. What is the second output?",
+    f"x = {x[0].tolist()}, the second column of W is {layer.W[:, 1].tolist()}, and the second bias {layer.b[1]}. "
+    "What is the second output?",
     y[0, 1],
     "1 * 0.5 + 2 * (-1) + (-1) * 3 + 0.2 = -4.3.",
     slips={-4.5: "The bias is missing.", 5.1: "That is the first output."},
@@ -39,7 +40,7 @@ lesson.ask(
 # %%
 lesson.say(f"x {x.shape}, W {layer.W.shape}, b {layer.b.shape} give y {y.shape}, a number for each output:")
 for j in range(H):
-    terms = " + ".join(f"{x[0, i]:g} * {layer.W[i, j]:g}" for i in range(D))
+    terms = " + ".join(f"({x[0, i]:g}) ({layer.W[i, j]:g})" for i in range(D))
     print(f"  y[0,{j}] = {terms} + {layer.b[j]:g} = {y[0, j]:g}")
 assert np.allclose(y, [[sum(x[0, i] * layer.W[i, j] for i in range(D)) + layer.b[j] for j in range(H)]])
 
@@ -163,7 +164,7 @@ except ValueError as error:
 lesson.show(
     plots.network(model),
     "network",
-    "Three inputs, four hidden units and two outputs. Each line is a weight: the wider, the larger.",
+    "Three inputs, four hidden units and two outputs. Each line is a weight: the wider, the farther from 0.",
 )
 
 # %%

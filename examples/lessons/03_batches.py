@@ -64,7 +64,7 @@ assert np.isclose(value, means[0]) and np.allclose(dW, means[1])
 loss.forward(model.forward(x), t)
 dy = loss.backward()
 outer = [np.outer(x[n], dy[n]) for n in range(N)]
-lesson.say(f"""dy of a row in the batch is 1/{N} of what it is alone. x^T dy, {x.T.shape} times {dy.shape}, is the sum
+lesson.say(f"""dy of a row in the batch is 1/{N} of what it is alone. $x^T dy$, {x.T.shape} times {dy.shape}, is the sum
     of {N} outer products, one for each row:""")
 terms = " ".join(f"{term[0, 0]:+.4f}" for term in outer)
 print(f"  dW[0,0] = {terms} = {sum(outer)[0, 0]:.4f}")
@@ -132,19 +132,22 @@ for size in sizes:
         rows = rng.choice(len(x), size, replace=False)
         found.append(np.linalg.norm(gradient(x[rows], t[rows])[1] - whole) / np.linalg.norm(whole))
     errors.append(np.mean(found))
-lesson.say(f"The error of a batch's gradient against that of {len(x):,} rows, in lengths of the latter:")
+lesson.say(f"""How far a batch's gradient is from the gradient g of all {len(x):,} rows, divided by the length of g.
+    Times the root of the batch's size, it is nearly the same for all sizes:""")
 for size, error in zip(sizes, errors):
     print(f"  {size:>5} rows   {error:7.3f}   times the root of {size:<5}{error * np.sqrt(size):6.2f}")
 axes = Figure(figsize=(5.6, 3.6), layout="constrained").subplots()
 axes.loglog(sizes, errors, "o-", label="measured")
 axes.loglog(sizes, errors[0] / np.sqrt(sizes), "--", color="0.5", label="1 / root of the size")
 axes.set(xlabel="rows in the batch", ylabel="error of the gradient (relative)")
+axes.set_xticks(sizes, sizes)
+axes.set_yticks([0.2, 0.5, 1, 2], [0.2, 0.5, 1, 2])
+axes.minorticks_off()
 axes.legend(frameon=False)
 lesson.show(
     axes, "batches",
-    """How far the gradient of a batch is from that of all rows, in lengths of the latter. On these scales the rule is
-    a straight line, dashed. Each dot is the mean of
-    a few batches.""",
+    """The same as a picture: the error of a batch's gradient, as a share of the length of the gradient of all rows. On
+    these logarithmic scales the rule is a straight line, dashed. Each dot is the mean of a few batches.""",
 )  # fmt: skip
 
 # %% [markdown]

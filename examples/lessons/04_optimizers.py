@@ -83,12 +83,14 @@ for lr in (0.078, 0.082):
 # %% [markdown]
 # ## Momentum
 #
-# $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$. Where gradients agree from step to step, the velocity adds
-# up, to $1 + \mu + \mu^2 + \dots = 1 / (1 - \mu)$ steps in one; where they change their sign, they cancel.
+# $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$: the *velocity* v keeps a share of what it was, the momentum
+# $\mu$. Where gradients agree from step to step it adds up, to $1 + \mu + \mu^2 + \dots = 1 / (1 - \mu)$ steps in one;
+# where they change their sign, they cancel.
 
 # %%
 lesson.ask(
-    "The gradient stays the same for very many steps. How many times lr * g does a step become with momentum 0.99?",
+    "The gradient g stays the same for very many steps. With momentum 0.99, how many times as long as lr g does a step "
+    "become?",
     100,
     "1 / (1 - 0.99) = 100.",
     slips={10: "That is for momentum 0.9.", 1.99: "The steps before the last one still count, too."},
@@ -135,8 +137,8 @@ for size in (1e-4, 1.0, 1e4):
 
 # %%
 lesson.ask(
-    """Without the correction, after the first step m = (1 - 0.9) g and v = (1 - 0.999) g². How many times as long as
-    with it is the step?""",
+    """Without the correction, after the first step $m = (1 - 0.9)\\, g$ and $v = (1 - 0.999)\\, g^2$. How many times
+    as long as with the correction is the step?""",
     0.1 / np.sqrt(0.001),
     "m / √v = 0.1 g / (√0.001 |g|), that is 3.16; with the correction it is 1.",
     slips={100: "The root of v, not v, is divided by.", 0.1: "v is too small as well, and its root is divided by."},

@@ -23,7 +23,7 @@ activations = {"Sigmoid": Sigmoid(), "Tanh": Tanh(), "ReLU": ReLU()}
 
 # %%
 lesson.ask(
-    "Where is the sigmoid's slope y (1 - y) largest, with y from 0 to 1, and how large is it there?",
+    "The sigmoid's slope is y (1 - y), and y goes from 0 to 1. How large is the slope where it is largest?",
     0.25,
     "At y = 1/2, that is at x = 0, it is 1/2 * 1/2.",
     slips={
@@ -111,7 +111,7 @@ axes.legend(frameon=False)
 lesson.show(
     axes, "vanishing",
     """The size of dW in each layer; the last, 11, is the output. With sigmoids it falls to a fifth from layer to layer
-    on the way back, with tanh and with ReLU it hardly changes.""",
+    on the way back, with tanh and with ReLU it changes little.""",
 )  # fmt: skip
 
 # %% [markdown]

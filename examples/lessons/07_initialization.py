@@ -3,7 +3,7 @@
 #
 # Before the first step the weights need first values. The biases may start at 0, but how large should the weights be?
 # Weights of a wrong size keep a deep network from learning, however long you train it. The right size follows from one
-# short calculation, which we do first and measure then.
+# short calculation, which we do first. Then we measure it.
 
 # %%
 from functools import partial
@@ -162,7 +162,7 @@ lesson.show(
     axes[0], "sizes",
     """Left: the size of the units in layers 1 to 30. Right: the size of the gradient that comes back to each layer,
     from layer 30 on the right to layer 1 on the left. On these logarithmic scales a constant factor is a straight
-    line. Only with the variance 2 / D the line is level, forward and backward.""",
+    line. Only with the variance 2 / D is the line level, forward and backward.""",
 )  # fmt: skip
 
 # %% [markdown]
@@ -208,8 +208,8 @@ assert ends["2/D, Kaiming"] < 0.083 < 0.089 < ends["1/D"] and np.isnan(ends["8/D
 # learning rate helps a little, and is too large for Kaiming's weights. With $v = 8 / D$ the mean square grows by 4 in
 # each layer, and numbers overflow.
 #
-# With two or three layers such a factor does little harm; with depth it becomes a power. The lecture's network begins
-# with `nn.init.kaiming_normal_`, and so do tinynn's `Affine` and `Conv2D`.
+# With two or three layers such a factor does little harm; with depth it becomes a power. tinynn's `Affine` and `Conv2D`
+# begin with Kaiming's weights; PyTorch has them as `nn.init.kaiming_normal_`.
 
 # %%
 model = two_layers("kaiming_normal")

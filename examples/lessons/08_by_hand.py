@@ -68,9 +68,9 @@ for name in ("y[0,0] of layer 1", "y[0,0] of layer 2", "y[0,0] of layer 3", "y[0
 
 # %%
 lesson.ask(
-    "The first output is 0.7514, and its target 0.01. The loss is the sum of (t - o)^2 / 2. What is dL/do there?",
+    "The first output is 0.7514, and its target 0.01. The loss is the sum of $(t - o)^2 / 2$. What is dL/do there?",
     0.7514 - 0.01,
-    "The derivative of (t - o)^2 / 2 with respect to o is o - t.",
+    "The derivative of $(t - o)^2 / 2$ with respect to o is o - t.",
     slips={0.01 - 0.7514: "The sign: a larger o makes this error larger.", 0.2748: "That is its part of the loss."},
 )
 
@@ -118,8 +118,8 @@ slope = sheet["y[0,0] of layer 2"].value * (1 - sheet["y[0,0] of layer 2"].value
 early = 0.15 - 0.5 * 0.05 * slope * (delta[0] * new[0] + delta[1] * new[1])
 lesson.say(f"By the sheet, the first weight becomes {right:.9f}; with weights updated too early, {early:.9f}.")
 for answer in (right, early):
-    verdict, *why = str(sheet.grade({name: answer})).splitlines()[1:]
-    lesson.say(verdict + (":" if why else "") + " ".join(why))
+    (verdict, answered), *why = (line.split(None, 1) for line in str(sheet.grade({name: answer})).splitlines()[1:])
+    lesson.say(f"{verdict}: {answered}" + "".join(f". {' '.join(words)}." for words in why))
 
 # %% [markdown]
 # The numbers that were published, after one step and after 10,000, come from a program that did just that. (It also
@@ -162,18 +162,19 @@ assert report.code == "updated-too-early"
 # %% [markdown]
 # ## Your turn
 #
-# Here is the worksheet as a page. You walk through it with the arrow keys, number by number.
+# Here is the worksheet as a page. You walk through it number by number, with the arrow keys or with the
+# buttons at its end.
 
 # %%
 lesson.page(sheet, "step")
 
 # %% [markdown]
-# Now work out three of its numbers yourself. (`sheet.quiz()` picks others, and `sheet.grade({name: value})` grades
-# them.)
+# Now work out three numbers that do not stand above. (`sheet.quiz()` picks others, and `sheet.grade({name: value})`
+# grades them.)
 
 # %%
-for name in sheet.quiz(count=3, seed=2).names:
-    lesson.ask(f"{name}?", sheet[name].value, f"{sheet[name].symbols} = {sheet[name].numbers}.")
+for name in ("y[0,1] of layer 1", "dL/dW[1,0] of layer 3", "new W[1,1] of layer 1"):
+    lesson.ask(f"What is {name}?", sheet[name].value, f"{sheet[name].symbols} = {sheet[name].numbers}.")
 
 # %%
 report = tinynn.check(model, x, t, loss)

@@ -49,7 +49,7 @@ for (name, loss), style, colour in zip(losses.items(), ("-", "--", "-.", ":"), p
     axes.plot(guesses, [loss(np.full_like(t, m), t) for m in guesses], style, color=colour, label=name)
 axes.axvline(mean, color="0.5", linewidth=1)
 axes.set(xlabel="guess m", ylabel="loss")
-axes.legend(frameon=False)
+axes.legend(loc="upper center", framealpha=1)
 lesson.show(
     axes, "same_minimum",
     """The loss of each guess m. Four losses of different height and width, and all of them are least at the mean of the
@@ -58,7 +58,7 @@ lesson.show(
 
 # %% [markdown]
 # The gradients differ by a factor: that of the squares, $2 (m - t)$, is $2 v$ times that of the likelihood,
-# $(m - t) / v$. A factor belongs to the learning rate.
+# $(m - t) / v$. Such a factor is the same as another learning rate.
 
 # %%
 lesson.ask(
@@ -100,7 +100,8 @@ assert apart < 1e-12 * moved
 
 # %%
 lesson.ask(
-    "Two rows. The model gives the label of the first the probability 1/2, that of the second 1/4. The cross-entropy?",
+    "Two rows. The model gives the label of the first the probability 1/2, that of the second 1/4. What is the "
+    "cross-entropy?",
     (np.log(2) + np.log(4)) / 2,
     "(log 2 + log 4) / 2, with the natural logarithm.",
     slips={
@@ -168,8 +169,9 @@ for name, loss, outputs in (("squares", MSE(), 1), ("likelihood", GaussianNLL(),
     v = np.exp(y[:, 1:]) if outputs == 2 else np.full_like(y, loss(model.predict(x), t))  # squares: one v for all
     said[name] = y[:, :1], np.sqrt(v)
 
-lesson.say(f"""How many of {len(t_new):,} new rows lie within one standard deviation of the mean that was said, where
-    68 % should; and the mean -log p of all of them, the lower the better:""")
+lesson.say(f"""Of {len(t_new):,} new rows, half with little noise and half with much, 68 % should lie within one
+    standard deviation of the mean that the model says. The last column is the mean of -log p: the lower, the better. (It
+    may be below 0: for numbers p is a density, and a density may be above 1.)""")
 print(f"  {'learned by':<14}{'little noise':>14}{'much noise':>14}{'-log p':>10}")
 for name, (m, s) in (said | {"the truth": (np.sin(3 * x_new), noise(x_new))}).items():
     inside, value = abs(t_new - m) < s, GaussianNLL()(np.hstack([m, 2 * np.log(s)]), t_new)

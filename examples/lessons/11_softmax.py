@@ -43,7 +43,7 @@ one_hot = np.eye(3)[label]
 in_two_steps = (np.diag(p) - np.outer(p, p)) @ (-one_hot / p)
 loss = SoftmaxCrossEntropy()
 loss.forward(y[None], np.array([label]))
-lesson.say(f"Scores {y}, label {label}. The gradient of the loss with respect to the scores:")
+lesson.say(f"Scores {y.tolist()}, label {label}. The gradient of the loss with respect to the scores:")
 for name, dy in (("in two steps", in_two_steps), ("p - t", p - one_hot), ("tinynn", loss.backward()[0])):
     print(f"  {name:<14}" + "".join(f"{value:>20.15f}" for value in dy))
     assert np.allclose(dy, in_two_steps, rtol=0, atol=1e-15)
@@ -90,7 +90,7 @@ lesson.say("What a computer can hold:")
 for limits in (np.finfo("float32"), np.finfo("float64")):
     ends = np.log([limits.max, limits.smallest_subnormal], dtype="float64")
     print(f"  {limits.dtype}   e^y is finite up to y = {ends[0]:.1f}, and more than 0 down to {ends[1]:.1f}")
-lesson.say("Two scores, the right one by d below the other. The loss, log(1 + e^d):")
+lesson.say("Two scores, the right one by d below the other. The loss, $\\log(1 + e^d)$:")
 print(f"  {'':>6}{'as written':>18}{'largest taken off':>24}")
 print(f"  {'d':>6}{'float32':>9}{'float64':>9}{'float32':>15}{'float64':>9}{'log-sum-exp, float32':>24}")
 t = np.array([1])

@@ -145,7 +145,7 @@ def learn(loss, std, *last):
     return model, 100 * np.mean(yes == (t_test == 1))
 
 
-lesson.say(f"Trained on {len(x):,} threes and fives; right of {len(x_test):,} others:")
+lesson.say(f"Trained on {len(x):,} threes and fives. How many of {len(x_test):,} others are right:")
 print(f"  {'weights at the start':<24}{'cross-entropy':>15}{'MSE':>10}")
 right = []
 for name, std in (("0", 0), ("random, std 3", 3)):

@@ -16,20 +16,20 @@ quick = lesson.start()
 # %% [markdown]
 # ## Differences
 #
-# The derivative is the limit of $[f(x + h) - f(x - h)] / 2h$. With a large h the curve is not a straight line, and the
-# error is about $h^2$. With a small h, $f(x + h)$ and $f(x - h)$ agree in nearly all of their 16 digits, and their
-# difference is mostly rounding: the error is about $10^{-16} / h$. The best h lies between, and even there many digits
-# are lost.
+# The derivative is the limit of the *central difference*, $[f(x + h) - f(x - h)] / 2h$. With a large h the curve is not
+# a straight line, and the error is about $h^2$. With a small h, $f(x + h)$ and $f(x - h)$ agree in nearly all of their
+# 16 digits, and their difference is mostly rounding: the error is about $10^{-16} / h$. The best h lies between, and
+# even there many digits are lost.
 
 # %%
 lesson.choose(
-    "The errors are about $h^2$ and $10^{-16} / h$. With which h is the larger of the two smallest?",
+    "One error is about $h^2$, the other about $10^{-16} / h$. Which h keeps both small?",
     {
-        "0.1": "$h^2$ is 0.01.",
-        "0.00001": "$h^2 = 10^{-10}$, and $10^{-16} / h = 10^{-11}$: about ten digits are right.",
-        "0.0000000000001": "$h^2$ is nothing, but $10^{-16} / 10^{-13}$ is 0.001: three digits are right.",
+        "$10^{-1}$": "$h^2$ is 0.01.",
+        "$10^{-5}$": "$h^2 = 10^{-10}$, and $10^{-16} / h = 10^{-11}$: about ten digits are right.",
+        "$10^{-13}$": "$h^2$ is nothing, but $10^{-16} / 10^{-13}$ is 0.001: three digits are right.",
     },
-    right="0.00001",
+    right="$10^{-5}$",
 )
 
 
@@ -40,7 +40,7 @@ def f(x):
 
 point = 1.0
 slope = np.exp(point) * (np.sin(point) + np.cos(point))  # by the product rule
-lesson.say(f"f(x) = e^x sin x has the slope {slope:.15f} at 1. By central differences:")
+lesson.say(f"$f(x) = e^x \\sin x$ has the slope {slope:.15f} at 1. By central differences:")
 for h in (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11, 1e-13):
     central = (f(point + h) - f(point - h)) / (2 * h)
     print(f"  h {h:.0e}   {central:.15f}   relative error {abs(central / slope - 1):.0e}")
@@ -65,7 +65,7 @@ lesson.ask(
 
 # %%
 exact = f(point + 1e-30j).imag / 1e-30
-lesson.say(f"By the complex step, h = 1e-30: {exact:.15f}, relative error {abs(exact / slope - 1):.0e}.")
+lesson.say(f"By the complex step, h = 1e-30: {exact:.15f}, relative error {abs(exact / slope - 1):.1g}.")
 assert abs(exact / slope - 1) < 1e-15
 
 # %% [markdown]
@@ -98,7 +98,7 @@ assert report
 
 # %%
 lesson.choose(
-    "The error falls with h down to 0.0001, and stays there for all h that are smaller. What is it?",
+    "As h becomes smaller, the error falls to 0.0001, and then stays there. What is the cause?",
     {
         "rounding": "Rounding rises as h becomes smaller; it does not stay.",
         "a gradient that is wrong by one part in 10,000": "No h comes closer to a gradient that is wrong: a plateau.",
@@ -167,7 +167,7 @@ assert report.code == "sign"
 # %% [markdown]
 # ## One number among many
 #
-# The lecture's network, with a single entry of dW wrong by a tenth.
+# A network for pictures of 784 pixels, with a single entry of dW wrong by a tenth.
 
 
 # %%
@@ -180,9 +180,9 @@ class OneOff(Affine):
 
 (images, labels), _ = tinynn.datasets.load_mnist()
 pixels = images[:7] + 0.01 * rng.random((7, 784)).astype("float32")  # no pixel is 0, so that every weight counts
-lecture = Sequential(OneOff(784, 256), ReLU(), Affine(256, 10), seed=0)
-report = tinynn.check(lecture, pixels, labels[:7], loss)
-lesson.say(f"{lecture.params.size:,} parameters. {report.why}")
+large = Sequential(OneOff(784, 256), ReLU(), Affine(256, 10), seed=0)
+report = tinynn.check(large, pixels, labels[:7], loss)
+lesson.say(f"{large.params.size:,} parameters. {report.why}")
 assert report.code == "unknown" and report.rows[-1].entry == "[400, 100]"
 
 # %%

@@ -5,6 +5,7 @@
 # is wrong before you read on.
 
 # %%
+import re
 import textwrap
 
 import lesson
@@ -26,7 +27,8 @@ def riddle(name):
     print(f"\n  {'place':<29}{'tensor':<8}{'the code gives':>15}{'measured':>13}")
     for row in report.rows:
         wrong = "   <- wrong" if row.verdict == "wrong" else ""
-        print(f"  {row.where[:28]:<29}{row.tensor:<8}{row.analytic:>15.5g}{row.numeric:>13.5g}{wrong}")
+        place = re.sub(r", \w+=[^)]*", "", row.where)  # without the layer's options
+        print(f"  {place[:28]:<29}{row.tensor:<8}{row.analytic:>15.5g}{row.numeric:>13.5g}{wrong}")
     return slip, report
 
 
@@ -130,9 +132,10 @@ rng = np.random.default_rng(0)
 x, t = rng.normal(size=(7, 5)), rng.integers(0, 3, 7)
 layer = Adding(5, 3)
 layer.forward(x.astype("float32"))
-layer.backward(np.ones((7, 3), "float32"))
-once = layer.db.copy()
-layer.backward(np.ones((7, 3), "float32"))
+found = []
+for _ in range(2):
+    layer.backward(np.ones((7, 3), "float32"))
+    found.append(layer.db.tolist())
 
 # %%
 lesson.ask(
@@ -143,7 +146,7 @@ lesson.ask(
 )
 
 # %%
-lesson.say(f"db after one backward: {once}, after two: {layer.db}.")
+lesson.say(f"db after one backward: {found[0]}, after two: {found[1]}.")
 lesson.say("So the check runs backward more than once, and looks at what must not change: x, dy, the parameters.")
 report = tinynn.check_layer(layer, x)
 lesson.say(f"{report.code}: {report.why}")
@@ -160,4 +163,4 @@ model = Sequential(Affine(5, 4), Tanh(), Affine(4, 3), seed=0)
 lesson.verdict(tinynn.check(model, x, t, SoftmaxCrossEntropy()))
 names = {slip.code for slip in zoo.slips}
 lesson.say(f"""tinynn has {len(zoo.slips)} such mistakes, with {len(names)} causes. `python -m tinynn.teach.zoo`
-    lists them, `python -m tinynn.teach.zoo relu-3` shows one, and --random in place of its name any.""")
+    lists them, `python -m tinynn.teach.zoo relu-3` shows one, and with `--random` in place of the name any one.""")

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # The lecture's network
+# # A network for MNIST
 #
 # Everything at once: 60,000 pictures of handwritten digits as data, 784-256-10 as model, softmax with cross-entropy as
 # loss, Adam as algorithm. Before it is trained it is checked; after that it is looked into, and its mistakes are shown.
@@ -44,7 +44,7 @@ lesson.say(f"""Model: {model.params.size:,} parameters. Its loss before any step
 # ## Checked whole
 #
 # One forward pass with complex numbers measures the slope of the loss along a random direction of all the weights of a
-# layer, exact to the last digits. Seven pictures are enough: all weights are in it.
+# layer, exact to the last digits. Seven pictures are enough: all weights take part.
 
 # %%
 report = tinynn.check(model, x[:7], t[:7], loss)
@@ -120,7 +120,8 @@ lesson.say(f"""On the average over the {len(x_test):,} test pictures, {100 * np.
 # ## Its mistakes
 #
 # The confusion matrix counts which class is taken for which. Precision: of the pictures that are called a 5, how many
-# are fives. Recall: of the fives, how many are called so. F1 is the harmonic mean of the two.
+# are fives. Recall: of the fives, how many are called so. F1 is the harmonic mean of the two, and
+# support the number of pictures of a class.
 
 # %%
 lesson.ask(

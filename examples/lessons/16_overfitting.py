@@ -159,8 +159,8 @@ lesson.choose(
 h, dropped = np.full((1, 100_000), 3.0), Dropout(0.5)
 dropped.build(np.random.default_rng(0))
 y = dropped.forward(h)
-lesson.say(f"""The values after Dropout are {np.unique(y)}, their mean is {y.mean():.3f}; in use the values are
-    {np.unique(dropped(h))}.""")
+lesson.say(f"""After Dropout the values are {np.unique(y).tolist()}, and their mean is {y.mean():.3f}. In use they are
+    {np.unique(dropped(h)).tolist()}.""")
 assert set(np.unique(y)) == {0, 6} and abs(y.mean() - 3) < 0.05 and (dropped(h) == h).all()
 
 # %% [markdown]
@@ -191,7 +191,8 @@ for wrong in (0.2,) if quick else (0.0, 0.2):
     for name, rows in found.items():
         more = np.array(rows)[:, 1] - np.array(found["plain"])[:, 1]
         gained[name, wrong], error = more.mean(), more.std(ddof=1) / np.sqrt(len(seeds))
-        compared = f"{more.mean():>8.1f} ± {error:.1f}{'' if abs(more.mean()) > 2 * error else '   may be chance'}"
+        chance = "" if abs(more.mean()) > 2 * error else "   may be chance"
+        compared = f"{more.mean().round(1) + 0.0:>8.1f} ± {error:.1f}{chance}"
         print("  {:<16}{:>10.3f}{:>8.1f} %".format(name, *np.mean(rows, axis=0)) + compared * (name != "plain"))
 for (name, wrong), more in gained.items():
     assert name == "plain" or (more > 1.5 if wrong else abs(more) < 1.5)

@@ -72,7 +72,8 @@ lesson.show(
 # ## The size of the result
 #
 # A window of K pixels in a row of H pixels fits at $H - K + 1$ places. *Padding* puts P zeros on either side, so that
-# the picture need not shrink. With a *stride* of S the window moves by S pixels at a time. Together:
+# the picture need not shrink. With a *stride* of S the window moves by S pixels at a time. Together, with floor for
+# rounding down:
 #
 # $$H_y = \operatorname{floor}\left(\frac{H + 2 P - K}{S}\right) + 1 .$$
 

@@ -42,7 +42,7 @@ lesson.ask(
 
 # %%
 y = BatchNorm(1).forward(np.array([[2.0], [2.0], [6.0], [6.0]]))
-lesson.say(f"y = {y[:, 0].round(4)}, with the mean {y.mean():.4f} and the variance {y.var():.4f}.")
+lesson.say(f"y = {y[:, 0].round(4).tolist()}, with the mean {y.mean():.4f} and the variance {y.var():.4f}.")
 assert np.allclose(y[:, 0], [-1, -1, 1, 1], atol=1e-5)
 
 # %% [markdown]
@@ -95,9 +95,9 @@ lesson.ask(
 )
 
 # %%
-lesson.say(f"""The sum of dx over the rows: {dx.sum(axis=0).round(12) + 0.0}. The formula takes the mean of dz off.
-    In the same way y does not change (but for $\\epsilon$) if all distances from the mean grow by one factor; so the
-    formula takes off the part of dz along z.""")
+lesson.say(f"""The sum of dx over the rows: {(dx.sum(axis=0).round(12) + 0.0).tolist()}. The formula takes the mean of
+    dz off. In the same way y does not change (but for $\\epsilon$) if all distances from the mean grow by one factor;
+    so the formula takes off the part of dz along z.""")
 assert np.allclose(dx.sum(axis=0), 0, atol=1e-12) and np.allclose((dx * z).sum(axis=0), 0, atol=1e-4)
 
 # %% [markdown]
@@ -117,11 +117,11 @@ lesson.ask(
 
 # %%
 layer, batches = BatchNorm(1), rng.normal(3, 2, (60, 50, 1))
-print("\n  after      running mean   running variance   (of the data: mean 3, variance 4)")
+print("\n  batches    running mean   running variance   (of the data: mean 3, variance 4)")
 for k, batch in enumerate(batches, 1):
     layer.forward(batch)
     if k in (1, 2, 10, 60):
-        print(f"  {k:>2} batches{layer.mean[0]:>15.3f}{layer.var[0]:>19.3f}")
+        print(f"  {k:>7}   {layer.mean[0]:>15.3f}{layer.var[0]:>19.3f}")
 row = np.array([[5.0]])
 company = [layer.forward(np.vstack([row, others]))[0, 0] for others in batches[:2]]
 used = [layer(np.vstack([row, others]))[0, 0] for others in batches[:2]]
@@ -196,7 +196,7 @@ def learn(model, lr):
 
 
 axes, right = Figure(figsize=(7.6, 3.2), layout="constrained").subplots(1, 2, sharey=True), {}
-lesson.say("Right of 2,000 other digits, in percent; 0 where numbers overflowed:")
+lesson.say("How many of 2,000 other digits are right, in percent; 0 where numbers overflowed:")
 print(f"  {'weights':<16}{'without BatchNorm':>27}{'with BatchNorm':>27}")
 print(f"  {'':<16}" + f"{'lr 0.01':>11}{'lr 0.1':>8}{'lr 1':>8}" * 2)
 for scale, style in ((0.1, ":"), (1, "-"), (10, "--")):
@@ -209,6 +209,8 @@ for scale, style in ((0.1, ":"), (1, "-"), (10, "--")):
     print(f"  {scale:>4g} x Kaiming  " + "".join(cells))
 axes[0].set(title="without BatchNorm, lr 0.1", xlabel="step", ylabel="loss", ylim=(0.1, 5))
 axes[1].set(title="with BatchNorm, lr 0.1", xlabel="step")
+axes[0].set_yticks([0.1, 0.2, 0.5, 1, 2, 5], [0.1, 0.2, 0.5, 1, 2, 5])
+axes[0].minorticks_off()
 axes[1].legend(frameon=False)
 lesson.show(
     axes[0], "scales",

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Residual connections
 #
-# The lecture opens with the picture of a ResNet: many layers, and arrows that lead past them. The arrows were the new
-# idea, and they are what allows so many layers. This lesson derives what an arrow does to the gradient, and measures it
+# A drawing of a ResNet shows many layers, and arrows that lead past them. The arrows were the new idea, and they
+# are what allows so many layers. This lesson derives what an arrow does to the gradient, and measures it
 # in networks of up to 30 layers.
 
 # %%
@@ -175,7 +175,7 @@ lesson.choose(
 # %%
 seeds, right = range(1 if quick else 2), {}
 epochs = 3 if quick else 5
-lesson.say(f"1,000 digits, {epochs} epochs of Adam; right of 2,000 others, in percent:")
+lesson.say(f"1,000 digits, {epochs} epochs of Adam. How many of 2,000 others are right, in percent:")
 print(f"  {'layers f':>10}{'without connections':>22}{'with connections':>20}")
 for depth in (2, 10, 30):
     for connected, variance in ((False, 2 / D), (True, 2 / (D * depth))):

@@ -52,7 +52,8 @@ def executed(notebook: Any, lessons: Path, quick: bool) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
         arguments = ["--log-level=ERROR"]
-        client = nbclient.NotebookClient(notebook, timeout=LIMIT, resources=resources, extra_arguments=arguments)
+        options = {"timeout": LIMIT, "resources": resources, "extra_arguments": arguments, "coalesce_streams": True}
+        client = nbclient.NotebookClient(notebook, **options)
         client.execute(env=env)
     return notebook
 

@@ -19,7 +19,7 @@ quick = lesson.start()                         once, after the imports; True whe
 # $e^y$ grows fast ...                         a formula in the text
 
 # %%
-lesson.say(f"The loss is {value:.3f}.")        a paragraph with what has just been computed; may hold $formulas$, too
+lesson.say(f"The loss is {value:.3f}.")        a paragraph with what has just been computed; $formulas$ and `code`
 print(f"  {name:<12}{value:>9.4f}")            a table: lines of 80 characters at most, indented by two
 lesson.show(axes, "eps", "The loss of ...")    a picture: its file's name, and what the reader sees in it
 lesson.page(sheet, "step")                     the page of a worksheet (tinynn.explain): a file; in the book, in place
@@ -53,6 +53,7 @@ import argparse
 import html
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 import questions
@@ -140,15 +141,15 @@ def page(sheet, name):
 
 def verdict(report):
     """A check's result, a line for each gradient."""
-    title = report.title if len(report.title) < 73 else report.title[:69] + "..."
+    title = textwrap.shorten(report.title.replace("(\n", "("), 72, placeholder=" ...")
     say(f"{title}: {'right' if report else 'wrong'}")
     if IN_NOTEBOOK:
-        rows = ((row.where, row.tensor, row.verdict, f"relative error {row.error:.0e}") for row in report.rows)
+        rows = ((row.where, row.tensor, row.verdict, f"relative error {row.error:.1g}") for row in report.rows)
         cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
         display_html(f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>")
         return
     for row in report.rows:
-        print(f"  {row.where[:43]:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.0e}")
+        print(f"  {row.where[:43]:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.1g}")
 
 
 def ask(text, answer, why, slips=None, within=None):

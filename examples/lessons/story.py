@@ -100,7 +100,8 @@ def plain(text):
 
 def in_html(text):
     """A paragraph's text as HTML, its formulas as MathML."""
-    return with_mathml(html.escape(" ".join(text.split()), quote=False))
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return with_mathml(re.sub("`([^`]+)`", r"<code>\1</code>", escaped))
 
 
 def with_mathml(text):
