@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import types
 import warnings
 
@@ -798,3 +799,17 @@ def test_weights_that_the_models_floats_cannot_hold_are_0():
     least = float(np.finfo("float32").tiny)
     kept = demands.to_train_with(np.array([0.5, least, math.nextafter(least, 0), 0]), np.dtype("float32"))
     assert kept.dtype == np.float32 and kept.tolist() == [0.5, least, 0, 0]
+
+
+def test_a_notebook_shows_the_table_once(monkeypatch, capsys):
+    shell = types.SimpleNamespace(execution_count=3)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    model = Sequential(Affine(3, 2), seed=0, backend="numpy")
+    options = {"loss": MSE(), "optimizer": SGD(model, 0.1), "seed": 0}
+    history = model.fit(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"), **options)
+    printed = capsys.readouterr().out
+    history._ipython_display_()
+    assert capsys.readouterr().out == ""
+    shell.execution_count = 4  # in another cell it is asked for
+    history._ipython_display_()
+    assert capsys.readouterr().out == printed

@@ -179,7 +179,7 @@ def demand_arguments(init: Callable[..., None], made: Any, args: tuple[Any, ...]
 
 
 def called_as(line: str) -> Callable[[F], F]:
-    """A function of a training that says what to write, `line` or one argument, where its arguments are others."""
+    """A function that says what to write, `line` or one argument of a training, where its arguments are others."""
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
@@ -187,12 +187,16 @@ def called_as(line: str) -> Callable[[F], F]:
         @functools.wraps(function)
         def checked(*args: Any, **options: Any) -> Any:
             try:
-                signature.bind(*args, **options)
-            except TypeError as error:
-                others = [name for name in options if name not in signature.parameters]
-                here = next((_OF_A_TRAINING[n] for n in map(_plain, others) if n in _OF_A_TRAINING), line)
-                raise TypeError(f"{function.__name__}: {error}: write {here}") from None
-            return function(*args, **options)
+                return function(*args, **options)
+            except TypeError:
+                try:  # only now, as this takes longer than many a call
+                    signature.bind(*args, **options)
+                except TypeError as error:
+                    others = [name for name in options if name not in signature.parameters]
+                    here = next((_OF_A_TRAINING[n] for n in map(_plain, others) if n in _OF_A_TRAINING), line)
+                    name = type(args[0]).__name__ if function.__name__ == "__call__" else function.__name__
+                    raise TypeError(f"{name}: {error}: write {here}") from None
+                raise
 
         return cast(F, checked)
 

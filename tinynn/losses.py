@@ -70,17 +70,20 @@ class Loss(backends.ByName):
         if len(bad):
             raise ValueError(f"{self!r}: t must hold numbers, not NaN (in row {bad[0][0]})")
 
+    @elsewhere.called_as("loss.forward(y, t), with y = model.forward(x)")
     def forward(self, y: Array, t: Array, weight: Array | None = None) -> float:
         """The loss; remembers its gradient."""
         value, self.dy = self._checked(y, t, weight)
         return value
 
+    @elsewhere.called_as("loss.backward(), after loss.forward(y, t)")
     def backward(self) -> Array:
         """dL/dy of the last forward."""
         if self.dy is None:
             raise RuntimeError(f"{self!r}: backward needs a forward before it, and there was none")
         return self.dy
 
+    @elsewhere.called_as("loss(y, t), with y = model(x)")
     def __call__(self, y: Array, t: Array, weight: Array | None = None) -> float:
         """The loss, without a trace."""
         return self._checked(y, t, weight)[0]

@@ -83,9 +83,9 @@ for lr in (0.078, 0.082):
 # %% [markdown]
 # ## Momentum
 #
-# $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$: the *velocity* v keeps a share of what it was, the momentum
-# $\mu$. Where gradients agree from step to step it adds up, to $1 + \mu + \mu^2 + \dots = 1 / (1 - \mu)$ steps in one;
-# where they change their sign, they cancel.
+# $v \leftarrow \mu v - \eta\, g$, then $w \leftarrow w + v$. The *velocity* v keeps a share of what it was: the
+# momentum, $\mu$. Where gradients agree from step to step it adds up, to $1 + \mu + \mu^2 + \dots = 1 / (1 - \mu)$
+# steps in one; where they change their sign, they cancel.
 
 # %%
 lesson.ask(

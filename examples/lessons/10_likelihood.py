@@ -170,8 +170,8 @@ for name, loss, outputs in (("squares", MSE(), 1), ("likelihood", GaussianNLL(),
     said[name] = y[:, :1], np.sqrt(v)
 
 lesson.say(f"""Of {len(t_new):,} new rows, half with little noise and half with much, 68 % should lie within one
-    standard deviation of the mean that the model says. The last column is the mean of -log p: the lower, the better. (It
-    may be below 0: for numbers p is a density, and a density may be above 1.)""")
+    standard deviation of the mean that the model says. The last column is the mean of -log p: the lower, the better.
+    (It may be below 0: for numbers p is a density, and a density may be above 1.)""")
 print(f"  {'learned by':<14}{'little noise':>14}{'much noise':>14}{'-log p':>10}")
 for name, (m, s) in (said | {"the truth": (np.sin(3 * x_new), noise(x_new))}).items():
     inside, value = abs(t_new - m) < s, GaussianNLL()(np.hstack([m, 2 * np.log(s)]), t_new)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends, checks
+from .. import backends, checks, elsewhere
 from ..checks import Array
 from ..layers.checked import reshaped
 from ..layers.layer import Layer, Shape
@@ -78,6 +78,7 @@ class Sequential(Model):
 
     # --- computing ---
 
+    @elsewhere.called_as("y = model.forward(x), then loss.forward(y, t)")
     def forward(self, x: Array) -> Array:
         """y (N, ..., n_out) from x (N, ..., n_in), layer by layer; remembers what backward needs."""
         self._check_x(x)
@@ -85,6 +86,7 @@ class Sequential(Model):
             x = layer.forward(x)
         return x
 
+    @elsewhere.called_as("model.backward(loss.backward())")
     def backward(self, dy: Array) -> Array | None:
         """The gradient of every parameter, into `grads`, from dy = dL/dy: the chain rule, last layer first.
 
@@ -98,6 +100,7 @@ class Sequential(Model):
             dy = dx
         return dy
 
+    @elsewhere.called_as("y = model(x), and loss(y, t) compares it with t")
     def __call__(self, x: Array) -> Array:
         """y from x, without a trace: nothing is remembered, a pending backward is undisturbed."""
         self._check_x(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ class History(elsewhere.Hinting):
         self.first = checks.integer("History: first", first, 0)
         self.stopped: str | None = None  # why the training ended before its last epoch
         self.rows: list[dict[str, float]] = []
+        self.printed_in: int | None = None  # the cell of a notebook in which `fit` has printed it
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add an epoch: name -> number, the same names in every epoch. Raises TypeError, ValueError."""
@@ -73,6 +75,17 @@ class History(elsewhere.Hinting):
         lines = [line(epoch, row) for epoch, row in enumerate(self.rows, self.first + 1)]
         stopped = [] if self.stopped is None else [f"stopped: {self.stopped}"]
         return "\n".join([heading(self.keys()), *lines, *stopped])
+
+    def _ipython_display_(self) -> None:
+        """What a notebook shows at the end of a cell: the table, unless this cell has printed it."""
+        if self.printed_in is None or self.printed_in != running_cell():
+            print(self)
+
+
+def running_cell() -> int | None:
+    """The number of a notebook's cell that runs; None elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return None if shell is None else int(shell.execution_count)
 
 
 def _listed(names: Iterable[str]) -> str:

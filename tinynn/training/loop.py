@@ -28,7 +28,7 @@ from . import processes as many
 from .batches import leaves_one, minibatches, shared_out
 from .callbacks import Run
 from .demands import Metrics
-from .history import History, heading, line, text
+from .history import History, heading, line, running_cell, text
 from .snapshot import Snapshot
 
 
@@ -168,8 +168,10 @@ def fit(
             if not isinstance(error, KeyboardInterrupt):
                 raise
             run.stop("Ctrl-C")
-    if progress and history.stopped is not None:
-        _print(f"stopped: {history.stopped}")
+    if progress:
+        history.printed_in = running_cell()
+        if history.stopped is not None:
+            _print(f"stopped: {history.stopped}")
     return history
 
 
