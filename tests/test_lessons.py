@@ -223,7 +223,17 @@ def test_formulas():
 
 @pytest.mark.parametrize(
     "typed, value",
-    [("1,000", 1000), ("0,5", 0.5), ("-2.5e-1", -0.25), (" 3 / 4 ", 0.75), ("+7", 7), ("1,234.5", 1234.5)],
+    [
+        ("1,000", 1000),
+        ("0,5", 0.5),
+        ("-2.5e-1", -0.25),
+        (" 3 / 4 ", 0.75),
+        ("+7", 7),
+        ("1,234.5", 1234.5),
+        ("2^10", 1024),
+        (" 1/2**2 ", 0.25),
+        ("0,5^2", 0.25),
+    ],
 )
 def test_numbers_as_people_type_them(typed, value):
     import questions
@@ -231,7 +241,9 @@ def test_numbers_as_people_type_them(typed, value):
     assert questions.Number("?", float(value), "So it is.", {}, None).grade(typed)[0]
 
 
-@pytest.mark.parametrize("typed", ["", "x", "1/0", "1/2/3", "nan", "inf", "1e", "--1"])
+@pytest.mark.parametrize(
+    "typed", ["", "x", "1/0", "1/2/3", "nan", "inf", "1e", "--1", "2^", "^2", "-2^0.5", "9^9^9", "9^9999"]
+)
 def test_what_is_no_number(typed):
     import questions
 

@@ -112,6 +112,7 @@ def test_questions_are_graded_in_the_page(chapters, browser):  # noqa: F811
         ("0,25", "Not so. That is one of them."),
         ("half", "That is not a number; write one such as 0.25, 1/4 or 2.5e-1."),
         (" 2/4 ", "Right. Two quarters."),
+        ("2/2^2", "Right. Two quarters."),
         ("1,000", "Not so."),
         ("", "That is not a number; write one such as 0.25, 1/4 or 2.5e-1."),
     ):

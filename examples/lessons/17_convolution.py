@@ -189,8 +189,8 @@ lesson.say("Moved by two columns, all numbers of y are the same, two columns fur
 # ## Does it help?
 #
 # Three networks with 1,000 digits of 14 x 14 pixels: a convolution with max pooling (the largest of each 2 x 2 numbers)
-# and an affine layer; and two networks of affine layers, one with as many parameters and one with more than four times
-# as many. Tested on 2,000 other digits, as they are and moved by up to two pixels.
+# and an affine layer; and two networks of affine layers, one with about as many parameters and one with four times as
+# many. Tested on 2,000 other digits, as they are and moved by up to two pixels.
 
 # %%
 small = np.ascontiguousarray(x[:20000].reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4)))
@@ -217,9 +217,9 @@ for name, make in networks.items():
 assert right["convolution"][0] > right["affine, 14 units"][0] + 1 and max(moved for _, moved in right.values()) < 50
 
 # %% [markdown]
-# With as many parameters, the convolution is better. (The price is time: each weight is used at 144 places.) But it
-# does not make a network indifferent to shifts: its result moves with the digit, and the affine layer behind it has
-# learned where things are. Against that one trains with moved digits, too; `examples/mnist_resnet.py` has an option
+# With about as many parameters, the convolution is better. (The price is time: each weight is used at 144 places.) But
+# it does not make a network indifferent to shifts: its result moves with the digit, and the affine layer behind it has
+# learned where things are. The remedy is to train with moved digits, too: `examples/mnist_resnet.py` has an option
 # for it, `--shift`.
 
 # %%

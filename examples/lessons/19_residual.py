@@ -66,7 +66,7 @@ lesson.ask(
 )
 
 # %% [markdown]
-# Most of these ways are shorter than the network is deep, and the shortest passes nothing at all.
+# Most of these ways are shorter than the network is deep, and the shortest leads past every f.
 #
 # ## How large must f be at the start?
 #
@@ -197,7 +197,7 @@ assert right[30, False] < 60 < 75 < right[30, True] and right[2, False] > 70
 #
 # There f is convolution, batch normalization, ReLU, and once more convolution and batch normalization, and ReLU follows
 # the sum (He et al. 2016). The convolutions have no bias, as the batch normalization would take it off. Where f changes
-# the number of channels or the size, x no longer fits to f(x). Then x goes through a convolution with a kernel of
+# the number of channels or the size, x no longer fits f(x). Then x goes through a convolution with a kernel of
 # 1 x 1, the `shortcut`.
 
 # %%

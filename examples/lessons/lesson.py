@@ -52,6 +52,7 @@ first in a cell of its own, as the code of such a cell, which has the answer, is
 import argparse
 import html
 import os
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -141,7 +142,7 @@ def page(sheet, name):
 
 def verdict(report):
     """A check's result, a line for each gradient."""
-    title = textwrap.shorten(report.title.replace("(\n", "("), 72, placeholder=" ...")
+    title = textwrap.shorten(re.sub(r"\(\s+", "(", report.title), 72, placeholder=" ...")
     say(f"{title}: {'right' if report else 'wrong'}")
     if IN_NOTEBOOK:
         rows = ((row.where, row.tensor, row.verdict, f"relative error {row.error:.1g}") for row in report.rows)
@@ -149,7 +150,8 @@ def verdict(report):
         display_html(f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>")
         return
     for row in report.rows:
-        print(f"  {row.where[:43]:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.1g}")
+        where = textwrap.shorten(row.where, 43, placeholder=" ...")
+        print(f"  {where:<43}  {row.tensor:<4} {row.verdict:<6} relative error {row.error:.1g}")
 
 
 def ask(text, answer, why, slips=None, within=None):

@@ -23,7 +23,15 @@ function gradeAnswer(event) {
 }
 
 function numberOf(text) {
-  const parts = text.trim().split("/").map(part =>
-    part.trim() === "" ? NaN : Number(/^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(part.trim()) ? part.replaceAll(",", "") : part.replace(",", ".")));
+  const parts = text.trim().split("/").map(part => {
+    const powers = part.trim().replaceAll("**", "^").split("^").map(plainNumber);
+    return powers.length === 1 ? powers[0] : powers.length === 2 ? Math.pow(powers[0], powers[1]) : NaN;
+  });
   return parts.length === 1 ? parts[0] : parts.length === 2 ? parts[0] / parts[1] : NaN;
+}
+
+// 1,000 is a thousand, and 0,5 a half.
+function plainNumber(text) {
+  if (text.trim() === "") return NaN;
+  return Number(/^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(text.trim()) ? text.replaceAll(",", "") : text.replace(",", "."));
 }

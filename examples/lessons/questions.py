@@ -1,11 +1,12 @@
 """Questions with graded answers: a number, or one of several choices; at a terminal, or as a form on a page.
 
-A number is right within 1 % (or `within`), a whole number exactly. It may be typed as 0.25, 1/4 or 2.5e-1. Answers
-that are known mistakes have a sentence of their own. The page's form is graded by the few lines of questions.js.
+A number is right within 1 % (or `within`), a whole number exactly. It may be typed as 0.25, 1/4, 2^-2 or 2.5e-1.
+Answers that are known mistakes have a sentence of their own. The page grades its form by the few lines of questions.js.
 """
 
 import html
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -33,10 +34,10 @@ class Number:
 
     def grade(self, typed):
         """Whether what was typed is right, and what is said to it; ValueError where it is no number."""
-        match = re.fullmatch(r"\s*([-+\d.,e]+)\s*(?:/\s*([-+\d.,e]+))?\s*", typed, re.IGNORECASE)
+        match = re.fullmatch(r"\s*([-+\d.,e^*]+)\s*(?:/\s*([-+\d.,e^*]+))?\s*", typed, re.IGNORECASE)
         try:
-            value = to_float(match[1]) / to_float(match[2] or "1")
-        except (TypeError, ValueError, ZeroDivisionError):
+            value = power(match[1]) / power(match[2] or "1")
+        except (TypeError, ValueError, ArithmeticError):
             raise ValueError(f"{typed.strip()!r} is not a number; write {self.hint}") from None
         if abs(value - self.answer) <= self.within:
             return True, self.why
@@ -84,6 +85,12 @@ class Choice:
             f'<button name="typed" value="{number}">{story.in_html(choice)}</button>'
             for number, (choice, _) in enumerate(self.choices, 1)
         )
+
+
+def power(text):
+    """A number, or one to the power of another: 2^10 or 2**10."""
+    base, *exponent = map(to_float, text.replace("**", "^").split("^", 1))
+    return math.pow(base, *exponent) if exponent else base
 
 
 def to_float(text):
