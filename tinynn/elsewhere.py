@@ -51,6 +51,11 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "optimizer.step() after model.backward(loss.backward())": "minimize applygradients",
     'metrics={"accuracy": tinynn.accuracy}': "acc accuracy",
     "metrics.r2(y, t)": "r2score",
+    "metrics.accuracy(y, t)": "accuracyscore",
+    "metrics.class_report(y, t), which has precision, recall and f1":
+        "f1score precisionscore recallscore classificationreport precisionrecallfscoresupport",
+    "tinynn.datasets.load_mnist(), or NumPy arrays of your own":
+        "loadiris loaddigits loadcifar10 loadcifar100 fashionmnist loadfashionmnist loadwine makemoons makeblobs",
     "nothing in its place: the numba backend is compiled when the model is built": "jit",
     "names of tinynn itself, as in: from tinynn import Affine, ReLU, Adam": "nn functional optim keras models",
     "NumPy arrays": "tensor fromnumpy variable",
@@ -70,7 +75,7 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "layer.b": "bias",
     "layer.dW and layer.db": "gradient weightgrad",
     'tinynn.save("run.npz", model, optimizer, history)': "save savemodel statedict dump",
-    'model, optimizer, history = tinynn.load("run.npz")': "loadstatedict loadmodel",
+    'model, optimizer, history = tinynn.load("run.npz")': "load loadstatedict loadmodel",
     'tinynn.save_weights("weights.safetensors", model)': "saveweights",
     'tinynn.load_weights("weights.safetensors", model)': "loadweights",
     NOT_NEEDED: "train eval",
@@ -107,6 +112,9 @@ KEYWORDS = {  # of constructors
     "slope of LeakyReLU, rho of RMSProp": "alpha",
     "clip_norm": "clipnorm globalclipnorm maxnorm",
     "mode, monitor, min_delta and patience; the best epoch is put back": "restorebestweights",
+    "nothing in its place: a loss is the mean over the rows": "reduction sizeaverage",
+    "nothing in its place: y are scores, as they are before softmax or sigmoid": "fromlogits",
+    "class_weight or sample_weight of fit": "classweight posweight",
 }
 OF_A_TRAINING = {  # arguments of fit and evaluate
     "progress=False": "verbose",
@@ -117,6 +125,7 @@ OF_A_TRAINING = {  # arguments of fit and evaluate
     "loss=MSE()": "criterion lossfn",
     "optimizer=Adam(model, lr=1e-3)": "lr learningrate solver optim",
     "nothing in its place: each epoch has a new order, drawn from seed": "shuffle",
+    "nothing in its place: fit goes on after the epochs that the optimizer has made": "initialepoch startepoch",
 }
 _WRITTEN = {other: here for here, others in TABLE.items() for other in others.split()}
 _KEYWORDS = {other: here for here, others in KEYWORDS.items() for other in others.split()}
@@ -175,6 +184,7 @@ def demand_arguments(init: Callable[..., None], made: Any, args: tuple[Any, ...]
     except TypeError as error:
         _, *rest = signature.parameters.values()
         needed = [p.name for p in rest if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        needed = needed or [f"{p.name}={p.default!r}" for p in rest if p.default is not p.empty]
         raise TypeError(f"{cls.__name__}: {error}: write {cls.__name__}({', '.join(needed)})") from None
 
 

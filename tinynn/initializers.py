@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -130,3 +131,7 @@ def draw(thing: str, initializer: str | Initializer, shape: tuple[int, ...], rng
     if not np.isfinite(values).all():
         raise ValueError(f"{thing} must return numbers, not NaN or infinity")
     return values
+
+
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = elsewhere.asked(__name__)

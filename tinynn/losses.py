@@ -39,6 +39,10 @@ class Loss(backends.ByName):
 
     classifies = False  # whether accuracy has a meaning
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__init__ = elsewhere.with_hints(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, backend: str | None = None) -> None:
         self.backend = backend
         if backend is not None:

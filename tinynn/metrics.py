@@ -19,11 +19,11 @@ Arrays on the GPU are copied to the CPU, which has to wait for them; only `accur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks
+from . import checks, elsewhere
 from .checks import Array
 
 # --- classes ---------------------------------------------------------------------------------------------------------
@@ -257,3 +257,7 @@ def _floats(y: Any, t: Any) -> tuple[Array, Array]:
         raise ValueError(f"t must have y's shape {y.shape}, not {t.shape}")
     y, t = _on_cpu(y, t)
     return y.astype("float64"), t.astype("float64")
+
+
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = elsewhere.asked(__name__)

@@ -9,8 +9,14 @@ Nothing is downloaded.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .. import elsewhere
 from .idx import read_idx
 from .mnist import load_mnist
 from .norris import load_norris
 
 __all__ = ["load_mnist", "load_norris", "read_idx"]
+
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = elsewhere.asked(__name__)

@@ -43,6 +43,9 @@ class Windowed(Layer):
         self.kernel = pair(f"{thing}: {name}", kernel)
         self.stride = pair(f"{thing}: stride", stride)
         same = isinstance(padding, str) and padding == "same"
+        if isinstance(padding, str) and not same:
+            line = ": padding=0 is that" if padding == "valid" else ""
+            raise TypeError(f'{thing}: padding must be pixels, one number or two, or "same", not {padding!r}{line}')
         self.padding = padding if same else pair(f"{thing}: padding", padding, 0)
 
     def around(self, shape: tuple[int, ...]) -> tuple[Pair, Pair]:

@@ -37,10 +37,10 @@ LAYERS = dict(sorted((_defined_in(layers, Layer, "forward") | {"Sequential": Seq
 OPTIMIZERS = _defined_in(optimizers, Optimizer, "step")
 
 
-def demand_parts(model: Any, optimizer: Any = None) -> None:
-    """Raise where the two are not what checkpoints are made of."""
+def demand_parts(model: Any, optimizer: Any = None, order: str = "the file comes first, save(path, model)") -> None:
+    """Raise where the two are not what checkpoints are made of; `order` is said where the model is a path."""
     if not isinstance(model, Model):
-        hint = ": the file comes first, save(path, model)" if isinstance(model, str) else ""
+        hint = f": {order}" if isinstance(model, str) else ""
         raise TypeError(f"model must be a Sequential or another Model, not {checks.describe(model)}{hint}")
     if optimizer is not None and type(optimizer) not in OPTIMIZERS.values():
         raise TypeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {checks.describe(optimizer)}")

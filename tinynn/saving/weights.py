@@ -36,7 +36,7 @@ def save_weights(path: Any, model: Model, names: Any = "tinynn") -> None:
     Raises TypeError or ValueError for names that do not fit the model, OSError where the file cannot be written.
     """
     safetensors = _safetensors()
-    demand_parts(model)
+    demand_parts(model, order="the file comes first, save_weights(path, model)")
     if isinstance(names, str) and names == "tinynn":
         named, metadata = _arrays(model, "parameters", "buffers"), None
     else:
@@ -63,7 +63,7 @@ def load_weights(path: Any, model: Model, names: Any = None) -> None:
     ValueError for names that do not fit the model.
     """
     safetensors = _safetensors()
-    demand_parts(model)
+    demand_parts(model, order="the file comes first, load_weights(path, model)")
     expected = _arrays(model, "parameters", "buffers")
     if names is not None and not (isinstance(names, str) and names == "tinynn"):
         _chosen(entries(model), names)  # an error of the caller's, not of the file's

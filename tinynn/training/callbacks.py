@@ -18,9 +18,9 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import checks
+from .. import checks, elsewhere
 from .snapshot import Snapshot
 
 
@@ -234,3 +234,7 @@ def warm_up(schedule: Callable[[int], float], epochs: int) -> Callable[[int], fl
         raise TypeError(f"warm_up: schedule must be a function of the epoch, not {checks.describe(schedule)}")
     epochs = checks.integer("warm_up: epochs", epochs, 0)
     return lambda epoch: schedule(epoch) * min((epoch + 1) / (epochs + 1), 1)
+
+
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = elsewhere.asked(__name__)

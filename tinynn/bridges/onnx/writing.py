@@ -49,7 +49,7 @@ def to_onnx(model: Model, path: Any, softmax: bool = False) -> None:
     must be known and is not, ImportError without the package onnx, OSError where the file cannot be written.
     """
     onnx = onnx_package()
-    demand_parts(model)
+    demand_parts(model, order="the model comes first, to_onnx(model, path)")
     softmax = checks.flag("softmax", softmax)
     size = model.params.nbytes + model.flat_buffers.nbytes
     if size > LARGEST:

@@ -42,8 +42,11 @@ const draws = {
   },
 
   map(which, [top, left, height, width]) {
-    const map = maps[which], size = Math.max(2, Math.min(14, Math.floor(126 / Math.max(map[0], map[1]))));
-    const frame = make("div", { class: "frame", style: `left:${size * left}px;top:${size * top}px;width:${size * width}px;height:${size * height}px` });
+    // A window may reach over the rim: the frame is drawn where there are pixels.
+    const map = maps[which], right = Math.min(left + width, map[0]), below = Math.min(top + height, map[1]);
+    [left, top] = [Math.max(left, 0), Math.max(top, 0)];
+    const size = Math.max(2, Math.min(14, Math.floor(126 / Math.max(map[0], map[1]))));
+    const frame = make("div", { class: "frame", style: `left:${size * left}px;top:${size * top}px;width:${size * (right - left)}px;height:${size * (below - top)}px` });
     const canvas = painted(map);
     canvas.style.cssText = `width:${size * map[0]}px;height:${size * map[1]}px`;
     return make("div", { class: "map" }, canvas, frame);

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import checks
+from ... import checks, elsewhere
 from ...checks import Array
 from ...layers.layer import Layer
 from ...losses import Loss
@@ -21,6 +21,7 @@ from .record import Case, Record
 from .steps import steps_of
 
 
+@elsewhere.called_as("explain(model, x, t, loss) or explain(model, x, t, loss, optimizer)")
 def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) -> Sheet:
     """One training step in full, forward, loss, backward and update, as a Sheet that prints.
 
@@ -38,7 +39,9 @@ def explain(model: Any, x: Array, t: Array, loss: Any, optimizer: Any = None) ->
         if part is None and thing == "optimizer":
             continue
         if isinstance(part, type) or not all(callable(getattr(part, name, None)) for name in methods):
-            hint = checks.class_hint(part)
+            hint = checks.class_hint(part) or elsewhere.hint(part)
+            if isinstance(part, np.ndarray):
+                hint = ": the order is explain(model, x, t, loss, optimizer)"
             raise TypeError(f"{thing} must have {' and '.join(methods)}, not be {checks.describe(part)}{hint}")
     if isinstance(model, Loss) or (isinstance(model, Layer) and model.ops is None):
         hint = f": Sequential({model!r}, seed=0) is one" if isinstance(model, Layer) else ""
