@@ -159,7 +159,7 @@ class Drawing(Network):
             rows = (18, 36, 56, 74) if column.whole else (19, 19, 38, 38)  # label, value, label, gradient
             texts = [("label", 8, label), ("v", BOX - 8, ""), ("label", 8, f"dL/d{name}"), ("g", BOX - 8, "")]
             if column.kind == "loss":
-                texts[2:] = [("label", 8, "after"), ("after", BOX - 8, "")] if column.gradient else []
+                texts[2:] = [("label", 8, "L after"), ("after", BOX - 8, "")] if column.gradient else []
             for row, (kind, right, text) in zip(rows, texts):
                 parts.append(f'<text class="{kind}" x="{left + right:g}" y="{top + row:g}">{text}</text>')
             parts += [*(self.thumbnails(number, column) if column.images else []), "</g>"]

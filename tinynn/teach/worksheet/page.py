@@ -196,6 +196,7 @@ def coloured(tokens: Tokens, digits: int | None) -> str:
         if isinstance(token, str):
             text = html.escape(token.replace(" * ", " " if digits is None else " · "))
             # Lines break between terms alone, and not within sqrt(var + eps).
+            text = text.replace(" - ", " -\u00a0")  # a sign stays with its term
             texts.append(text if in_root else text.replace(" + ", f"{CLOSE} {OPEN['t']}+ "))
             in_root = "sqrt(" in token or (in_root and ")" not in token)
             continue

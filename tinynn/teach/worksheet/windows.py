@@ -131,7 +131,9 @@ def max_pool_dx(call: Call, index: Index) -> Picture | None:
     back = np.zeros(x.shape)
     back[mark] = dy
     grids = [cut("x, the window", x, known, mark), cut("its part of dL/dx", back, known, mark, "->")]
-    more = f"; {len(windows)} windows hold this pixel, and it is the largest of {len(won)}" if len(windows) > 1 else ""
+    more = "" if won else "; this pixel is not the largest, and gets 0"
+    if len(windows) > 1:
+        more = f"; {len(windows)} windows hold this pixel, and it is the largest of {len(won)}"
     return Picture(grids, f"dL/dy = {fmt(float(dy), DIGITS)} goes to the largest, and to no other{more}")
 
 
