@@ -119,6 +119,7 @@ SLIPS = {  # what is written -> what the answer ends in
     "MSE().backward(X, X)": "backward: too many positional arguments: write loss.backward(), after loss.forward(y, t)",
     "model().evaluate(X, T)": "missing a required argument: 'loss': write model.evaluate(x, t, loss=loss)",
     "fit(verbose=0)": "fit: got an unexpected keyword argument 'verbose': write progress=False",
+    "model().evaluate(X, T, loss=MSE(), verbose=0)": "argument 'verbose': write model.evaluate(x, t, loss=loss)",
     "fit(shuffle=True)": ": write nothing in its place: each epoch has a new order, drawn from seed",
     "tinynn.jit": "nothing in its place: the numba backend is compiled when the model is built",
     "Conv2D(1, 8, kernel_size=3)": ": write kernel of Conv2D, size of pooling",

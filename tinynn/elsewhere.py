@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -203,7 +204,10 @@ def called_as(line: str) -> Callable[[F], F]:
                     signature.bind(*args, **options)
                 except TypeError as error:
                     others = [name for name in options if name not in signature.parameters]
-                    here = next((_OF_A_TRAINING[n] for n in map(_plain, others) if n in _OF_A_TRAINING), line)
+                    found = [_OF_A_TRAINING[n] for n in map(_plain, others) if n in _OF_A_TRAINING]
+                    # evaluate, say, has no progress that could be False
+                    taken = {*signature.parameters, "nothing"}
+                    here = next((text for text in found if re.split("[ =]", text)[0] in taken), line)
                     name = type(args[0]).__name__ if function.__name__ == "__call__" else function.__name__
                     raise TypeError(f"{name}: {error}: write {here}") from None
                 raise

@@ -118,8 +118,8 @@ slope = sheet["y[0,0] of layer 2"].value * (1 - sheet["y[0,0] of layer 2"].value
 early = 0.15 - 0.5 * 0.05 * slope * (delta[0] * new[0] + delta[1] * new[1])
 lesson.say(f"By the sheet, the first weight becomes {right:.9f}; with weights updated too early, {early:.9f}.")
 for answer in (right, early):
-    (verdict, answered), *why = (line.split(None, 1) for line in str(sheet.grade({name: answer})).splitlines()[1:])
-    lesson.say(f"{verdict}: {answered}" + "".join(f". {' '.join(words)}." for words in why))
+    graded, *why = (" ".join(line.split()) for line in str(sheet.grade({name: answer})).splitlines()[1:])
+    lesson.say(graded.replace(" ", ": ", 1) + (f": {' '.join(why)}" if why else "") + ".")
 
 # %% [markdown]
 # The numbers that were published, after one step and after 10,000, come from a program that did just that. (It also
