@@ -101,6 +101,7 @@ SLIPS = {  # what is written -> what the answer ends in
     "MSE(1, 2)": "MSE: too many positional arguments: write MSE(backend=None)",
     "Conv2D(1, 2, 3, padding='valid')": 'one number or two, or "same", not \'valid\': padding=0 is that',
     "model()[5]": "a whole number from 0 to 0, as the model has 1 layers, not 5 (int)",
+    "tinynn.MLPClassifier": ": write NetworkClassifier, of tinynn.sklearn",
     "tinynn.metrics.f1_score": "metrics.class_report(y, t), which has precision, recall and f1",
     "tinynn.initializers.he_normal": ": write kaiming_normal",
     "callbacks.ModelCheckpoint": ": write Checkpoint(path)",

@@ -51,6 +51,8 @@ TABLE = {  # what is written here: the names that others have for it, in small l
     "SGD(model, lr=0.1, momentum=0.9)": "momentum nesterov",
     "optimizer.step() after model.backward(loss.backward())": "minimize applygradients",
     'metrics={"accuracy": tinynn.accuracy}': "acc accuracy",
+    "NetworkClassifier, of tinynn.sklearn": "mlpclassifier kerasclassifier neuralnetclassifier",
+    "NetworkRegressor, of tinynn.sklearn": "mlpregressor kerasregressor neuralnetregressor",
     "metrics.r2(y, t)": "r2score",
     "metrics.accuracy(y, t)": "accuracyscore",
     "metrics.class_report(y, t), which has precision, recall and f1":

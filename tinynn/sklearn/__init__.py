@@ -13,12 +13,18 @@ A search in several processes, n_jobs=2, is faster only where fits take many sec
 scikit-learn, tinynn and numba. This takes some seconds, and a search over a small table in one process takes less.
 """
 
+from typing import TYPE_CHECKING
+
 try:
     from sklearn.utils.validation import validate_data  # noqa: F401 (of 1.6, the oldest version that will do)
 except ImportError as error:
     raise ImportError("tinynn.sklearn needs scikit-learn 1.6 or newer: pip install -U scikit-learn") from error
 
+from .. import elsewhere
 from .classifier import NetworkClassifier
 from .regressor import NetworkRegressor
 
 __all__ = ["NetworkClassifier", "NetworkRegressor"]
+
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = elsewhere.asked(__name__)
