@@ -74,13 +74,11 @@ class Loss(backends.ByName):
         if len(bad):
             raise ValueError(f"{self!r}: t must hold numbers, not NaN (in row {bad[0][0]})")
 
-    @elsewhere.called_as("loss.forward(y, t), with y = model.forward(x)")
     def forward(self, y: Array, t: Array, weight: Array | None = None) -> float:
         """The loss; remembers its gradient."""
         value, self.dy = self._checked(y, t, weight)
         return value
 
-    @elsewhere.called_as("loss.backward(), after loss.forward(y, t)")
     def backward(self) -> Array:
         """dL/dy of the last forward."""
         if self.dy is None:

@@ -78,7 +78,6 @@ class Sequential(Model):
 
     # --- computing ---
 
-    @elsewhere.called_as("y = model.forward(x), then loss.forward(y, t)")
     def forward(self, x: Array) -> Array:
         """y (N, ..., n_out) from x (N, ..., n_in), layer by layer; remembers what backward needs."""
         self._check_x(x)
@@ -86,7 +85,6 @@ class Sequential(Model):
             x = layer.forward(x)
         return x
 
-    @elsewhere.called_as("model.backward(loss.backward())")
     def backward(self, dy: Array) -> Array | None:
         """The gradient of every parameter, into `grads`, from dy = dL/dy: the chain rule, last layer first.
 
