@@ -24,24 +24,51 @@ from .network_slips import at_the_labels, name_in_network
 from .report import Finding, raised
 from .side_effects import impure
 from .slips import affine
-from .styles import View
+from .styles import Lines, View
+from .styles.valued import Valued
 from .under_test import LayerUnderTest, gradient_name
+
+VAGUE = ("raises", "not-finite", "random-forward", "unknown")  # at rows of the doctor's own, these say nothing
 
 
 def examine(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:
-    """What is wrong with a layer at input x, or None: at x itself, and where x shows too little, at other rows."""
+    """What is wrong with a layer at input x, or None: at x itself, and where x shows too little, at other rows.
+
+    Where it is wrong at x in an unknown way, normal numbers may give it a name: where all of x is above 0, many
+    mistakes look alike.
+    """
     found = examine_at(tested, x, rng)
-    for rows in () if found or is_network(tested.original) else own_rows.others(x, rng):
-        try:
-            found = examine_at(tested, rows, rng)
-        except Exception:  # a layer that takes only certain rows
-            continue
-        if found and found.code not in ("raises", "not-finite", "random-forward", "unknown"):
-            found.why = f"At x itself it cannot be seen; at other rows, of shape {rows.shape}: {found.why}"
-            found.example = ""
-            return found
-        found = None
-    return found
+    if found is not None:
+        return named_elsewhere(found, tested, x, rng) if found.code == "unknown" else found
+    for rows in () if is_network(tested.original) else own_rows.others(x, rng):
+        other = _at_other_rows(tested, rows, rng)
+        if other and other.code not in VAGUE:
+            other.why = f"At x itself it cannot be seen; at other rows, of shape {rows.shape}: {other.why}"
+            other.example = ""
+            return other
+        if other and other.code == "unknown" and own_rows.of_one_sign(x) and not own_rows.of_one_sign(rows):
+            tested.notes.append(f"right at this x, which has no two signs, and wrong at normal numbers: {other.why}")
+    return None
+
+
+def named_elsewhere(found: Finding, tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding:
+    """An unknown mistake by its name, if it has one where x is normal numbers of the same shape."""
+    view = getattr(tested.original, "thing", None)
+    if isinstance(view, Lines | Valued) or getattr(tested.original, "takes_ids", False):  # x is none, or whole numbers
+        return found
+    other = _at_other_rows(tested, measure.normal(rng, x), rng)
+    if other is None or other.code in VAGUE or other.tensor != found.tensor:
+        return found
+    other.why = f"Seen at normal numbers in place of x, which has too little in it to tell: {other.why}"
+    other.example = ""
+    return other
+
+
+def _at_other_rows(tested: LayerUnderTest, rows: Array, rng: np.random.Generator) -> Finding | None:
+    try:
+        return examine_at(tested, rows, rng)
+    except Exception:  # a layer that takes only certain rows
+        return None
 
 
 def examine_at(tested: LayerUnderTest, x: Array, rng: np.random.Generator) -> Finding | None:

@@ -49,6 +49,7 @@ def judged(layer: Layer, x: Array, rng: np.random.Generator, notes: list[str]) -
     if takes_ids and report.finding:  # ids have no gradient
         report.finding = None
     report.finding = examine(tested, x, rng) or unpaired(tested, x) or report.finding
+    report.notes += tested.notes
     if report.code == "not-finite" or not is_repeatable(report.finding):
         return report
     try:

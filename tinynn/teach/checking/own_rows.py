@@ -27,6 +27,11 @@ def regular(x: Array) -> bool:
     return len(x) < 4 or len(values) < min(8, x.size / 2)
 
 
+def of_one_sign(x: Array) -> bool:
+    """Whether x has no numbers above 0 beside others below, as pixels have not."""
+    return bool((x >= 0).all() or (x <= 0).all())
+
+
 def like(x: Array, rng: np.random.Generator) -> Array:
     """Rows in the range of x, and irregular: values of x, each changed by up to a half of it, with x's signs."""
     shape = (ROWS, *x.shape[1:])
@@ -36,10 +41,13 @@ def like(x: Array, rng: np.random.Generator) -> Array:
 
 
 def others(x: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """What the layer is looked at with beside x: rows like it where it is too regular, larger images where it has some
-    that are so small that windows hardly overlap. (Which axes are height and width is not known: both are tried.)"""
+    """What the layer is looked at with beside x: rows like it where it is too regular, numbers of both signs where it
+    has one, and larger images where it has some that are so small that windows hardly overlap. (Which axes are height
+    and width is not known: both are tried.)"""
     if regular(x):
         yield like(x, rng)
+    if of_one_sign(x):
+        yield normal(rng, x)
     if x.ndim == 4:
         for sides in ((1, 2), (2, 3)):
             if min(x.shape[axis] for axis in sides) < LARGE[0]:

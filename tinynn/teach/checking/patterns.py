@@ -51,7 +51,8 @@ def where(layer: LayerGradients, name: str, wrong: Array, known: Array) -> Itera
         return
     if name == "x":
         x = layer.x
-        for text, chosen in (("x < 0", x < 0), ("x <= 0", x <= 0), ("x > 0", x > 0), ("x = 0", x == 0)):
+        signs = {"x < 0": x < 0, "x <= 0": x <= 0, "x > 0": x > 0, "x = 0": x == 0, "x is not 0": x != 0}
+        for text, chosen in signs.items():
             if chosen[wrong].all() and not chosen[known & ~wrong].any():
                 yield f"where {text}"
     for axis in range(wrong.ndim):

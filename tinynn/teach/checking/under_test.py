@@ -88,6 +88,7 @@ class LayerUnderTest:
         self.twin.demand_dx(True)
         self.names = tuple(arrays_of(self.original))
         self.tensors = (*self.names, "x")  # whose gradients are to be looked at
+        self.notes: list[str] = []  # what an examination says beside its finding
 
     def without_dx(self) -> None:
         """A network of other courses whose backward returns no dx: nothing stands before it that needs one."""
