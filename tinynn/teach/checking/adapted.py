@@ -48,7 +48,7 @@ class Adapted(Layer):
     def __init__(self, thing: Any, x: Array | None = None) -> None:
         self.thing, self.constants, self.tried = thing, [], x is not None  # type: ignore[var-annotated]
         self.found = likely(thing) if x is None else self._try(x)
-        shorten(self.found)
+        shorten(self.found, thing)
         self.parameters = tuple(leaf.name for leaf in self.found)
         for leaf in self.found:
             self.arrays = {**self.arrays, leaf.name: np.array(leaf.read(self.thing))}
@@ -170,9 +170,10 @@ def fits(shape: tuple[int, ...], of: tuple[int, ...]) -> bool:
         return False
 
 
-def shorten(found: list[Leaf]) -> None:
-    """W1 for params["W1"], _W1 and __W1, where no other has that name."""
-    keys = {leaf.name: unmangled(str(leaf.paths[0][-1][1])).lstrip("_") for leaf in found}
+def shorten(found: list[Leaf], thing: Any) -> None:
+    """W1 for params["W1"], _W1 and __W1, and for params[0] that is unpacked so, where no other has that name."""
+    own = {leaf.name: thing.own_name(leaf.paths[0]) if isinstance(thing, View) else None for leaf in found}
+    keys = {leaf.name: own[leaf.name] or unmangled(str(leaf.paths[0][-1][1])).lstrip("_") for leaf in found}
     for leaf in found:
         key = keys[leaf.name]
         if key.isidentifier() and list(keys.values()).count(key) == 1:

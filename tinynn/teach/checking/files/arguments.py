@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import re
@@ -73,19 +74,25 @@ def x_shape(way: str) -> tuple[int, ...]:
 
 def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.Generator) -> Iterator[tuple[Any, ...]]:
     """The arguments of a function beside x: those of the file by their names, else drawn; a text may be one of four."""
-    choices = []
+    choices, rest = [], list(SIZES)
     for name, role in roles.roles(function, "x").items():
         if role in ("x", "training", "t", "decay") or name not in roles.required(function):
             continue
         shape = shape_of(name, way)
         if name in defined and not callable(defined[name]):
             choices.append([defined[name]])
+        elif name in roles.unpacked(function):
+            choices.append(packed(roles.unpacked(function)[name], defined, way, rng))
+        elif name in roles.unrolled(function):
+            choices.append(flat(defined, rng))
         elif plain(name).endswith(("param", "params", "parameters", "parameter")) and role != "parameters":
             choices.append([dict(SETTINGS)])
         elif name in SETTINGS:
             choices.append([SETTINGS[name]])
         elif role == "parameters":
             choices.append(parameters(defined))
+        elif is_size(name):
+            choices.append([rest.pop(0)] if rest else [SIZES[-1]])
         elif "activation" in name or "nonlinearity" in name:
             choices.append(list(TEXTS))
         elif shape is not None:
@@ -94,6 +101,36 @@ def arguments(function: Any, defined: dict[str, Any], way: str, rng: np.random.G
             what = f"{function.__name__} takes {name!r}, for which no value could be drawn"
             raise Unknown(what, f"define {name} = ... and x in the file")
     return itertools.product(*choices)
+
+
+def is_size(name: str) -> bool:
+    """Whether an argument is the number of units of a layer, such as hidden_layer_size, num_labels or n_hidden."""
+    return re.search(r"size$|units$|^(?:num|n)_?(?:labels|classes|inputs?|hidden|outputs?)$", name) is not None
+
+
+def can_be_drawn(function: Any, name: str) -> bool:
+    """Whether `arguments` has something for a parameter of a network: an array, several in one, or a size."""
+    in_one = name in roles.unpacked(function) or name in roles.unrolled(function)
+    return in_one or is_size(name) or shape_of(name, "rows") is not None
+
+
+def packed(names: Any, defined: dict[str, Any], way: str, rng: np.random.Generator) -> list[Any]:
+    """Parameters in one list: the file's own, else by the names into which a function unpacks it. Raises Unknown."""
+
+    def of(part: Any) -> Any:
+        return [of(one) for one in part] if isinstance(part, tuple) else rng.normal(size=shape_of(part, way) or ())
+
+    with contextlib.suppress(Unknown):
+        return [made for made in parameters(defined) if not isinstance(made, dict)] or [of(names)]
+    return [of(names)]
+
+
+def flat(defined: dict[str, Any], rng: np.random.Generator) -> list[Any]:
+    """Parameters unrolled into one vector: the file's own, else of the length of some networks' of these sizes."""
+    own = [a for a in defined.values() if isinstance(a, np.ndarray) and a.ndim == 1 and a.dtype.kind == "f"]
+    layers = [(*deep, last) for deep in (SIZES[:2], SIZES[:1]) for last in (3, 1)]
+    lengths = [sum((n + bias) * m for n, m in itertools.pairwise(sizes)) for sizes in layers for bias in (1, 0)]
+    return [*own, *(rng.normal(size=n) for n in lengths)]
 
 
 def sizes_for(names: list[str]) -> list[Any] | None:
@@ -144,9 +181,9 @@ def objects_of(cls: type, rng: np.random.Generator) -> Iterator[Any]:
 
 
 def parameters(defined: dict[str, Any]) -> list[Any]:
-    """The dict of parameters of a file, or what its function to initialise gives for sizes 5, 4 and 1, or others."""
+    """The parameters of a file, in a dict or list, or what its function to initialise gives for some sizes."""
     for name in ("parameters", "params"):
-        if isinstance(defined.get(name), dict):
+        if isinstance(defined.get(name), dict | list | tuple):
             return [defined[name]]
     found = []
     functions = [f for name, f in defined.items() if inspect.isfunction(f) and "init" in name.lower()]
@@ -159,8 +196,8 @@ def parameters(defined: dict[str, Any]) -> list[Any]:
                     made = function(*given)
             except Exception:
                 continue
-            if isinstance(made, dict) and made:
-                found.append({name: distinct(a) for name, a in made.items()})
+            if isinstance(made, dict | list | tuple) and made:
+                found.append(distinct(made))
     if not found:
         raise Unknown("its functions take a dict of parameters", "define parameters = {...} in the file, and x and t")
     return found
@@ -168,6 +205,10 @@ def parameters(defined: dict[str, Any]) -> list[Any]:
 
 def distinct(a: Any) -> Any:
     """Parameters that hide no slip: biases of 0 or weights of 0.01 become normal numbers."""
+    if isinstance(a, dict):
+        return {name: distinct(one) for name, one in a.items()}
+    if isinstance(a, list | tuple):
+        return [distinct(one) for one in a]
     if not isinstance(a, np.ndarray) or a.dtype.kind != "f":
         return a
     return np.random.default_rng(a.shape).normal(size=a.shape) / max(1.0, np.sqrt(a.shape[-1]))

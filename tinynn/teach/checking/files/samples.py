@@ -127,8 +127,10 @@ def targets_for(
     """
     if isinstance(whole, Lines):  # it has its own
         return whole.data.names["x"], whole.data.names["t"], True
+    sizes = [(n,) for n in whole.thing.values() if type(n) is int and n <= MOST] if whole.functions else []
+    sizes += [(1,), (3,)] * any(np.ndim(leaf.value) == 1 and np.size(leaf.value) > MOST for leaf in leaves(whole))
     widths = dict.fromkeys(
-        [*widths_of_output(whole, x), *(np.shape(leaf.value)[-1:] or (1,) for leaf in leaves(whole))]
+        [*widths_of_output(whole, x), *sizes[::-1], *(np.shape(leaf.value)[-1:] or (1,) for leaf in leaves(whole))]
     )
     half: tuple[Array, Array, bool] | None = None
     for width in widths:

@@ -11,7 +11,7 @@ from ..styles import roles
 from ..styles.functions import closes
 from ..styles.networks import LOSS, is_squash, output_between, takes
 from ..styles.valued import is_valued
-from .arguments import shape_of
+from .arguments import can_be_drawn
 
 BACK = {  # how backward is called, and how forward is then
     "backward_propagation": ("forward_propagation",), "backward_prop": ("forward_prop",),
@@ -42,6 +42,13 @@ def groups(names: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         if other != name and other in functions and (len(roles.required(slope)) == 1 or takes(slope, "dy")):
             found.setdefault(other, (functions[other], slope))
     taken = {f for group in found.values() for f in group}
+    for name, gradient in functions.items():  # cost(theta, X, y) with gradient(theta, X, y)
+        if re.search("grad", name) and takes(gradient, "t") and takes(gradient, "x") and gradient not in taken:
+            alike = [f for f in functions.values() if f is not gradient and same_arguments(f, gradient)]
+            cost = next((f for f in alike if plain(f.__name__).startswith(LOSS[:-1]) and f not in taken), None)
+            if cost is not None:
+                found[cost.__name__] = (cost, gradient)
+                taken |= {cost, gradient}
     ways = (is_alone, closes, is_valued)
     return found | {name: (f,) for name, f in functions.items() if f not in taken and any(way(f) for way in ways)}
 
@@ -79,11 +86,16 @@ def _common_end(a: str, b: str) -> str:
     return a[len(a) - n :]
 
 
+def same_arguments(f: Any, g: Any) -> bool:
+    """Whether two functions take arguments of the same names, in any order."""
+    return sorted(roles.required(f)) == sorted(roles.required(g))
+
+
 def is_alone(function: Any) -> bool:
     """Whether one function gives loss and gradients of parameters, as loss(W, x, t): it takes x, targets and others."""
     if len(roles.returned_names(function)) < 2:
         return False
     found = {name: role for name, role in roles.roles(function, "").items() if name in roles.required(function)}
     others = [name for name, role in found.items() if role in (None, "parameters")]
-    are_parameters = all(found[name] or shape_of(name, "rows") for name in others)
+    are_parameters = all(found[name] or can_be_drawn(function, name) for name in others)
     return "x" in found.values() and "t" in found.values() and bool(others) and are_parameters

@@ -21,9 +21,9 @@ def read_functions(thing: Any) -> View | None:
         return None
     functions = [f for f in thing if inspect.isfunction(f)]
     forward, backward = functions[0], functions[-1]
-    held = arguments_of(forward, thing[len(functions) :])
     if "dy" not in roles.roles(backward, "dy").values() or "t" in roles.roles(backward, "dy").values():
         return None  # a network with its loss
+    held = arguments_of(forward, thing[len(functions) :])
     view = View(held, forward, backward)
     view.inputs = list(filter(is_state, held))
     return view

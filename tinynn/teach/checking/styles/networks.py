@@ -118,6 +118,9 @@ class Whole(View):
         """Gradients that backward has returned, by name where they have one."""
         if isinstance(returned, dict):
             self.grads = returned
+        if isinstance(returned, np.ndarray) and self.functions:  # the gradient of the one argument of its shape
+            alike = [name for name, a in self.thing.items() if np.shape(a) == returned.shape]
+            self.grads = {f"d{alike[0]}": returned} if len(alike) == 1 else {}
         if not isinstance(returned, tuple | list):
             return None
         dicts = [part for part in returned if isinstance(part, dict)]

@@ -99,3 +99,48 @@ def _returned_in(code: types.CodeType) -> tuple[str, ...]:
     if not isinstance(last, ast.Tuple | ast.List):
         return ()
     return tuple(getattr(part, "id", getattr(part, "attr", f"part_{k}")) for k, part in enumerate(last.elts))
+
+
+@functools.cache
+def unpacked(function: Callable[..., Any]) -> dict[str, Any]:
+    """{argument: names} of arguments such as params in `W1, b1 = params` or `(W1, b1), (W2, b2) = params`."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(tree_of(function)):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple | ast.List):
+            found |= {name: _names_in(node.targets[0]) for name in asked_of(function, node.value)}
+    return found
+
+
+@functools.cache
+def unrolled(function: Callable[..., Any]) -> set[str]:
+    """Arguments that are one vector with all parameters in it: parts of it, theta[:20], are reshaped."""
+    nodes = list(ast.walk(tree_of(function)))
+    found: set[str] = set()
+    shaped = any(getattr(node, "attr", "") == "reshape" for node in nodes)
+    for node in nodes:
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and shaped:
+            found |= set(asked_of(function, node.value))
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(function, "__globals__", {}).get(getattr(node.func, "id", ""))
+        if inspect.isfunction(called) and called is not function:
+            inner = zip(arguments(called), node.args)
+            found |= {name for p, a in inner if p.name in unrolled(called) for name in asked_of(function, a)}
+    return {name for name in found if role_of(name) not in ("x", "t")}
+
+
+def tree_of(function: Callable[..., Any]) -> ast.Module:
+    """The source of a function, parsed; empty where it is not known."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return ast.Module([], [])
+
+
+def asked_of(function: Callable[..., Any], node: ast.AST) -> list[str]:
+    """[W] where an expression is a function's argument W alone; else empty."""
+    return [node.id] if isinstance(node, ast.Name) and node.id in required(function) else []
+
+
+def _names_in(target: ast.expr) -> Any:
+    return tuple(map(_names_in, target.elts)) if isinstance(target, ast.Tuple | ast.List) else ast.unparse(target)

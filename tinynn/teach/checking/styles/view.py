@@ -10,7 +10,7 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
-from ..leaves import Leaf, Unpaired, leaves
+from ..leaves import Leaf, Path, Unpaired, leaves
 from ..names import ZEROING, plain
 from ..pairing import means, moving
 from ..under_test import quiet
@@ -104,6 +104,13 @@ class View:
     def parameters(self) -> Any:
         """What the learner says that is learned."""
         return getattr(self.thing, "parameters", None)
+
+    def own_name(self, path: Path) -> str | None:
+        """What the code calls a parameter of a list of them: W1 after W1, b1 = params; None for any other."""
+        found = roles.unpacked(self._backward).get(path[1][1]) if self.functions and len(path) > 1 else None
+        for _, key in path[2:]:
+            found = found[key] if isinstance(found, tuple) and key < len(found) else None
+        return found if isinstance(found, str) else None
 
     def forward(self, x: Array) -> Any:
         """y for rows x."""
