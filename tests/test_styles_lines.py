@@ -247,6 +247,64 @@ STYLES["layers that carry their delta, one sample at a time"] = Style(
         ("np.outer(given, layer.delta)", "np.outer(given, layer.delta) * 3", "weights", "factor"),
     ),
 )
+STYLES["global names in train()"] = Style(
+    """
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    Y = (X.sum(axis=1, keepdims=True) > 0) * 1.0
+    m = X.shape[0]
+    W1, b1, W2, b2 = rng.normal(size=(3, 4)), np.zeros((1, 4)), rng.normal(size=(4, 1)), np.zeros((1, 1))
+
+    def train(epochs=3, lr=0.1):
+        global W1, b1, W2, b2
+        for epoch in range(epochs):
+            h = np.tanh(X @ W1 + b1)
+            y_hat = 1 / (1 + np.exp(-(h @ W2 + b2)))
+            dz2 = (y_hat - Y) / m
+            dz1 = dz2 @ W2.T * (1 - h**2)
+            W2 -= lr * h.T @ dz2
+            b2 -= lr * dz2.sum(axis=0, keepdims=True)
+            W1 -= lr * X.T @ dz1
+            b1 -= lr * dz1.sum(axis=0, keepdims=True)
+
+    train()
+    """,
+    "",
+    "dW1 db1 dW2 db2",
+    "of its 2,000 rows, 53 are looked at",
+    slips=(
+        (" * (1 - h**2)", "", "db2, dW2 are right", ""),
+        ("W1 -= lr * X.T", "W1 += lr * X.T", "dW1", "sign"),
+        ("dz1.sum(axis=0", "dz1.mean(axis=0", "db1", ""),
+    ),
+)
+STYLES["functions over global names"] = Style(
+    """
+    W1, W2 = np.random.randn(3, 4), np.random.randn(4, 2)
+
+    def forward(x):
+        global h
+        h = np.tanh(x @ W1)
+        return h @ W2
+
+    def train_step(x, y, lr=0.01):
+        global W1, W2
+        y_hat = forward(x)
+        d = y_hat - y
+        dW2 = h.T @ d
+        dW1 = x.T @ (d @ W2.T * (1 - h**2))
+        W1 = W1 - lr * dW1
+        W2 = W2 - lr * dW2
+        return np.mean((y_hat - y) ** 2)
+    """,
+    "",
+    "dW1 dW2",
+    slips=(
+        (" * (1 - h**2)", "", "dW2 are right", ""),
+        ("dW2 = h.T", "dW2 = -h.T", "dW2", ""),
+        ("(1 - h**2)", "(1 - h)", "dW2 are right", ""),
+    ),
+)
 
 SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
 
@@ -267,7 +325,10 @@ NOT_TAKEN = {  # what is changed in the file of lines: what is said
     ("l2_delta = (y - l2) * l2 * (1 - l2)", "l2_delta = np.subtract(y, l2)"): "no output could be found",
     ("X.T @ l1_delta", "X.T @ l1_delta + missing"): "NameError",
     ("(l1 @ W2)", "(l1 @ W3)"): "stops: NameError",
-    ("    W1, W2 =", "    X, y = np.ones((600, 3)), np.ones((600, 1))\n    W1, W2 ="): "takes 600 rows",
+    (
+        "    W1, W2 =",
+        "    y = np.ones((600, 1))\n    X, n = np.ones((600, 3)), 1 / 600\n    W1, W2 =",
+    ): "takes 600 rows",
 }
 
 

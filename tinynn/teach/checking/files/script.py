@@ -120,13 +120,24 @@ def _drawn(function: Any, defined: dict[str, Any]) -> Iterator[dict[str, Any]]:
     asked = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     rng = np.random.default_rng(5)
     if not any(role_of(p.name) == "t" for p in asked):
+        own = [name for name in function.__code__.co_names if role_of(name) == "t"]
+        if any(isinstance(function.__globals__.get(name), np.ndarray) for name in own):  # which it trains on
+            yield {p.name: _value(p, "rows", None, defined, rng) for p in asked}
         return
-    ones, of_four = likely_targets(7, 1, rng), [*likely_targets(7, 4, rng), *likely_targets(7, 3, rng)]
-    ways = [("rows", t) for t in (*ones, *of_four)] + [("columns", t.T) for t in (ones[0], *of_four)]
+    held = [function.__globals__.get(name) for name in function.__code__.co_names]  # W1 of `global W1`
+    axes = dict.fromkeys(n for a in held if isinstance(a, np.ndarray) and a.ndim == 2 for n in a.shape)
+    ones = likely_targets(7, 1, rng)
+    many = [t for width in dict.fromkeys((4, 3, *axes)) if width > 1 for t in likely_targets(7, width, rng)]
+    ways = [("rows", t) for t in (*ones, *many)] + [("columns", t.T) for t in (ones[0], *many)]
     for way, t in [*ways, ("numbers", rng.normal(size=7))]:
         given = {p.name: _value(p, way, t, defined, rng) for p in asked}
-        if all(value is not None for value in given.values()):
-            yield given
+        if any(value is None for value in given.values()):
+            continue
+        yield given
+        xs = [p.name for p in asked if role_of(p.name) == "x" and p.name not in defined]
+        for n in axes if way != "numbers" else ():
+            shape = (n, 7) if way == "columns" else (7, n)
+            yield {**given, **{name: rng.normal(size=shape) for name in xs}}
 
 
 def _value(p: inspect.Parameter, way: str, t: Any, defined: dict[str, Any], rng: np.random.Generator) -> Any:

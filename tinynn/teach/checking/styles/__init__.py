@@ -9,6 +9,7 @@
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters
     valued.py      reader: one function that returns a value and the gradients of its arguments
     lines.py       reader: the lines of a training loop
+    around.py      the names around these lines, and those of the functions they call
     updates.py     what these lines update, and where forward ends
     losses.py      which loss that is, where it has none of its own
     layout.py      whether samples are rows or columns, or one at a time

@@ -24,23 +24,12 @@ import numpy as np
 from ....checks import Array
 from ..copies import deep_copy
 from ..names import role_of
+from .around import FEW, Around, cut, names_in, rebind
 from .networks import Whole
 from .updates import WRITE, ends_in, is_code, nonzero, once, put, rates_of, shows, target_of, texts_in, valued
 from .view import Memory, Unknown
 
 MOST = 500  # rows
-
-
-class Around:
-    """The names that the lines find around them: no copy has others."""
-
-    paired = True  # pairing.py does not look into it
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Around:
-        return self
 
 
 class Numbers:
@@ -62,9 +51,10 @@ class Lines(Whole):
         body = [node for node in loop.body[: loop.body.index(changed[-1]) + 1] if not shows(node)]
         self.rates = rates_of(changed, names)
         self.output, target, until = ends_in(body, names)
-        used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
+        used = names_in(body, names)
         self.copied = [name for name in used if name in names and not is_code(names[name])]
         self.around = Around(dict(names))
+        self.numbers = {node.value for part in body for node in ast.walk(part) if isinstance(node, ast.Constant)}
         self.codes = Around({"forward": once(body[:until]), "step": once(body)})
         used_first = [text for part in body[:until] for text in texts_in(part, ast.Load)]  # from input to output
         updated = sorted(map(target_of, changed), key=lambda text: [*used_first, text].index(text))
@@ -88,6 +78,7 @@ class Lines(Whole):
     def run(self, code: str, rate: float | None = None) -> dict[str, Any]:
         """All names after the lines, which print nothing and change nothing around them."""
         names = {**self.around.names, **{name: deep_copy(self.around.names[name]) for name in self.copied}}
+        rebind(names)
         for name, a in self.thing.values.items():
             put(names, self.texts[name], a.copy() if isinstance(a, np.ndarray) else a)
         for text in self.rates if rate is not None else ():
@@ -110,7 +101,12 @@ class Lines(Whole):
         elif y.ndim == 1 and t.shape == y.shape and any(len(y) in np.shape(a) for a in self.thing.values.values()):
             self.shapes, t = "one", t[None]  # a matrix is as wide as the output
         if len(t) > MOST:
-            raise self.unknown(f"it takes {len(t):,} rows", f"take few of them before it, such as X = X[:{MOST}]")
+            fewer = cut(self.around.names, len(t), self.thing.values, self.numbers)
+            if fewer is None:
+                raise self.unknown(f"it takes {len(t):,} rows", f"take few of them before it, such as X = X[:{MOST}]")
+            self.notes.append(f"of its {len(t):,} rows, {FEW} are looked at")
+            self.around = Around(fewer)
+            return self._settled(target)
         return {"x": np.zeros((len(t), 1)), "t": t}
 
     def result(self) -> Array:
