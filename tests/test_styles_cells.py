@@ -333,6 +333,54 @@ STYLES["a layer whose attributes are x, y, dy and dx"] = Style(
         ("self.dY @ self.W.T", "2 * self.dY @ self.W.T", "dx", "factor-2"),
     ),
 )
+STYLES["a function of tuples, with weights"] = Style(
+    """
+    class LinearFunction:
+        def forward(self, inputs):
+            x, W, b = inputs
+            return x @ W.T + b,
+
+        def backward(self, inputs, grad_outputs):
+            x, W, b = inputs
+            gy, = grad_outputs
+            return gy @ W, gy.T @ x, gy.sum(axis=0)
+    """,
+    "",
+    "dW db dx",
+    slips=(
+        ("return gy @ W,", "return gy @ W / len(x),", "dx", ""),
+        ("gy.T @ x", "-gy.T @ x", "dW", "sign"),
+        (", gy.sum(axis=0)", ", gy", "db", "bias-not-summed"),
+    ),
+)
+STYLES["functions of tuples, by number and of two"] = Style(
+    """
+    class Tanh:
+        def forward(self, inputs):
+            self.y = np.tanh(inputs[0])
+            return self.y,
+
+        def backward(self, inputs, grad_outputs):
+            return grad_outputs[0] * (1 - self.y**2),
+
+    class Mul:
+        def forward(self, inputs):
+            a, b = inputs
+            return a * b,
+
+        def backward(self, inputs, grad_outputs):
+            a, b = inputs
+            gy, = grad_outputs
+            return gy * b, gy * a
+    """,
+    "",
+    "db dx",
+    slips=(
+        (" * (1 - self.y**2)", "", "dx", "missing-derivative"),
+        ("return gy * b, gy * a", "return gy * a, gy * b", "db", ""),
+        ("gy * b, gy * a", "gy * b, 2 * gy * a", "db", "factor-2"),
+    ),
+)
 
 SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
 

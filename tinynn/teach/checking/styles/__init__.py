@@ -4,6 +4,7 @@
     view.py        View: forward and backward of whatever there is, called by these roles
     objects.py     reader: objects, by the names of their methods
     cells.py       reader: layers with more inputs than x, such as a step of an LSTM
+    tuples.py      reader: functions of tuples, forward(inputs) and backward(inputs, grad_outputs)
     slopes.py      reader: activations with their slope, f(x) and f'(x)
     functions.py   reader: functions in pairs, with what they take beside x
     networks.py    reader: networks that are their loss, too, as objects or as functions over parameters

@@ -12,11 +12,12 @@ from .lines import read_lines
 from .networks import Whole, read_network
 from .objects import read_object
 from .slopes import read_slope
+from .tuples import read_tuples
 from .valued import read_valued
 from .view import View
 
 READERS = (
-    read_lines, read_slots, read_cell, read_object, read_slope, read_functions, read_network, read_valued,
+    read_lines, read_tuples, read_slots, read_cell, read_object, read_slope, read_functions, read_network, read_valued,
 )  # fmt: skip
 
 
