@@ -59,11 +59,13 @@ STATE = (
     r"(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)(?:prevt?|previous|last|old|init|in|0|t1|tm1)?"
     r"|(?:prev|previous|last|old|init|initial)(?:h|c|a|s|state|hidden|cell|hiddenstate|cellstate)"
 )
+KEPT = r"v|m|s|vel(?:ocity|ocities)?|mom(?:entum|ents?)?|cache|sq(?:uares)?|rms|prev(?:ious)?|last"
 RATE_DECAY = ("decay", "lrdecay", "learningratedecay", "decayrate")
 ZEROING = (  # methods that set gradients to 0
     "zerograd", "zerograds", "zerogradients", "flushgradients", "cleargrad", "cleargrads", "cleargradients",
     "resetgrad", "resetgrads", "resetgradients",
 )  # fmt: skip
+VALUE = re.compile(r"(loss|cost|objective|nll|energy|value)s?$|^[jl]$", re.IGNORECASE)  # of a loss
 SCORES = re.compile(r"z\d*|zs|logits?|scores?", re.IGNORECASE)
 
 
@@ -90,6 +92,14 @@ def number_of(name: str) -> str | None:
 def is_state(name: str) -> bool:
     """Whether an argument is what a recurrent step gets from the step before: h_prev, prev_c, h0, a_prev, state."""
     return re.fullmatch(STATE, plain(name)) is not None
+
+
+def is_kept(keys: list[str], parameters: list[str]) -> bool:
+    """Whether a name is what momentum or Adam keep for a parameter: vW1, m_dW1, velocity["W1"], self.v_b."""
+    last, before = plain(keys[-1]), "".join(map(plain, keys[:-1]))
+    of = "|".join(re.escape(plain(name)) for name in parameters)
+    named = re.fullmatch(rf"(?:{KEPT})d?(?:{of})|d?(?:{of})(?:{KEPT})", last)
+    return bool(named or (re.fullmatch(KEPT, before) and re.fullmatch(rf"d?(?:{of})|\d+", last)))
 
 
 def is_decay(name: str) -> bool:

@@ -18,7 +18,8 @@ import numpy as np
 
 from ....checks import Array
 from ....process import same_chance
-from ..styles.valued import VALUE, Valued
+from ..names import VALUE
+from ..styles.valued import Valued
 from ..under_test import quiet
 from .written import Source
 

@@ -23,10 +23,11 @@ import numpy as np
 
 from ....checks import Array
 from ..copies import deep_copy
-from ..names import role_of
+from ..names import is_kept, role_of
+from ..pairing import means
 from .around import FEW, Around, cut, names_in, rebind
 from .networks import Whole
-from .updates import WRITE, ends_in, is_code, nonzero, once, put, rates_of, shows, target_of, texts_in, valued
+from .updates import WRITE, ends_in, is_code, loss_in, nonzero, once, put, rates_of, shows, target_of, texts_in, valued
 from .view import Memory, Unknown
 
 MOST = 500  # rows
@@ -42,6 +43,8 @@ class Numbers:
 class Lines(Whole):
     """The lines of a training loop as a network: forward up to the output, backward up to the last update."""
 
+    is_own = False  # whether its loss is the one that the lines compute
+
     def __init__(self, loop: ast.For | ast.While, names: dict[str, Any], where: str) -> None:
         self.name, self.functions, self.line = where, False, loop.body[0].lineno
         self.memory, self.notes, self.grads, self.taken_back = Memory(), [], {}, {}
@@ -56,12 +59,19 @@ class Lines(Whole):
         self.around = Around(dict(names))
         self.numbers = {node.value for part in body for node in ast.walk(part) if isinstance(node, ast.Constant)}
         self.codes = Around({"forward": once(body[:until]), "step": once(body)})
+        self.loss_name, end = loss_in(body)
+        self.codes.names["loss"] = once(body[:end])
         used_first = [text for part in body[:until] for text in texts_in(part, ast.Load)]  # from input to output
         updated = sorted(map(target_of, changed), key=lambda text: [*used_first, text].index(text))
         self.texts = {text.removeprefix("self."): text for text in updated}
         values = {name: valued(text, names) for name, text in self.texts.items() if role_of(name) != "dy"}
         floats = {name: nonzero(np.array(a, float)) for name, a in values.items() if a is not None}
         self.thing = Numbers({name: a if a.ndim else float(a) for name, a in floats.items()})
+        stored = [text for part in body for text in texts_in(part, ast.Store)]
+        kept = [name for name in sorted(self.copied) if name in stored and is_kept([name], list(self.thing.values))]
+        self.keeps = [name for name in kept if isinstance(names[name], np.ndarray | float) and name not in self.texts]
+        self.around.names.update({name: 0 * names[name] for name in self.keeps})
+        self.named = {name: g for name in self.thing.values for g in stored if role_of(g) == "dy" and means(g, name)}
         self.data = Around(self._settled(target))
         still = [name for name in self.thing.values if not self._moves(name)]
         self.thing.values = {name: a for name, a in self.thing.values.items() if name not in still}
@@ -113,6 +123,10 @@ class Lines(Whole):
         """The output."""
         return np.asarray(eval(self.output, self.run("forward")))
 
+    def own_loss(self) -> Any:
+        """The loss that the lines compute, with its weight decay; None where they compute none."""
+        return self.run("loss").get(self.loss_name) if self.loss_name else None
+
     def _moves(self, name: str) -> bool:
         """Whether the output is another one where a number is."""
         old, y = self.thing.values[name], self.result()
@@ -132,11 +146,11 @@ class Lines(Whole):
 
     @property
     def has_loss(self) -> bool:
-        return False
+        return self.is_own
 
     @property
     def has_output(self) -> bool:
-        return True
+        return not self.is_own
 
     @property
     def rate_is_known(self) -> bool:
@@ -148,6 +162,9 @@ class Lines(Whole):
     def forward(self, x: Array) -> Array:
         """The loss, once in each row, or the output."""
         self.memory.x = x
+        if self.is_own and not self.shows_output:
+            self.memory.values = {"x": x}
+            return np.full((len(x), 1), np.reshape(self.own_loss(), ()))
         y = self.result()
         y = y[None] if self.shapes == "one" else y.T if self.shapes == "columns" else y
         y = y[:, None] if y.ndim == 1 else y
@@ -162,6 +179,9 @@ class Lines(Whole):
         self.taken_back = {}
         for name, old in self.thing.values.items():
             new = np.asarray(valued(self.texts[name], after), float)
+            if self.by_name:
+                self.taken_back[f"values[{name!r}]"] = np.asarray(valued(self.named[name], after), float)
+                continue
             if new.shape != np.shape(old):
                 raise ValueError(f"the update makes of {name}, of shape {np.shape(old)}, one of shape {new.shape}")
             self.taken_back[f"values[{name!r}]"] = (np.asarray(old, float) - new) / (self.scale * self.pace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,25 @@ def targets_like(y: Array, t: Array) -> Array:
 
 
 def find_rule(whole: Whole, x: Array) -> None:
+    """Give a network its loss; where what its update takes, as that of Adam, is no gradient, by the gradients' names.
+
+    Raises Unknown where there is none.
+    """
+    try:
+        find_loss(whole, x)
+    except Unknown:
+        named = not isinstance(whole, Lines) or whole.named.keys() == whole.thing.values.keys()
+        if not whole.keeps or not named:
+            raise
+        whole.by_name = True
+        whole.notes = [
+            re.sub(r"what is taken from (.*) the gradients", r"the gradients of \1 by name", note)
+            for note in whole.notes
+        ]
+        find_loss(whole, x)
+
+
+def find_loss(whole: Whole, x: Array) -> None:
     """Give a network the loss that its gradients are those of. Raises Unknown where there is none.
 
     Each loss that is known here is measured along a random direction of each parameter. The one that agrees with most
@@ -90,8 +110,12 @@ def find_rule(whole: Whole, x: Array) -> None:
         if isinstance(whole, Lines):
             raise Unknown(f"{whole.name} stops: {type(error).__name__}: {error}", "see that its lines run") from error
         return  # the examination says where backward fails
+    whole.keeps = measured.keeps
     ratios = {name: [measured.ratio(name, leaf) for leaf in measured.moving] for name in RULES}
     best = max(RULES, key=lambda name: (share(ratios[name], 1.0), share(ratios[name][-1:], 1.0)))
+    if isinstance(whole, Lines) and whole.loss_name and measured.of_its_own() > share(ratios[best], 1.0):
+        whole.is_own, whole.rule = True, (f"{whole.loss_name}, as the lines compute it", RULES[best])
+        return
     if not share(ratios[best], 1.0):
         tried = [(name, _round(c)) for name, found in ratios.items() for c in found if c is not None]
         best, c = max(tried, key=lambda pair: _rank(ratios[pair[0]], pair[1]), default=(best, 1.0))
@@ -101,9 +125,18 @@ def find_rule(whole: Whole, x: Array) -> None:
             (best, c), fitting = alone, 2
         if fitting < 2 or not measured.updates or c != _round(c, 2):
             raise Unknown(why_not(best, c, fitting), "give check its loss, or write a network with loss(x, t)")
-        whole.scale = 1.0 if measured.rate_is_known else abs(c)  # where c < 0, it climbs: that is what is found then
+        whole.scale = (
+            1.0 if measured.rate_is_known and not measured.keeps else abs(c)
+        )  # where c < 0, it climbs: that is what is found then
     rule = RULES[best]
     said = best if whole.scale == 1 else f"{best}, times {whole.scale:.6g}, which may be the learning rate"
+    if whole.by_name:
+        whole.notes.append(f"the update is not judged, only its gradients: it keeps {', '.join(measured.keeps)}")
+    elif measured.updates and measured.keeps:
+        kept = ", ".join(measured.keeps)
+        whole.notes.append(
+            f"the update is not judged beyond its first step: there {kept} are 0, and it is the gradient"
+        )
     lines = isinstance(whole, Lines)  # which call them by their own names
     said += _also_fits(ratios, best, [str(leaf.paths[0][-1][1]) if lines else leaf.name for leaf in measured.moving])
     whole.rule = said, lambda y, t: rule(y, targets_like(y, t))
@@ -163,7 +196,8 @@ class _Measured:
             returned = after.backward(np.ones((1, 1)))
         self.t = targets_like(y, self.t)
         pair(self.moving, after, returned)
-        self.updates, self.rate_is_known = bool(after.taken_back), after.rate_is_known
+        self.keeps = after.keeps
+        self.updates, self.rate_is_known = bool(after.taken_back) and not after.by_name, after.rate_is_known
         anything = [np.asarray(leaf.value) for leaf in [*leaves(after), *leaves(returned, (RETURNED,))]]
         self.gradients = {
             leaf.name: [np.asarray(at(after, leaf.gradient, returned))] if leaf.gradient else anything
@@ -176,14 +210,16 @@ class _Measured:
         """Outputs to the two sides, along new directions."""
         self.directions: dict[str, Array] = {}
         self.sides: dict[str, list[Array]] = {}
+        self.values: dict[str, list[Any]] = {}  # of the loss that lines compute
         for leaf in self.moving:
             value = np.asarray(leaf.value, float)
             u = self.directions[leaf.name] = rng.normal(size=value.shape)
-            self.sides[leaf.name] = []
+            self.sides[leaf.name], self.values[leaf.name] = [], []
             for h in (1e-6, -1e-6):
                 nudged = deep_copy(self.whole)
                 leaf.write(nudged, value + h * u)
                 self.sides[leaf.name].append(self.run(nudged))
+                self.values[leaf.name].append(nudged.own_loss() if isinstance(nudged, Lines) else None)
 
     def of_the_last(self, ratios: dict[str, list[float | None]]) -> tuple[str, float] | None:
         """The loss that the last matrix alone shows: its gradient is c times that one along three directions."""
@@ -202,7 +238,16 @@ class _Measured:
 
     def ratio(self, rule: str, leaf: Leaf) -> float | None:
         """What the gradient is in proportion to that of this loss, along one direction; None where it is not known."""
-        slope, u = self.slope(rule, leaf), self.directions[leaf.name]
+        return self._to(self.slope(rule, leaf), leaf)
+
+    def of_its_own(self) -> int:
+        """How many gradients are those of the loss that the lines compute themselves, as with a weight decay in it."""
+        sides = {name: pair for name, pair in self.values.items() if all(map(np.isscalar, pair))}
+        slopes = {name: float(np.real(above - below)) / 2e-6 for name, (above, below) in sides.items()}
+        return share([self._to(slopes[leaf.name], leaf) for leaf in self.moving if leaf.name in slopes], 1.0)
+
+    def _to(self, slope: float, leaf: Leaf) -> float | None:
+        u = self.directions[leaf.name]
         like = [a for a in self.gradients[leaf.name] if a.shape == u.shape and np.any(a)]
         found = [float((u * a).sum() / slope) for a in like if slope]
         return min(found, key=lambda c: abs(c - 1), default=None)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....checks import Array
-from ..names import plain, role_of
+from ..names import VALUE, plain, role_of
 from .view import Unknown
 
 WRITE = "call the targets y, the output y_hat and the learning rate lr, and write each update as W -= lr * dW"
@@ -90,6 +90,12 @@ def ends_in(body: list[ast.stmt], names: dict[str, Any]) -> tuple[str, str, int]
         missing = "no targets" if not targets else "no output"
         raise Unknown(f"the lines of a training loop, in which {missing} could be found by name", WRITE)
     return outputs[0], targets[0], assigned[outputs[0]] + 1
+
+
+def loss_in(body: list[ast.stmt]) -> tuple[str, int]:
+    """(the loss that lines compute last, how many lines that takes); ("", 0) where they compute none."""
+    found = [(text, k + 1) for k, part in enumerate(body) for text in texts_in(part, ast.Store) if VALUE.search(text)]
+    return found[-1] if found else ("", 0)
 
 
 def nonzero(a: Array) -> Any:

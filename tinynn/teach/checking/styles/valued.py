@@ -7,19 +7,16 @@ without a gradient are data.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ....checks import Array
-from ..names import role_of
+from ..names import VALUE, role_of
 from ..pairing import means
 from . import roles
 from .networks import Whole
-
-VALUE = re.compile(r"(loss|cost|objective|nll|energy|value)s?$|^[jl]$", re.IGNORECASE)
 
 
 class Valued(Whole):

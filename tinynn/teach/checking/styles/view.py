@@ -11,7 +11,7 @@ import numpy as np
 from ....checks import Array
 from ....process import same_chance
 from ..leaves import Leaf, Path, Unpaired, leaves
-from ..names import ZEROING, plain
+from ..names import ZEROING, is_kept, plain
 from ..pairing import means, moving
 from ..under_test import quiet
 from . import roles
@@ -76,6 +76,8 @@ class View:
     always_updates = False  # whether its backward may do so with no learning rate in sight
     inputs: Sequence[str] = ()  # beside x, each with a gradient
     averages = False  # whether its gradients are means over the samples, where those of a layer are sums
+    keeps: Sequence[str] = ()  # momentum and the like, of its update
+    by_name = False  # whether its gradients are read by their names, not by what the update takes: that is no gradient
     scale = 1.0  # of what is taken back
     pace = 1.0  # the learning rate at which it is
     shapes = "rows"  # how it takes samples: "rows", "columns", or one: "row", "column", "one" (of any shape)
@@ -201,6 +203,9 @@ class View:
             return self.called(self._backward, "dy", values)
         rate, rules = self.rate(), self.rules()
         before = [(leaf, np.array(leaf.value, float)) for leaf in leaves(self) if leaf.paths[0][-1][1] != rate]
+        kept = [(leaf, 0 * old) for leaf, old in before if self._is_kept(leaf, [other for other, _ in before])]
+        for leaf, zeros in kept:
+            leaf.write(self, zeros)
         for name in [rate] if rate else []:
             setattr(self.thing, name, self.pace)
         for name in rules:
@@ -214,7 +219,18 @@ class View:
             if changed and self.moves_y(leaf):
                 self.taken_back[leaf.name] = (old - new) / (self.scale * self.pace)
                 leaf.write(self, old)
+        for leaf, zeros in kept if self.taken_back else ():
+            leaf.write(self, zeros)
+        self.keeps = [leaf.name for leaf, _ in kept]
+        if self.by_name:
+            self.taken_back = {}
         return returned
+
+    def _is_kept(self, leaf: Leaf, among: list[Leaf]) -> bool:
+        """Whether a number is a momentum: it is 0 before each step, so that what is taken is the gradient alone."""
+        keys = [str(key) for _, key in leaf.paths[0] if key != "thing"]
+        others = [one for one in among if one is not leaf and np.shape(one.value) == np.shape(leaf.value)]
+        return bool(others) and is_kept(keys, [str(one.paths[0][-1][1]) for one in others])
 
     def moves_y(self, leaf: Leaf) -> bool:
         """Whether a number is a parameter, not something that is kept: y is another one when it is nudged."""
