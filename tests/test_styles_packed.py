@@ -1,4 +1,4 @@
-"""Parameters that come in one argument: a list or tuple that is unpacked, a vector that is cut into matrices."""
+"""Parameters in one argument, a list that is unpacked or a vector that is cut into matrices; and numbers w and b."""
 
 from __future__ import annotations
 
@@ -109,6 +109,79 @@ STYLES["one vector, cost and gradient apart"] = Style(
         (" * (1 - a2[:, 1:] ** 2)", "", "24 of the 39", "unknown"),
         ("(h - y) / len(X)", "(h - y)", "dtheta", "factor"),
         ("(h - y) / len(X)", "(y - h) / len(X)", "dtheta", "sign"),
+    ),
+)
+STYLES["numbers, summed over the points"] = Style(
+    """
+    def compute_cost(x, y, w, b):
+        cost = 0
+        for i in range(x.shape[0]):
+            cost = cost + (w * x[i] + b - y[i]) ** 2
+        return 1 / (2 * x.shape[0]) * cost
+
+    def compute_gradient(x, y, w, b):
+        m, dj_dw, dj_db = x.shape[0], 0, 0
+        for i in range(m):
+            f_wb = w * x[i] + b
+            dj_dw += (f_wb - y[i]) * x[i]
+            dj_db += f_wb - y[i]
+        return dj_dw / m, dj_db / m
+    """,
+    "",
+    "dw db",
+    slips=(
+        ("(f_wb - y[i]) * x[i]", "(y[i] - f_wb) * x[i]", "dw", "sign"),
+        ("dj_dw / m", "dj_dw", "dw", "factor"),
+        ("(f_wb - y[i]) * x[i]", "(f_wb - y[i])", "dw", "factor"),
+    ),
+)
+STYLES["numbers, with forward and loss"] = Style(
+    """
+    def forward(x, w, b):
+        return w * x + b
+
+    def loss(y_pred, y):
+        return np.mean((y_pred - y) ** 2)
+
+    def gradients(x, y, w, b):
+        y_pred = forward(x, w, b)
+        dw = np.mean(2 * (y_pred - y) * x)
+        db = np.mean(2 * (y_pred - y))
+        return dw, db
+    """,
+    "",
+    "dw db",
+    slips=(
+        ("np.mean(2 * (y_pred - y) * x)", "np.mean((y_pred - y) * x)", "dw", "factor-half"),
+        ("db = np.mean(2", "db = -np.mean(2", "db", "sign"),
+        ("np.mean(2 * (y_pred - y) * x)", "np.mean(2 * (y_pred - y))", "dw", "factor"),
+    ),
+)
+STYLES["a vector and a number"] = Style(
+    """
+    def compute_cost(X, y, w, b):
+        cost = 0.0
+        for i in range(len(X)):
+            f = 1 / (1 + np.exp(-(np.dot(X[i], w) + b)))
+            cost += -y[i] * np.log(f) - (1 - y[i]) * np.log(1 - f)
+        return cost / len(X)
+
+    def compute_gradient(X, y, w, b):
+        m, n = X.shape
+        dj_dw, dj_db = np.zeros(n), 0.0
+        for i in range(m):
+            err = 1 / (1 + np.exp(-(np.dot(X[i], w) + b))) - y[i]
+            for j in range(n):
+                dj_dw[j] += err * X[i, j]
+            dj_db += err
+        return dj_db / m, dj_dw / m
+    """,
+    "",
+    "dw db",
+    slips=(
+        ("dj_dw[j] += err", "dj_dw[j] -= err", "dw", "sign"),
+        ("dj_dw / m", "dj_dw", "dw", "factor"),
+        ("dj_dw[j] += err", "dj_dw[j] = err", "dw", ""),
     ),
 )
 

@@ -23,7 +23,8 @@ SETTINGS = {
 }  # fmt: skip
 WAYS = (
     "rows", "rows, b (1, H)", "rows, W (out, in)", "columns", "channels first", "channels last", "rows, four gates",
-    "rows in sequences", "rows in sequences, four gates", "columns, four gates", "w (H,)",
+    "rows in sequences", "rows in sequences, four gates", "columns, four gates", "numbers",
+    "w (H,)", "w (H,), b a number",
 )  # fmt: skip
 IMAGES = {"channels first": (4, 3, 6, 8), "channels last": (4, 6, 8, 3)}
 SEQUENCES = (7, 3, 5)
@@ -44,7 +45,11 @@ def shape_of(name: str, way: str) -> tuple[int, ...] | None:
     columns = way.startswith("columns")
     if role_of(name) == "x" and not p.endswith("prev"):
         return x_shape(way)
-    if way == "w (H,)" and re.match("w|b", p):
+    if (
+        way == "numbers" and re.match("[wbmac]$|weight|bias|slope|intercept|theta", p)
+    ) or way == f"w (H,), {p} a number":
+        return ()
+    if way.startswith("w (H,)") and re.match("w|b", p):
         return (n_in,)
     if p in ("gamma", "beta", "g", "scale", "shift"):
         return (3,) if way in IMAGES else (n_in, 1) if columns else (n_in,)
@@ -67,8 +72,8 @@ def shape_of(name: str, way: str) -> tuple[int, ...] | None:
 
 def x_shape(way: str) -> tuple[int, ...]:
     """The shape of x."""
-    if "sequences" in way:
-        return SEQUENCES
+    if "sequences" in way or way == "numbers":
+        return SEQUENCES if way != "numbers" else (7, 1)
     return IMAGES.get(way) or ((5, 7) if way.startswith("columns") else (7, 5))
 
 

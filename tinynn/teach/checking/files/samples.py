@@ -38,7 +38,7 @@ def functions_with_arguments(
     failed: Exception | None = None
     for way, given in _with_arguments(functions, defined, rng, undrawn):
         sample, back, error = _tried(given, way, defined, rng)
-        if sample and back:
+        if sample and back and not _gives_numbers(given, *sample):
             return given, *sample
         half = half or ((given, *sample) if sample else None)
         failed = error or failed
@@ -67,6 +67,20 @@ def _with_arguments(
             yield way, (*functions, *values)
 
 
+def _gives_numbers(given: tuple[Any, ...], x: Array, t: Array | None) -> bool:
+    """Whether every gradient is one number, and the parameters are arrays: it is meant for numbers w and b."""
+    whole = recognised(given)
+    if not isinstance(whole, Whole) or t is None or not whole.functions or not whole.thing:
+        return False
+    if any(map(layout.is_number, whole.thing.values())):
+        return False
+    with quiet(), same_chance():
+        rows, t = layout.settle_network(whole, x, t)
+        whole.aim(t)
+        whole.backward(np.ones_like(whole.forward(rows)))
+    return bool(whole.grads) and all(map(layout.is_number, whole.grads.values()))
+
+
 def _tried(
     given: tuple[Any, ...], way: str, defined: dict[str, Any], rng: np.random.Generator
 ) -> tuple[Sample | None, bool, Exception | None]:
@@ -79,7 +93,7 @@ def _tried(
         x = x.T if way.startswith("columns") and own(defined, "x") is None else x  # a row for each target
         ran = targets_for(view, x, defined, rng)
         return (ran[:2], ran[2], None) if ran else (None, False, None)
-    if view is None:
+    if view is None or way == "numbers":
         return None, False, None
     ahead, failed = view_runs(view, x)
     return ((x, None), failed is None, None) if ahead else (None, False, failed)

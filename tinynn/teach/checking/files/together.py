@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import Any
 
-from ..names import plain
+from ..names import plain, role_of
 from ..styles import roles
 from ..styles.functions import closes
 from ..styles.networks import LOSS, is_squash, output_between, takes
@@ -46,9 +46,13 @@ def groups(names: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         if re.search("grad", name) and takes(gradient, "t") and takes(gradient, "x") and gradient not in taken:
             alike = [f for f in functions.values() if f is not gradient and same_arguments(f, gradient)]
             cost = next((f for f in alike if plain(f.__name__).startswith(LOSS[:-1]) and f not in taken), None)
+            heads = [f for n, f in functions.items() if f not in taken and n in ("forward", "predict", "model")]
+            heads = [f for f in heads if {*roles.required(f)} <= {*roles.required(gradient)}]
             if cost is not None:
                 found[cost.__name__] = (cost, gradient)
-                taken |= {cost, gradient}
+            elif heads:
+                found[heads[0].__name__] = (heads[0], *cost_for(name, heads[0].__name__, functions), gradient)
+            taken |= {f for group in found.values() for f in group}
     ways = (is_alone, closes, is_valued)
     return found | {name: (f,) for name, f in functions.items() if f not in taken and any(way(f) for way in ways)}
 
@@ -93,7 +97,8 @@ def same_arguments(f: Any, g: Any) -> bool:
 
 def is_alone(function: Any) -> bool:
     """Whether one function gives loss and gradients of parameters, as loss(W, x, t): it takes x, targets and others."""
-    if len(roles.returned_names(function)) < 2:
+    returned = roles.returned_names(function)
+    if len(returned) < 2 or all(role_of(name) == "dy" for name in returned):
         return False
     found = {name: role for name, role in roles.roles(function, "").items() if name in roles.required(function)}
     others = [name for name, role in found.items() if role in (None, "parameters")]

@@ -70,11 +70,20 @@ def _ways(view: View, x: Array, hint: str) -> Iterator[tuple[str, Array]]:
         yield "one", x[:1]
 
 
+def is_number(a: object) -> bool:
+    """Whether it is one number, also as an array."""
+    return not isinstance(a, list | tuple | dict | str) and np.ndim(a) == 0  # type: ignore[arg-type]
+
+
 def settle_network(whole: Whole, x: Array, t: Array) -> tuple[Array, Array]:
     """The same of a network with its loss: x and t as rows."""
     if isinstance(whole, Lines):  # it has settled that itself
         return x, t
     given = x
+    numbers = whole.functions and whole.thing and all(map(is_number, whole.thing.values()))
+    if numbers and x.shape[1:] == (1,):
+        whole.shapes = "numbers"  # w * x + b of points
+        return x, t
     if whole.forward_alone is not None:
         alone = View(whole.thing, whole.forward_alone, whole.forward_alone)
         x = settle(alone, x)

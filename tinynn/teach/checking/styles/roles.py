@@ -98,7 +98,15 @@ def _returned_in(code: types.CodeType) -> tuple[str, ...]:
     last = max(returns, key=lambda node: node.lineno).value if returns else None
     if not isinstance(last, ast.Tuple | ast.List):
         return ()
-    return tuple(getattr(part, "id", getattr(part, "attr", f"part_{k}")) for k, part in enumerate(last.elts))
+    return tuple(_name_of(part) or f"part_{k}" for k, part in enumerate(last.elts))
+
+
+def _name_of(part: ast.expr) -> str:
+    """dw of dw, of self.dw, and of dw / m."""
+    if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div):
+        name = _name_of(part.left)
+        return name if role_of(name) == "dy" else ""
+    return str(getattr(part, "id", getattr(part, "attr", "")))
 
 
 @functools.cache

@@ -80,7 +80,7 @@ class View:
     by_name = False  # whether its gradients are read by their names, not by what the update takes: that is no gradient
     scale = 1.0  # of what is taken back
     pace = 1.0  # the learning rate at which it is
-    shapes = "rows"  # how it takes samples: "rows", "columns", or one: "row", "column", "one" (of any shape)
+    shapes = "rows"  # how it takes samples: "rows", "columns", "numbers", (N,), or one: "row", "column", "one"
 
     def __init__(self, thing: Any, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
         self.thing, self._forward, self._backward = thing, forward, backward
@@ -290,10 +290,14 @@ class View:
         """Rows, as the code takes samples."""
         if self.shapes == "one":
             return a[0].copy()
+        if self.shapes == "numbers":
+            return a[:, 0].copy() if a.ndim == 2 else a
         return a.T.copy() if self.shapes.startswith("column") and a.ndim == 2 else a
 
     def taken(self, a: Any) -> Any:
         """What the code gives, as rows."""
         if self.shapes == "one":
             return np.asarray(a)[None]
+        if self.shapes == "numbers":
+            return np.asarray(a)[:, None] if np.ndim(a) == 1 else a
         return np.asarray(a).T if self.shapes.startswith("column") and np.ndim(a) == 2 else a
