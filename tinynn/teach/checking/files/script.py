@@ -148,7 +148,7 @@ def _value(p: inspect.Parameter, way: str, t: Any, defined: dict[str, Any], rng:
     if role == "t":
         return t
     if way == "numbers":
-        shape = (7,) if role == "x" else () if shape else None
+        shape = (7,) if role == "x" else None if shape is None else ()
     if role == "rate":
         return 0.1
     if p.default is not p.empty:

@@ -2,6 +2,7 @@
 
     roles.py       calls by what the arguments mean: x, targets, dy, a cache, a learning rate
     view.py        View: forward and backward of whatever there is, called by these roles
+    taking.py      Taking: what a backward that updates takes from its parameters
     objects.py     reader: objects, by the names of their methods
     cells.py       reader: layers with more inputs than x, such as a step of an LSTM
     tuples.py      reader: functions of tuples, forward(inputs) and backward(inputs, grad_outputs)
