@@ -357,3 +357,20 @@ def test_a_loop_over_objects_runs_as_it_did(tmp_path, capsys):
     """
     status, said = check(source, "", tmp_path / "code.py", capsys)
     assert status == 0 and "check of Twice(): right" in said, said
+
+
+def test_a_backward_that_updates_global_names_loses_nothing(tmp_path, capsys):
+    source = """
+    W = np.random.randn(3, 2)
+
+    def forward(X):
+        global y_hat
+        y_hat = np.tanh(X @ W)
+        return y_hat
+
+    def backward(X, y, lr=0.1):
+        global W
+        W -= lr * X.T @ ((y_hat - y) * (1 - y_hat**2))
+    """
+    status, said = check(source, "", tmp_path / "code.py", capsys)
+    assert status == 2 and "no return" not in said, said

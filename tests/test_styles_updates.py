@@ -110,6 +110,33 @@ STYLES["momentum in a network"] = Style(
         ("+ dh.sum(axis=0)", "+ 2 * dh.sum(axis=0)", "db1", "factor-2"),
     ),
 )
+STYLES["Adam of one parameter in fit"] = Style(
+    """
+    class Logistic:
+        def __init__(self, n):
+            self.w, self.b, self.t = np.zeros(n), 0.0, 0
+            self.m_w, self.v_w = np.zeros(n), np.zeros(n)
+
+        def fit(self, X, y, lr=0.1, epochs=100):
+            for _ in range(epochs):
+                y_pred = 1 / (1 + np.exp(-(X @ self.w + self.b)))
+                dw = X.T @ (y_pred - y) / len(y)
+                db = np.mean(y_pred - y)
+                self.t += 1
+                self.m_w = 0.9 * self.m_w + 0.1 * dw
+                self.v_w = 0.999 * self.v_w + 0.001 * dw**2
+                m = self.m_w / (1 - 0.9**self.t)
+                self.w -= lr * m / (np.sqrt(self.v_w / (1 - 0.999**self.t)) + 1e-8)
+                self.b -= lr * db
+    """,
+    "",
+    "dw db",
+    "the update is not judged, only its gradients: it keeps self.m_w, self.v_w",
+    slips=(
+        ("dw = X.T", "dw = -X.T", "dw", "sign"),
+        ("/ len(y)", "", "dw", ""),
+    ),
+)
 
 SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
 

@@ -15,7 +15,7 @@ import numpy as np
 from ...checks import Array
 from .copies import deep_copy
 from .leaves import HELD, RETURNED, USUAL, Leaf, Path, leaves, written
-from .names import plain
+from .names import is_kept, plain
 
 BEFORE = ("d", "g", "grad", "grads", "gradient", "delta", "dl", "dld", "dj", "djd", "de", "ded", "nabla", "deriv")
 BEHIND = ("grad", "grads", "gradient", "gradients", "delta", "deriv")
@@ -65,7 +65,9 @@ def idle(thing: Any, moving: list[Leaf]) -> list[Leaf]:
     """Arrays with the name of a parameter that do not move y: this x, or dead units, may hide that they should."""
     names, arrays = {leaf.name for leaf in moving}, [leaf for leaf in leaves(thing) if np.ndim(leaf.value)]
     found = [leaf for leaf in arrays if usual(leaf) and leaf.name not in names and not constant(leaf, thing)]
-    return [leaf for leaf in found if not any(names_gradient(other, leaf) for other in arrays)]  # grads["W"]
+    found = [leaf for leaf in found if not any(names_gradient(other, leaf) for other in arrays)]  # grads["W"]
+    own = [str(leaf.paths[0][-1][1]) for leaf in moving]
+    return [leaf for leaf in found if not is_kept([str(key) for _, key in leaf.paths[0] if key != "thing"], own)]
 
 
 def pair(

@@ -74,6 +74,8 @@ class Source:
             last, asked = node.body[-1], [argument for argument in node.args.args if argument.arg != "self"]
             if not asked or still_empty(node) or any(gives(node)):
                 continue
+            if any(isinstance(part, ast.Global | ast.Nonlocal) for part in own_nodes(node)):
+                continue  # it keeps what it computes there
             kept = [places(part) for part in own_nodes(node)]
             stores = any(isinstance(place, ast.Attribute | ast.Subscript) for part in kept for place in part)
             at_the_end = any(isinstance(place, ast.Attribute | ast.Subscript) for place in places(last))

@@ -68,9 +68,13 @@ class Lines(Whole):
         floats = {name: nonzero(np.array(a, float)) for name, a in values.items() if a is not None}
         self.thing = Numbers({name: a if a.ndim else float(a) for name, a in floats.items()})
         stored = [text for part in body for text in texts_in(part, ast.Store)]
-        kept = [name for name in sorted(self.copied) if name in stored and is_kept([name], list(self.thing.values))]
-        self.keeps = [name for name in kept if isinstance(names[name], np.ndarray | float) and name not in self.texts]
-        self.around.names.update({name: 0 * names[name] for name in self.keeps})
+        kept = [
+            text for text in dict.fromkeys(stored) if is_kept([text.removeprefix("self.")], list(self.thing.values))
+        ]
+        self.keeps = sorted(text for text in kept if valued(text, names) is not None and text not in updated)
+        for text in self.keeps:
+            put(self.around.names, text, 0 * valued(text, names))
+        self.adapts = any("sqrt" in ast.unparse(node) for node in changed)
         self.named = {name: g for name in self.thing.values for g in stored if role_of(g) == "dy" and means(g, name)}
         self.data = Around(self._settled(target))
         still = [name for name in self.thing.values if not self._moves(name)]

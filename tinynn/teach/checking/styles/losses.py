@@ -111,6 +111,8 @@ def find_loss(whole: Whole, x: Array) -> None:
             raise Unknown(f"{whole.name} stops: {type(error).__name__}: {error}", "see that its lines run") from error
         return  # the examination says where backward fails
     whole.keeps = measured.keeps
+    if measured.keeps and whole.adapts and not whole.by_name:
+        raise Unknown("its update is no gradient", "give each gradient the name of its parameter, such as dW of W")
     ratios = {name: [measured.ratio(name, leaf) for leaf in measured.moving] for name in RULES}
     best = max(RULES, key=lambda name: (share(ratios[name], 1.0), share(ratios[name][-1:], 1.0)))
     if isinstance(whole, Lines) and whole.loss_name and measured.of_its_own() > share(ratios[best], 1.0):

@@ -34,6 +34,7 @@ class Taking:
 
     always_updates = False  # whether its backward may do so with no learning rate in sight
     by_name = False  # whether its gradients are read by their names, not by what the update takes: that is no gradient
+    adapts = False  # whether lines update by a root of squares, as Adam does
     keeps: Sequence[str] = ()  # momentum and the like, of its update
     scale = 1.0  # of what is taken back
     pace = 1.0  # the learning rate at which it is
