@@ -14,9 +14,9 @@ STYLES["backprop(x, y) with relu and softmax"] = Style(
 
     class Network:
         def __init__(self, sizes):
-            self.num_layers = len(sizes)
-            self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
-            self.weights = [np.random.randn(m, n) for n, m in zip(sizes, sizes[1:])]
+            self.num_layers, rng = len(sizes), np.random.default_rng(3)
+            self.biases = [rng.normal(size=(n, 1)) for n in sizes[1:]]
+            self.weights = [rng.normal(size=(m, n)) for n, m in zip(sizes, sizes[1:])]
 
         def feedforward(self, a):
             for b, w in zip(self.biases[:-1], self.weights[:-1]):
