@@ -735,7 +735,7 @@ STYLES["gradient(x, t) over layers"] = Style(
     """,
     "TwoLayerNet",
     "dW1 db1 dW2 db2",
-    "as with log(p + 1e-7), which its gradient leaves out",
+    "the loss has log(p + 1e-07), and its gradient leaves that number out",
     slips=(
         ("dx = np.dot(dout, self.W.T)", "dx = -np.dot(dout, self.W.T)", "db1", "sign"),
         ("/ len(self.t)", "", "", "factor"),

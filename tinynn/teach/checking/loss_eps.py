@@ -19,7 +19,7 @@ from .styles import Whole
 from .styles.losses import OVER, targets_like
 from .under_test import LossUnderTest, private, quiet
 
-LARGEST = 1e-4  # that is taken for an eps: a larger one changes the gradient of every row
+SMALLEST, LARGEST = 1e-16, 1e-4  # that is taken for an eps: a larger one changes the gradient of every row
 Formula = Callable[[Array, Array, Any], Any]  # the loss of y, t and eps
 
 
@@ -132,7 +132,7 @@ def solved(f: Callable[[Any], Any], value: float) -> float:
         eps += float((value - found.real) / (found.imag / 1e-30))
         if not abs(eps) <= LARGEST:
             return 0.0
-    return eps if eps > 0 and abs(f(eps) - value) <= 1e-6 * abs(f(0.0) - value) + 1e-14 * abs(value) else 0.0
+    return eps if eps >= SMALLEST and abs(f(eps) - value) <= 1e-6 * abs(f(0.0) - value) + 1e-14 * abs(value) else 0.0
 
 
 def said(eps: float) -> str:
