@@ -43,6 +43,7 @@ STYLES["backprop(x, y) with relu and softmax"] = Style(
     "dweights[0] dbiases[1]",
     slips=(
         ("zs[-l] > 0", "zs[-l] < 0", "wrong", ""),
+        ("* (zs[-l] > 0)", "", "the slope of a ReLU missing", ""),
         ("delta @ activations[-l - 1].T", "-delta @ activations[-l - 1].T", "dweights[0]", "sign"),
         ("nabla_w[-1] = delta", "nabla_w[-1] = 2 * delta", "dweights[1]", "factor-2"),
     ),

@@ -573,3 +573,63 @@ def test_a_reported_slip_is_found(name, k, tmp_path, capsys):
     assert status == 1, said
     why = " ".join(said[said.index("what  ") :].split())
     assert tensor in why and words in why, said
+
+
+NOT_WHOLE = {  # right as far as it goes, and what is said of the rest
+    "an argument that may be left out": (
+        """
+        def scale(x, params=None):
+            return x * 2 if params is None else x * params
+
+        def scale_back(x, dy, params=None):
+            if params is None:
+                dparams, dx = None, 2 * dy
+            else:
+                dparams, dx = (dy * x).sum(axis=0), dy  # wrong: dy * params
+            return dx, dparams
+        """,
+        "scale_back gives no dparams where it is called without params",
+    ),
+    "a first layer that returns dW": (
+        """
+        import numpy as np
+
+        class Filters:
+            def __init__(self):
+                self.kernels = np.random.default_rng(0).normal(size=(2, 3))
+
+            def forward(self, x):
+                self.x = x
+                return x @ self.kernels.T
+
+            def backward(self, dy, lr):
+                dk = dy.T @ self.x
+                self.kernels = self.kernels - lr * dk
+                return dk
+
+        layer, x = Filters(), np.random.default_rng(1).normal(size=(5, 3))
+        """,
+        "backward returns no dx",
+    ),
+    "sizes of layers, and an update by names of its own": (
+        """
+        import numpy as np
+
+        def layer_sizes(X, Y):
+            n_x, n_y = X.shape[0], Y.shape[0]
+            return n_x, n_y
+
+        def update_parameters(parameters, grads, learning_rate=1.2):
+            return {key: parameters[key] - learning_rate * grads["d" + key] for key in ("W1", "b1", "W7", "b7")}
+        """,
+        "it reads",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_what_was_not_looked_at_is_no_mistake_and_not_right(name, tmp_path, capsys):
+    source, said = NOT_WHOLE[name]
+    status, text = check(source, "", tmp_path / "code.py", capsys)
+    assert status == 2 and said in " ".join(text.split()), text
+    assert " wrong" not in text.replace("wrong: dy", "") and "layer_sizes" not in text.partition("note  not")[0], text

@@ -28,7 +28,7 @@ from . import measure
 from .arguments import generator, numbers, pair_of, rows_of, short_name, targets_of
 from .chance import same_draws
 from .forwards import remarks
-from .intake import adapted, as_model, as_network, is_model
+from .intake import adapted, as_model, as_network, is_model, shapes_of
 from .layer_doctor import whole_numbers
 from .layer_report import as_a_mean, judged, method, notes_of
 from .leaves import Unpaired
@@ -39,9 +39,11 @@ from .network_doctor import ModelGradients
 from .recorded_step import RecordedStep, first_broken_layer, first_not_finite
 from .report import STABILITY, Finding, Report
 from .side_effects import draws, is_repeatable
+from .styles.layout import ONE
 from .sweep import StepSizeSweep
 from .under_test import COMPLEX, REAL, LossUnderTest, ModelUnderTest, private
 
+SAMPLES = 5  # that are looked at where code takes one at a time
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -72,9 +74,20 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         layer, rows = adapted(layer, x)
     except Unpaired as error:
         return _not_judged(short_name(layer), str(error), notes)
-    x, more = rows_of("x", rows)
+    given, (x, more) = x, rows_of("x", rows)
     report = judged(layer, x, rng, notes + more)
+    if report and shapes_of(layer) in ONE and np.array_equal(x, given[:1]):
+        return of_the_first(lambda k: judged(layer, given[k : k + 1], rng, notes + more), len(given), report)
     return as_a_mean(layer, x, seed, notes + more) or report if report.code == "divided-by-n" else report
+
+
+def of_the_first(judged_at: Callable[[int], Report], N: int, report: Report) -> Report:
+    """Of code that takes one sample at a time, the report on one of the first that is wrong; else the one there is.
+
+    With one sample alone all units of a ReLU may be on, and a slope that is forgotten is not seen.
+    """
+    others = (judged_at(k) for k in range(1, min(N, SAMPLES)))
+    return next((other for other in others if not other), report)
 
 
 def _not_judged(name: str, why: str, notes: list[str]) -> Report:
@@ -132,8 +145,15 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         integers = _integers(model)
         alone = None if integers else as_network(model, x, t, loss)
         if alone is not None:
-            layer, x, more = alone
+            given, targets, (layer, x, more) = x, t, alone
             found = judged(layer, x, rng, notes + more)
+            if found and shapes_of(layer) in ONE and np.array_equal(x, given[:1]) and len(given) == len(targets):
+
+                def at(k: int) -> Report:
+                    layer.thing.aim(targets[k : k + 1])
+                    return judged(layer, given[k : k + 1], rng, notes + more)
+
+                return of_the_first(at, len(given), found)
             note = "" if found else leave_eps_out_of(layer.thing, x)
             return judged(layer, x, generator(seed), [*notes, *more, note]) if note else found
         model, rows = (model, x) if integers else as_model(model, x)

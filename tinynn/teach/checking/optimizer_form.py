@@ -40,6 +40,8 @@ def style_of(thing: Any, options: dict[str, Any], start: Array, shapes: Shapes =
         still = still or form
     if still:
         return still
+    if isinstance(errors[0], KeyError) and not isinstance(thing, type):  # made for parameters of other names
+        raise UnknownStyle(f"it reads {errors[0]} in what it is given")
     if len({_line_of(error) for error in errors}) == 1 and not isinstance(errors[0], UnknownStyle):
         raise errors[0]
     known = next((error for error in errors if isinstance(error, UnknownStyle)), None)

@@ -35,6 +35,8 @@ def described(layer: LayerGradients, name: str) -> str:
     size = float(np.linalg.norm((a - n)[known]) / (np.linalg.norm(n[known]) or 1))
     if size < SMALL:
         said.append(f"All in all it is off by {size:.0e} of its length alone: is an eps in one of the two passes only?")
+    if wrong.sum() > 1 and not n[wrong].any() and n[known].any():
+        said.append("Measured is 0 in all of these: is the slope of a ReLU missing, which is 0 for a unit that is off?")
     if known.all():
         said += [added_once(a, n, wrong), misplaced(a, n)]
     if name == "x" and wrong.sum() >= FEW:

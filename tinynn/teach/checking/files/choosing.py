@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .. import styles
-from ..kinds import other_kind
+from ..kinds import LOSS, other_kind
 from ..leaves import objects_in
 from ..loss_styles import partner_of, sides
+from ..names import role_of
 from ..styles import roles
 from ..styles.objects import BACKWARD, FORWARD
 from .arguments import objects_of
@@ -135,8 +136,10 @@ def choose(found: Contents) -> None:
 def is_alone(function: Any, names: dict[str, Any]) -> bool:
     """Whether a function can be checked by itself: a loss with its gradient, or an optimizer's step."""
     kind = other_kind(function, names)
-    if len(roles.returned_names(function)) > 1 and set(sides(function).values()) == {"output", "t"}:
-        return True
+    returned = roles.returned_names(function)
+    if len(returned) > 1 and set(sides(function).values()) == {"output", "t"}:  # but not sizes of layers, say
+        gradient = any(role_of(name) == "dy" or re.match("d|grad", name) for name in returned)
+        return gradient or bool(LOSS.search(function.__name__))
     return kind == "optimizer" or (kind == "loss" and bool(partner_of(function.__name__, names)))
 
 

@@ -20,9 +20,9 @@ ROWS = 32  # samples that are tried
 SAID = {
     "columns": "samples are columns, (D, N), and are measured as such; the formulas here are for rows: "
     "x.T @ dy stands for dy @ x.T",
-    "column": "it takes one sample at a time, a column (D, 1); one is looked at",
-    "row": "it takes one sample at a time, a row (1, D); one is looked at",
-    "one": "it takes one sample at a time, without an axis for samples; one is looked at",
+    "column": "it takes one sample at a time, a column (D, 1); the first ones are looked at, each alone",
+    "row": "it takes one sample at a time, a row (1, D); the first ones are looked at, each alone",
+    "one": "it takes one sample at a time, without an axis for samples; the first ones are looked at, each alone",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....checks import Array
-from ..leaves import Path, Unpaired
+from ..leaves import Path, Unpaired, leaves
 from ..names import ZEROING, plain
 from ..pairing import means
 from . import roles
@@ -162,7 +162,11 @@ class View(Taking):
             self.grads = returned
             return next((a for key, a in returned.items() if plain(key) in DX), None)
         if not isinstance(returned, tuple | list):
-            return getattr(self.thing, "dinputs", returned) if returned is None else returned
+            if returned is None:
+                return getattr(self.thing, "dinputs", None)
+            return None if self.is_of_a_parameter(returned) else returned
+        if self.functions:
+            self.demand_all(returned)
         like_x = [k for k, a in enumerate(returned) if np.shape(a) == np.shape(self.memory.values["x"])]
         first = like_x[0] if len(like_x) == 1 else 0
         dx, others = returned[first], [a for k, a in enumerate(returned) if k != first]
@@ -180,6 +184,25 @@ class View(Taking):
         else:
             return (dx, *others)
         return dx
+
+    def is_of_a_parameter(self, returned: Any) -> bool:
+        """Whether backward has returned the gradient of a parameter, as that of a first layer may, and no dx."""
+        shape = np.shape(returned)
+        if shape == np.shape(self.memory.values["x"]):
+            return False
+        return any(isinstance(leaf.value, np.ndarray) and leaf.value.shape == shape for leaf in leaves(self.thing))
+
+    def demand_all(self, returned: Any) -> None:
+        """Raise Unknown where a gradient is None, as that of an argument that may be left out."""
+        names = roles.returned_names(self._backward)
+        missing = [name for name, a in zip(names, returned) if a is None and not name.startswith("part_")]
+        if missing and len(names) == len(returned):
+            asked = roles.roles(self._backward, "dy")
+            left_out = [
+                p.name for p in roles.arguments(self._backward) if p.default is None and asked[p.name] != "cache"
+            ]
+            what = f"{self.name} gives no {missing[0]} where it is called without {' and '.join(left_out) or 'more'}"
+            raise Unknown(what, "give it with its arguments, as a tuple (forward, backward, arguments...)")
 
     def gradients_by_name(self, returned: Any) -> dict[int, str]:
         """{place: parameter} of what backward returns, where the names there tell all but dx; else empty."""
