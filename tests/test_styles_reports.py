@@ -532,6 +532,24 @@ STYLES["attention to given keys and values"] = Style(
         ("weights.swapaxes(-1, -2) @ grad_output", "weights @ grad_output", "dvalue", "dV-not-transposed"),
     ),
 )
+STYLES["an embedding that is made of W and takes ids"] = Style(
+    """
+    class Embedding:
+        def __init__(self, W):
+            self.params, self.grads = [W], [np.zeros_like(W)]
+
+        def forward(self, idx):
+            self.idx = idx
+            return self.params[0][idx]
+
+        def backward(self, dout):
+            self.grads[0][...] = 0
+            np.add.at(self.grads[0], self.idx, dout)
+    """,
+    "",
+    "dparams[0]",
+    slips=(("np.add.at(self.grads[0], self.idx, dout)", "self.grads[0][self.idx] += dout", "dparams[0]", "ids-not-summed"),),
+)  # fmt: skip
 DEMONSTRATION = """
     def relu_forward(x):
         return np.maximum(x, 0), x

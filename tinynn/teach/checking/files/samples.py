@@ -239,8 +239,8 @@ def rows_for(thing: Any, names: dict[str, Any], rng: np.random.Generator, any_x:
     first = next(iter(thing)) if isinstance(thing, Sequential | list | tuple) else thing
     widths: list[Any] = [layer.n_in for layer in [first, *with_inner(thing)] if getattr(layer, "n_in", None)][:1]
     known = [given] * (given is not None) + [rng.normal(size=(7, width)) for width in widths]
-    half = None
-    for x in [*known, *widths_of(first, rng)]:
+    half, ids = None, rng.integers(0, 3, (7, 2)).astype(float)  # of words, each several times
+    for x in [*known, *widths_of(first, rng), ids]:
         ahead, back = runs(thing, x)
         if back:
             return x
