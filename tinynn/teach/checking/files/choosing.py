@@ -138,7 +138,7 @@ def is_alone(function: Any, names: dict[str, Any]) -> bool:
     kind = other_kind(function, names)
     returned = roles.returned_names(function)
     if len(returned) > 1 and set(sides(function).values()) == {"output", "t"}:  # but not sizes of layers, say
-        gradient = any(role_of(name) == "dy" or re.match("d|grad", name) for name in returned)
+        gradient = any(role_of(name) == "dy" or re.match("part_|d|grad", name) for name in returned)
         return gradient or bool(LOSS.search(function.__name__))
     return kind == "optimizer" or (kind == "loss" and bool(partner_of(function.__name__, names)))
 
