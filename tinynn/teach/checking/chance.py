@@ -192,7 +192,9 @@ def inside(held: Any) -> list[Any]:
         return used_by(held)
     own = [] if isinstance(held, type) else list(getattr(held, "__dict__", {}).values())
     classes = [cls for cls in (held if isinstance(held, type) else type(held)).__mro__ if package_of(cls) not in QUIET]
-    return [*own, *(function for cls in classes for value in vars(cls).values() for function in functions_of(value))]
+    made = not isinstance(held, type)  # what __init__ draws is drawn
+    values = [value for cls in classes for name, value in vars(cls).items() if not (made and name == "__init__")]
+    return [*own, *(function for value in values for function in functions_of(value))]
 
 
 def functions_of(value: Any) -> list[Any]:

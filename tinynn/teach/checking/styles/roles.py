@@ -7,11 +7,13 @@ import functools
 import inspect
 import textwrap
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..names import is_state, plain, role_of
 
+_known: Any = weakref.WeakKeyDictionary()  # of a function, its arguments: each forward of a check asks
 OPTIONAL = ("t", "cache", "parameters", "training", "rate", "decay")  # given also where they have a default
 
 
@@ -24,11 +26,18 @@ def method(thing: Any, names: tuple[str, ...]) -> Callable[..., Any] | None:
 
 def arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """What a function is called with, without self; empty where that cannot be known."""
+    if type(function) is types.MethodType and type(function.__func__) is types.FunctionType:
+        return arguments(function.__func__)[1:]
+    if type(function) is types.FunctionType and function in _known:
+        return [*_known[function]]
     try:
-        found = inspect.signature(function).parameters.values()
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
         return []
-    return [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    found = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if type(function) is types.FunctionType:
+        _known[function] = found
+    return [*found]
 
 
 def required(function: Callable[..., Any]) -> list[str]:
