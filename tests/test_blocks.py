@@ -469,7 +469,10 @@ def test_without_a_shape_the_first_batch_tells():
         (lambda: Conv2D(0, 2, 3), "Conv2D: n_in must be a whole number, 1 or more, not 0"),
         (lambda: Conv2D(1, 2, (3,)), r"Conv2D: kernel must be one whole number or a pair \(height, width\), not"),
         (lambda: Conv2D(1, 2, 3, stride=0), "Conv2D: stride must be a whole number, 1 or more, not 0"),
-        (lambda: Conv2D(1, 2, 3, padding="valid"), "Conv2D: padding must be pixels, one number or two, or .same., not 'valid': padding=0 is that"),
+        (
+            lambda: Conv2D(1, 2, 3, padding="valid"),
+            "Conv2D: padding must be pixels, one number or two, or .same., not 'valid': padding=0 is that",
+        ),
         (lambda: Conv2D(1, 2, 3, bias=1), "Conv2D: bias must be True or False, not 1"),
         (lambda: MaxPool2D(2, padding=2), r"MaxPool2D: padding must be at most half of size \(2, 2\), not \(2, 2\)"),
         (lambda: BatchNorm(3, momentum=1), r"BatchNorm: momentum must be a number, in \[0, 1\), not 1"),

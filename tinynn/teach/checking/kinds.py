@@ -73,11 +73,23 @@ def of_a_loss(loss: Any, names: dict[str, Any], rng: np.random.Generator) -> Rep
     reports = []
     for t in [*tried, rng.normal(size=y.shape)]:
         reports.append(check_loss(loss, y, t))
+        drawn = "y" not in names and t.ndim == 2
+        if reports[-1].code == "rows-not-elements" and drawn and check_loss(loss, y[:, :1], t[:, :1]):
+            return for_one_output(reports[-1])
         if reports[-1].code not in ("raises", "not-finite"):
             return reports[-1]
     if tried and reports[0].code == "not-finite":
         return reports[0]
     return next((report for report in reports if not report.why.startswith("forward raises")), reports[-1])
+
+
+def for_one_output(report: Report) -> Report:
+    """The report on a loss whose gradient is right where y, which was drawn, has one column: it may be meant so."""
+    assert report.finding is not None
+    report.finding.code = "not-judged"
+    report.finding.why = f"for one output a row it is right; for more it is not: {report.finding.why}"
+    report.finding.fix += ", or define y and t in the file, as they are meant"
+    return report
 
 
 def _of_a_loop(train: Any, names: dict[str, Any]) -> Report:
