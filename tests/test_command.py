@@ -388,7 +388,7 @@ def test_all_that_a_file_holds_is_looked_at_or_told_of(tmp_path):
 @pytest.mark.parametrize(
     ("more", "name", "said"),
     [
-        ("def train(model, x, t):\n    model.backward(model.forward(x) - t)\n", "train", "a training loop is checked where"),
+        ("def train(model, x, t):\n    model.backward(model.forward(x) - t)\n", "the loop in train", "trains is not known"),
         ("def swish_backward(dy, x):\n    return dy\n", "swish_backward", "no forward was found for it"),
         ("def make():\n    class In:\n        def backward(self, dy): return dy\n    return In\n", "In", "inside make"),
         ("if __name__ == '__main__':\n    class Late:\n        def backward(self, dy): return dy\n", "Late", "without making"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_command import in_this_process, written
 
 from tinynn import SGD, Affine, Model, ReLU, Sequential, SoftmaxCrossEntropy
 from tinynn.teach.checking.training_loop import check_loop
@@ -43,7 +44,9 @@ CHANGES = [
      "        model.backward(loss.backward() if i or _ else y)\n        value = loss.forward(y, tb)", "loss-too-late"),
     (RIGHT, "        optimizer.step()", "        zero.zero_grad()\n        optimizer.step()", "zeroed-before-step"),
     (RIGHT, "        y =", "        zero.zero_grad()\n        y =", "ok"),
-    (RIGHT, "        optimizer.step()", "        model.params -= 0.1 * model.grads", "not-judged"),
+    (RIGHT, "        optimizer.step()", "        model.params -= 0.1 * model.grads", "ok"),
+    (RIGHT, "model.backward(loss.backward())\n        optimizer.step()",
+     "model.params -= 0.1 * model.grads\n        model.backward(loss.backward())", "updated-too-early"),
     (RIGHT, "        optimizer.step()", "        other.step()", "nothing-moves"),
     (LAYERS, "", "", "ok"),
     (LAYERS, "    value = ", "    for layer in layers:\n        optimizer.update_params(layer)\n    value = ", "updated-too-early"),
@@ -142,3 +145,55 @@ def test_a_loop_is_a_function(slip):
     assert report.why == (
         "how this loop trains is not known: it needs two steps with calls of forward and backward; seen: none of them"
     )
+
+
+FILE = """
+class Dense:
+    def __init__(self, n_in=5, n_out=4):
+        self.W, self.dW = np.random.randn(n_in, n_out), np.zeros((n_in, n_out))
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dy):
+        self.dW = self.x.T @ dy
+        return dy @ self.W.T
+
+class MSE:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return ((y - t) ** 2).mean()
+    def backward(self):
+        return 2 * (self.y - self.t) / self.y.size
+
+def train(net, x, y, lr, epochs):
+    loss = MSE()
+    for epoch in range(1000 * epochs):
+        out = net.forward(x)
+        print(loss.forward(out, y))
+        net.backward(loss.backward())
+        net.W -= lr * net.dW
+
+def train_step(net, x, y, lr):
+    out = net.forward(x)
+    net.backward(2 * (out - y) / y.size)
+    net.W -= lr * net.dW
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "codes"),
+    [
+        ("", "", ["ok", "ok"]),
+        ("        net.backward(loss.backward())\n        net.W -= lr * net.dW",
+         "        net.W -= lr * net.dW\n        net.backward(loss.backward())", ["updated-too-early", "ok"]),
+        ("(out - y)", "(y - out)", ["ok", "not-judged"]),  # no loss has this gradient
+        ("lr, epochs)", "lr, epochs, wanted)", ["not-looked-at", "ok"]),
+    ],
+)  # fmt: skip
+def test_the_loops_of_a_file_make_a_few_steps(old, new, codes, tmp_path, capsys):
+    """With a model, data and a rate that are made for them; what they print is not shown."""
+    assert old in FILE
+    found, _ = in_this_process(written(tmp_path, FILE.replace(old, new)))
+    assert [found["Dense"].verdict, found["MSE"].verdict] == ["right", "right"]
+    assert [found[name].code for name in ("train", "train_step")] == codes, [one.report for one in found.values()]
+    assert not capsys.readouterr().out

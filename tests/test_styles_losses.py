@@ -498,7 +498,7 @@ def update(weights, n_things, dw):
         ("train", 0, "forward, loss, gradient of the loss, backward"),
         ("train_early", 1, "updated-too-early"),
         ("train_by_hand", 2, "how this loop trains is not known"),
-        ("train_what", 2, "train_what cannot be checked: it needs data"),
+        ("train_what", 2, "how this loop trains is not known"),
         ("sgd", 0, "the path is that of plain gradient descent"),
         ("update", 2, "it is not known how to call it"),
     ],

@@ -20,7 +20,7 @@
                            optimizer_under_test.py makes its steps in small_network.py, optimizer_family.py says which
                            rule it should follow; optimizer_path.py compares the steps with optimizer_rules.py and the
                            table of optimizer_slips.py, optimizer_decay.py those with a decay
-    training_loop.py       check_loop: the order of the lines of a training loop
+    training_loop.py       check_loop: the order of the lines of a training loop; loop_calls.py sees them run
     styles/                code as other courses write it, seen as a layer: one reader for each family
     intake.py              what is given, as layers and models; conventions.py: what is right in its course alone
     adapted.py             code of other courses as a layer; pairing.py finds its parameters and their gradients,

@@ -44,6 +44,8 @@ from .sweep import StepSizeSweep
 from .under_test import COMPLEX, REAL, LossUnderTest, ModelUnderTest, private
 
 SAMPLES = 5  # that are looked at where code takes one at a time
+HARDLY = 1e-8  # an error that may be one of the complex step: of exp(-|y|) in a loss, |y| loses its imaginary part
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -191,7 +193,15 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
     twin = ModelUnderTest(model, loss, COMPLEX)
     gradients = ModelGradients(network, twin, x, t)
     gradients.exact = gradients.exact and exact
-    report.rows = [*([row] if row else []), *gradients.rows(step, rng)]
+    measured = gradients.rows(step, rng)
+    if (
+        gradients.exact
+        and any(one.verdict == "wrong" for one in measured)
+        and max(one.error for one in measured) < HARDLY
+    ):
+        gradients.exact = False
+        measured = gradients.rows(step, rng)
+    report.rows = [*([row] if row else []), *measured]
     as_a_pair = together(finding, report.rows[1:])
     if as_a_pair:
         report.rows[0].verdict, report.finding = "ok", None

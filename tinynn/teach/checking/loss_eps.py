@@ -119,7 +119,7 @@ def formula_of(pairs: list[tuple[Array, float]], t: Array, among: Iterator[Formu
             eps = solved(lambda e: formula(first, t, e), value)  # noqa: B023 (used at once)
             rounding = 1e-14 * (1 + abs(there))
             without = abs(there - formula(second, t, 0.0)) if eps else 0.0
-            if without > 10 * rounding and abs(there - formula(second, t, eps)) <= 1e-5 * without + rounding:
+            if 10 * rounding < without < np.inf and abs(there - formula(second, t, eps)) <= 1e-5 * without + rounding:
                 return formula, eps
     return None
 

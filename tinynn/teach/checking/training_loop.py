@@ -9,142 +9,22 @@ between them. A loop without such calls is not judged.
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ... import checks
 from ...layers.layer import Layer
-from ...losses import Loss
-from ...optimizers import Optimizer
-from .leaves import leaves
-from .loss_styles import GRADIENTS, VALUES, is_loss_like, sides
-from .names import ZEROING, plain
-from .optimizer_styles import METHODS
+from . import measure
+from .loop_calls import STEPS, LoopCall, Observer, passes
 from .report import Finding, Report
+from .styles.losses import RULES, targets_like
 
-STEPS = 4  # that are looked at
-CALLS = 5_000  # after which a loop without steps is left alone
-PACKAGE = str(Path(__file__).parents[2])
 SAID = {"F": "forward", "L": "loss", "G": "gradient of the loss", "B": "backward", "S": "step", "Z": "zero_grad"}
 KNOWN = (
     "a loop over objects: y = model.forward(x); loss.forward(y, t); model.backward(loss.backward()); optimizer.step()"
 )
-
-
-@dataclass
-class LoopCall:
-    """One call: F forward, L loss, G its gradient, B backward, S step, Z zero_grad; on which object, with what."""
-
-    kind: str
-    thing: Any
-    given: list[Any]
-    key: str = ""  # of what a forward was given
-    moved: bool = True  # whether a step has changed a number
-
-
-class Observer:
-    """Writes down the calls of a loop until it has seen STEPS steps: with Observer() as seen: train()."""
-
-    def __init__(self) -> None:
-        self.calls: list[LoopCall] = []
-        self.inside: tuple[FrameType, LoopCall | None] | None = None  # the outermost call that is running
-        self.before: str = ""
-        self.seen = 0
-
-    def __enter__(self) -> Observer:
-        self.old = sys.getprofile()
-        sys.setprofile(self._event)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        sys.setprofile(self.old)
-
-    def _event(self, frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and self.inside is None:
-            kind = kind_of(frame)
-            if kind is None:
-                return
-            call = None
-            if kind:
-                names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
-                given = [frame.f_locals.get(name) for name in names]
-                call = LoopCall(kind, given[0], given[1:])
-                call.key = _key(given[1:2]) if kind == "F" else ""
-                self.before = self._numbers() if kind == "S" else ""
-            self.inside = frame, call
-        elif event == "return" and self.inside is not None and frame is self.inside[0]:
-            _, call = self.inside
-            self.inside = None
-            self.seen += 1
-            if call is not None:
-                call.moved = call.kind != "S" or self._numbers() != self.before
-                self.calls.append(call)
-            if sum(call.kind == "S" for call in self.calls) >= STEPS * 8 or self.seen > CALLS or self._enough():
-                sys.setprofile(self.old)
-
-    def _enough(self) -> bool:
-        return "".join(token for token, *_ in passes(self.calls)).count("S") > STEPS
-
-    def _numbers(self) -> str:
-        """All numbers of the layers and networks that were seen."""
-        things = {id(call.thing): call.thing for call in self.calls if call.kind in "FB"}
-        return _key([leaf.value for thing in things.values() for leaf in leaves(thing)])
-
-
-def _key(values: list[Any]) -> str:
-    digest = hashlib.sha1(usedforsecurity=False)
-    for value in values:
-        if isinstance(value, np.ndarray | float | int):
-            digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()
-
-
-def kind_of(frame: FrameType) -> str | None:
-    """What a call is in a loop: one of SAID; "" for one of tinynn's that is none of these; None for any other."""
-    code = frame.f_code
-    own = code.co_filename.startswith(PACKAGE)
-    name = code.co_name
-    if own and name == "checked":  # what layers share around their forward and backward
-        name = "forward" if code.co_varnames[1] == "x" else "backward"
-    thing = frame.f_locals.get("self") if code.co_argcount else None
-    if thing is None or isinstance(thing, type):
-        return "" if own else None
-    if isinstance(thing, Loss) or (not isinstance(thing, Layer) and is_loss_like(thing) and _takes_pairs(thing)):
-        return "L" if name in VALUES[1:-1] else "G" if name in GRADIENTS else "" if own else None
-    if plain(name) in ZEROING:
-        return "Z"
-    if isinstance(thing, Layer) or all(callable(getattr(thing, n, None)) for n in ("forward", "backward")):
-        return {"forward": "F", "backward": "B"}.get(name, "" if own else None)
-    if isinstance(thing, Optimizer) or (name in METHODS and not own):
-        return "S" if name in METHODS else ""
-    return "" if own else None
-
-
-def _takes_pairs(thing: Any) -> bool:
-    """Whether the value is one of predictions and targets."""
-    function = next(getattr(thing, name) for name in VALUES if callable(getattr(thing, name, None)))
-    return len(sides(function)) == 2
-
-
-def passes(calls: list[LoopCall]) -> list[tuple[str, str, Any]]:
-    """(kind, key, object): the calls, with those of a list of layers, or of steps for each layer, as one."""
-    found: list[tuple[str, str, Any]] = []
-    seen: set[int] = set()
-    for call in calls:
-        together = bool(found) and found[-1][0] == call.kind and call.kind in "FBSZ"
-        if together and (call.kind in "SZ" or id(call.thing) not in seen):
-            seen.add(id(call.thing))
-            continue
-        seen = {id(call.thing)}
-        found.append((call.kind, call.key, call.thing))
-    return found
 
 
 def judged(calls: list[LoopCall], where: str) -> Report:
@@ -163,10 +43,37 @@ def judged(calls: list[LoopCall], where: str) -> Report:
     if report.finding is None and not any(call.moved for call in calls if call.kind == "S"):
         why = "the steps change none of the numbers of the layers that were called"
         report.finding = Finding("nothing-moves", where, why, "give the optimizer the layers' own arrays")
+    if report.finding is None and "G" not in text:
+        given_gradient(calls, report, where)
     if report.finding is None:
         order = ", ".join(SAID[kind] for kind in cycles[0])
         report.notes.append(f"from one step to the next: {order}")
     return report
+
+
+def given_gradient(calls: list[LoopCall], report: Report, where: str) -> None:
+    """Say of what backward is given, where the lines of the loop compute it, which loss it is the gradient of."""
+    k = next(k for k, call in enumerate(calls) if call.kind == "B")
+    y = next((call.y for call in calls[:k][::-1] if call.kind == "F"), None)
+    dy = next(iter(calls[k].given), None)
+    if y is None or dy is None or y.dtype.kind != "f" or dy.shape != y.shape:
+        return
+    ratios: dict[str, float | None] = {}
+    for name, rule in RULES.items():
+        for t in calls[k].targets:
+            try:
+                n = measure.gradient(lambda a: rule(a, targets_like(y, t)), y, True)  # noqa: B023 (used at once)
+                ratios[name] = measure.ratio(np.asarray(dy, float), n) or ratios.get(name)
+            except Exception:  # targets of another shape
+                continue
+    right = next((name for name, c in ratios.items() if c and measure.close(c, 1)), "")
+    if right:
+        report.notes.append(f"backward is given the gradient of this loss: {right}")
+        return
+    why = "backward is given a gradient that the loop computes itself, and that is the gradient of no loss known here"
+    c, name = next(((c, name) for name, c in ratios.items() if c), (0.0, ""))
+    why += f"; it is {c:.6g} times that of this one: {name}" if c else ""
+    report.finding = Finding("not-judged", where, why, "call a loss, dy = loss.backward(), which can be checked")
 
 
 def _order(first: str, cycles: list[str], tokens: list[tuple[str, str, Any]], where: str) -> Finding | None:

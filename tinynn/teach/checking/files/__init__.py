@@ -8,6 +8,7 @@ reports.py     the report on one name of a file
 choosing.py    which things are checked, and what is said of the others
 loading.py     runs the file; what kind a thing is
 written.py     the file as it is written: lines, methods that are empty or return nothing
+loops.py       training loops, run for a few steps
 places.py      the lines where a wrong gradient is written
 together.py    which functions belong together: forward, backward, and the cost between them
 arguments.py   arguments of functions and classes, drawn by their names

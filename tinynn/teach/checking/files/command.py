@@ -22,7 +22,7 @@ stderr, and nowhere in a folder; it has no keyboard and opens no window.
 NAME is a layer, loss, model or optimizer, or a class of one, or a function:
 affine_forward, to which affine_backward belongs, or forward_propagation over
 a dict of parameters. Without NAME all of these in the file are checked, and
-training loops, which are checked by NAME alone, are listed as not looked at.
+of training loops the order of their lines: each makes a few steps.
 A class is made with no arguments, or with the sizes 5, 4 and 3. What the file
 calls x, t, y, loss and as the arguments of its functions is used; what it
 does not define is drawn: 7 rows of normal numbers, and targets.

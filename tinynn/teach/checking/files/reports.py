@@ -16,6 +16,7 @@ from ..report import Report, in_words, line_of, raised
 from ..styles.valued import Valued
 from . import arguments, samples
 from .loading import Slip, it_has, kind_of, why_unknown
+from .loops import of_a_loop
 from .together import groups
 
 
@@ -32,6 +33,8 @@ def check(names: dict[str, Any], name: str, seed: int, asked_for: bool = True) -
         if kind is None:
             what = checks.describe(thing)
             raise Slip(f"{name} must be a layer, loss, model or optimizer, not {what}")
+        if inspect.isfunction(thing) and kinds.other_kind(thing, names) == "loop":
+            return of_a_loop(thing, names, rng, asked_for)
         found = kinds.examined(thing, names, rng) if inspect.isfunction(thing) or kind == "optimizer" else None
         if found is not None:
             return found
