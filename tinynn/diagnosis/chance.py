@@ -24,6 +24,10 @@ FEW_LEFT = 0.2  # of the loss at the start or of chance: 0.13 (a bottleneck of 8
 NEW_ROWS = 400  # from so many on (twice, for a variance to learn), chance is measured on rows not trained with
 BETTER = 0.05  # fall of the loss below that of the best constant y, over the greatest possible: 0.1 | 0.044
 MANY_STEPS = 800  # of tables, at each rate: 450 (a narrow autoencoder) | never
+LONGER = 3  # times as many, while the loss still falls
+FALLS = (
+    0.01  # of the way to the goal, in the last quarter of the steps: 0.015 (an autoencoder leaves its plateau) | 0.005
+)
 SHARES = (1.0, 0.1, 0.01)  # of scores: those of a large x are too sure, and tell of t all the same
 LOOK = 10  # steps from one look at the loss to the next
 ORDERS = 100  # of t, at random, beside its own
@@ -130,7 +134,8 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
     for lr in FEW_RATES:
         model, loss = copies(evidence.model, evidence.loss)
         optimizer, steps = Adam(model, lr), 0
-        while steps < most and not best <= goal:
+        seen: list[float] = []  # the least loss at each look
+        while not best <= goal and (steps < most or (steps < LONGER * most and falls(seen, goal))):
             for _ in range(LOOK):
                 batch = rng.permutation(len(known_x))[:SWEEP_BATCH]
                 step(model, loss, optimizer, known_x[batch], known_t[batch])
@@ -141,6 +146,7 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
                 best, share = (value, c) if not value >= best else (best, share)
                 if best <= goal:
                     break
+            seen.append(min([float(loss(y, t)), *seen[-1:]]))
             if evidence.differs_in_use and not best <= goal:  # running means may not have come so far
                 value = float(loss(model.forward(x), t))
                 best, share = (value, 1.0) if not value >= best else (best, share)
@@ -149,6 +155,12 @@ def learned(evidence: Evidence, half: int, goal: float) -> tuple[float, float, f
             known = min(known, float(loss(demands.call(model, known_x), known_t)))
             tells = tells or in_own_order(fit_of(loss, y, t), len(y))
     return best, share, known if half else best, tells
+
+
+def falls(seen: list[float], goal: float) -> bool:
+    """Whether a loss that has not reached the goal goes on towards it: the rest of the way is not far for it."""
+    before, now = seen[-(len(seen) // 4) - 1], seen[-1]
+    return before - now > FALLS * (before - goal)
 
 
 def tell(x: Array, t: Array) -> bool:
