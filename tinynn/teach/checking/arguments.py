@@ -73,7 +73,7 @@ def short_name(thing: Any) -> str:
     """What a report calls a thing: its repr if it has one of its own, else its class; 70 characters at most."""
     if type(thing) is types.FunctionType:  # isinstance would ask a thing that may raise
         return str(thing.__name__)
-    if isinstance(thing, list | tuple) and thing and type(thing[0]) is types.FunctionType:
+    if type(thing) in (list, tuple) and thing and type(thing[0]) is types.FunctionType:
         return str(thing[0].__name__)
     own_repr = type(thing).__repr__ is not object.__repr__ and not isinstance(thing, list | tuple)
     try:
