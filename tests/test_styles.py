@@ -1783,16 +1783,26 @@ def test_a_model_without_a_loss_says_that_it_needs_one():
         tinynn.check(Tanh(), numbers(7, 5), numbers(7, 5))
 
 
-SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
-
-
 def test_there_are_enough():
     assert len(STYLES) >= 20 and min(len(style.slips) for style in STYLES.values()) >= 3
 
 
-@pytest.mark.parametrize("name", STYLES)
-def test_right_code_is_right(name, tmp_path, capsys):
-    demand_right(STYLES[name], tmp_path / "code.py", capsys)
+def both_tests_of(styles):
+    """Two tests of a table of styles: all that is right is right, and each slip is found."""
+    slips = [(name, k) for name, style in styles.items() for k in range(len(style.slips))]
+
+    @pytest.mark.parametrize("name", styles)
+    def test_right_code_is_right(name, tmp_path, capsys):
+        demand_right(styles[name], tmp_path / "code.py", capsys)
+
+    @pytest.mark.parametrize(("name", "k"), slips)
+    def test_a_slip_is_found(name, k, tmp_path, capsys):
+        demand_slip(styles[name], k, tmp_path / "code.py", capsys)
+
+    return test_right_code_is_right, test_a_slip_is_found
+
+
+test_right_code_is_right, test_a_slip_is_found = both_tests_of(STYLES)
 
 
 def demand_right(style, path, capsys):
@@ -1801,11 +1811,6 @@ def demand_right(style, path, capsys):
     words = " ".join(said.split())
     assert style.said in words and all(tensor in words for tensor in style.judged.split()), said
     assert max(map(len, said.splitlines())) <= 100
-
-
-@pytest.mark.parametrize(("name", "k"), SLIPS)
-def test_a_slip_is_found(name, k, tmp_path, capsys):
-    demand_slip(STYLES[name], k, tmp_path / "code.py", capsys)
 
 
 def demand_slip(style, k, path, capsys):

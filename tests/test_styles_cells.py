@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from test_styles import Style, demand_right, demand_slip
+from test_styles import Style, both_tests_of
 
 from tinynn import check_layer
 
@@ -382,17 +381,7 @@ STYLES["functions of tuples, by number and of two"] = Style(
     ),
 )
 
-SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
-
-
-@pytest.mark.parametrize("name", STYLES)
-def test_right_code_is_right(name, tmp_path, capsys):
-    demand_right(STYLES[name], tmp_path / "code.py", capsys)
-
-
-@pytest.mark.parametrize(("name", "k"), SLIPS)
-def test_a_slip_is_found(name, k, tmp_path, capsys):
-    demand_slip(STYLES[name], k, tmp_path / "code.py", capsys)
+test_right_code_is_right, test_a_slip_is_found = both_tests_of(STYLES)
 
 
 def test_an_empty_y_is_not_judged():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from test_styles import Style, demand_right, demand_slip
+from test_styles import Style, both_tests_of
 
 LOOP = """
     rng = np.random.default_rng(0)
@@ -138,14 +137,4 @@ STYLES["Adam of one parameter in fit"] = Style(
     ),
 )
 
-SLIPS = [(name, k) for name, style in STYLES.items() for k in range(len(style.slips))]
-
-
-@pytest.mark.parametrize("name", STYLES)
-def test_right_code_is_right(name, tmp_path, capsys):
-    demand_right(STYLES[name], tmp_path / "code.py", capsys)
-
-
-@pytest.mark.parametrize(("name", "k"), SLIPS)
-def test_a_slip_is_found(name, k, tmp_path, capsys):
-    demand_slip(STYLES[name], k, tmp_path / "code.py", capsys)
+test_right_code_is_right, test_a_slip_is_found = both_tests_of(STYLES)

@@ -124,8 +124,8 @@ class Sequential(Model):
         try:
             return self.layers[index]
         except (IndexError, TypeError) as error:
-            range_ = f"a whole number from 0 to {len(self) - 1}, as the model has {len(self)} layers"
-            raise type(error)(f"index of a layer must be {range_}, not {checks.describe(index)}") from None
+            expected = f"a whole number from 0 to {len(self) - 1}, as the model has {len(self)} layers"
+            raise type(error)(f"index of a layer must be {expected}, not {checks.describe(index)}") from None
 
     def __repr__(self) -> str:
         words = [repr(layer) for layer in self.layers]

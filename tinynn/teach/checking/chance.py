@@ -25,18 +25,8 @@ NOTHING = (np.ndarray, np.generic, str, bytes, int, float, complex, type(None), 
 LARGEST = 10_000  # objects that are looked into
 # Packages that draw nothing from the generators of the process, apart from numpy.random
 QUIET = {
-    "tinynn",
-    "numpy",
-    "numba",
-    "math",
-    "cmath",
-    "builtins",
-    "itertools",
-    "functools",
-    "collections",
-    "copy",
-    "typing",
-}
+    "tinynn", "numpy", "numba", "math", "cmath", "builtins", "itertools", "functools", "collections", "copy", "typing",
+}  # fmt: skip
 KEPT = "its generators"  # where a private copy of a layer has what was found
 NOTE = (
     "forward draws random numbers: each forward here drew the same ones, so that it could be measured. In training "

@@ -78,9 +78,14 @@ def check_layer(layer: Any, x: Array, *, seed: int = 0) -> Report:
         return _not_judged(short_name(layer), str(error), notes)
     given, (x, more) = x, rows_of("x", rows)
     report = judged(layer, x, rng, notes + more)
-    if report and shapes_of(layer) in ONE and np.array_equal(x, given[:1]):
+    if report and is_one_of(layer, x, given):
         return of_the_first(lambda k: judged(layer, given[k : k + 1], rng, notes + more), len(given), report)
     return as_a_mean(layer, x, seed, notes + more) or report if report.code == "divided-by-n" else report
+
+
+def is_one_of(layer: Layer, x: Array, given: Array) -> bool:
+    """Whether code takes one sample at a time, and x is the first of those that were given."""
+    return shapes_of(layer) in ONE and np.array_equal(x, given[:1])
 
 
 def of_the_first(judged_at: Callable[[int], Report], N: int, report: Report) -> Report:
@@ -149,7 +154,7 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
         if alone is not None:
             given, targets, (layer, x, more) = x, t, alone
             found = judged(layer, x, rng, notes + more)
-            if found and shapes_of(layer) in ONE and np.array_equal(x, given[:1]) and len(given) == len(targets):
+            if found and is_one_of(layer, x, given) and len(given) == len(targets):
 
                 def at(k: int) -> Report:
                     layer.thing.aim(targets[k : k + 1])
@@ -194,11 +199,8 @@ def check(model: Any, x: Array, t: Array, loss: Any = None, *, seed: int = 0) ->
     gradients = ModelGradients(network, twin, x, t)
     gradients.exact = gradients.exact and exact
     measured = gradients.rows(step, rng)
-    if (
-        gradients.exact
-        and any(one.verdict == "wrong" for one in measured)
-        and max(one.error for one in measured) < HARDLY
-    ):
+    seems_wrong = any(one.verdict == "wrong" for one in measured)
+    if gradients.exact and seems_wrong and max(one.error for one in measured) < HARDLY:
         gradients.exact = False
         measured = gradients.rows(step, rng)
     report.rows = [*([row] if row else []), *measured]

@@ -18,7 +18,6 @@ from .gradcheck import check_loss
 from .loss_styles import method_names, partner_of, sides
 from .optimizer_doctor import check_optimizer
 from .report import Report
-from .training_loop import check_loop
 
 NETWORK = ("forward", "predict", "fit", "train", "feedforward", "backprop", "forward_pass", "fprop", "backward")
 LOSS = re.compile(r"loss|cost|entropy|mse|mae|error|hinge|huber|squared|nll|bce", re.IGNORECASE)
@@ -46,7 +45,7 @@ def other_kind(thing: Any, names: dict[str, Any] | None = None) -> str | None:
 
 
 def examined(thing: Any, names: dict[str, Any], rng: np.random.Generator) -> Report | None:
-    """The report on an optimizer, a loss or a training loop of a file; None for anything else.
+    """The report on an optimizer or a loss of a file; None for anything else.
 
     Raises TypeError, ValueError with what is missing in the file.
     """
@@ -54,11 +53,11 @@ def examined(thing: Any, names: dict[str, Any], rng: np.random.Generator) -> Rep
     if kind == "optimizer":
         return check_optimizer(thing)
     if kind == "loss":
-        needs = isinstance(thing, type) and [p for p in _needed(thing) if p != "self"]
+        needs = isinstance(thing, type) and [p for p in needed(thing) if p != "self"]
         if needs:
             raise ValueError(f"it needs {', '.join(needs)}: define one, such as loss = {thing.__name__}(...)")
         return of_a_loss(thing() if isinstance(thing, type) else thing, names, rng)
-    return _of_a_loop(thing, names) if kind == "loop" else None
+    return None
 
 
 def of_a_loss(loss: Any, names: dict[str, Any], rng: np.random.Generator) -> Report:
@@ -92,19 +91,7 @@ def for_one_output(report: Report) -> Report:
     return report
 
 
-def _of_a_loop(train: Any, names: dict[str, Any]) -> Report:
-    """A training loop, run with what the file defines under the names of its arguments."""
-    needed = _needed(train)
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise ValueError(f"it needs {', '.join(missing)}: define what it is to be called with, in the file")
-    try:
-        return check_loop(train, **{name: names[name] for name in needed})
-    except Exception as error:
-        raise ValueError(f"it stops: {type(error).__name__}: {error}") from error
-
-
-def _needed(function: Any) -> list[str]:
+def needed(function: Any) -> list[str]:
     """The arguments without a default."""
     asked = inspect.signature(function).parameters.values()
     return [p.name for p in asked if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

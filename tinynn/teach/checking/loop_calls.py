@@ -77,9 +77,8 @@ class Observer:
                 call = LoopCall(kind, given[0], given[1:])
                 call.key = _key(given[1:2]) if kind == "F" else ""
                 if kind == "B":
-                    call.given = (
-                        [np.array(a) for a in call.given[:1]] if len(names) == 2 else []
-                    )  # may be changed later
+                    dy = call.given[:1] if len(names) == 2 else []
+                    call.given = [np.array(a) for a in dy]  # it may be changed later
                     call.targets = targets_in(frame.f_back)
                 self.before = self._numbers()
                 if self.after not in ("", self.before):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import styles
+from ..chance import names_in
 from ..kinds import LOSS, other_kind
 from ..leaves import objects_in
 from ..loss_styles import partner_of, sides
@@ -156,12 +157,7 @@ def inherits_all(cls: type, base: type) -> bool:
 
 def calls_of(function: Any) -> set[str]:
     """The names that a function uses, also in the functions inside it."""
-    waiting, found = [inspect.unwrap(function).__code__], set()
-    while waiting:
-        code = waiting.pop()
-        found |= set(code.co_names)
-        waiting += [constant for constant in code.co_consts if inspect.iscode(constant)]
-    return found
+    return names_in(inspect.unwrap(function).__code__)
 
 
 def used_by(things: list[Any], names: dict[str, Any]) -> set[str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ....process import same_chance
 from ..copies import deep_copy
-from ..kinds import other_kind
+from ..kinds import needed, other_kind
 from ..loop_calls import STEPS, Observer, Seen
 from ..loss_styles import partner_of
 from ..names import plain, role_of
@@ -57,21 +57,15 @@ def of_a_loop(train: Any, names: dict[str, Any], rng: np.random.Generator, asked
         first = first or report
     if first is not None:
         return first
-    missing = [p.name for p in needed(train) if p.name not in names]
+    missing = [name for name in needed(train) if name not in names]
     why = f"it needs {', '.join(missing)}: define what it is to be called with, in the file" if missing else ""
     why += f"{'; ' if why and failed else ''}{f'it stops: {failed}' if failed else ''}"
     raise Slip(f"{train.__name__} is not judged: {why or 'nothing that could be made for it runs'}", "not-looked-at")
 
 
-def needed(train: Any) -> list[inspect.Parameter]:
-    """The arguments without a default."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [p for p in inspect.signature(train).parameters.values() if p.default is p.empty and p.kind not in kinds]
-
-
 def ways(train: Any, names: dict[str, Any], rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """Arguments of a loop: those of the file where it has all, else such as may fit."""
-    asked = [p.name for p in needed(train)]
+    asked = needed(train)
     if all(name in names for name in asked):
         yield {name: names[name] for name in asked}
         return
@@ -142,13 +136,13 @@ def optimizer(rule: Any, model: Any) -> Any:
     if not isinstance(rule, type):
         return rule
     given: dict[str, Any] = {}
-    for p in needed(rule):
-        if role_of(p.name) == "rate":
-            given[p.name] = 0.1
-        elif MODEL.fullmatch(plain(p.name)):
-            given[p.name] = [model] if plain(p.name) == "layers" else model
+    for name in needed(rule):
+        if role_of(name) == "rate":
+            given[name] = 0.1
+        elif MODEL.fullmatch(plain(name)):
+            given[name] = [model] if plain(name) == "layers" else model
         else:
-            given[p.name] = getattr(model, p.name, None)
+            given[name] = getattr(model, name, None)
     try:
         return rule(**given)
     except Exception:

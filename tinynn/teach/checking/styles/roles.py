@@ -97,10 +97,7 @@ def returned_names(function: Callable[..., Any]) -> list[str]:
 
 @functools.cache
 def _returned_in(code: types.CodeType) -> tuple[str, ...]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
-    except (OSError, TypeError, SyntaxError):
-        return ()
+    tree = tree_of(code)
     inner = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node is not tree.body[0]]
     theirs = {id(node) for function in inner for node in ast.walk(function)}
     returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return) and id(node) not in theirs]
@@ -146,7 +143,7 @@ def unrolled(function: Callable[..., Any]) -> set[str]:
     return {name for name in found if role_of(name) not in ("x", "t")}
 
 
-def tree_of(function: Callable[..., Any]) -> ast.Module:
+def tree_of(function: Callable[..., Any] | types.CodeType) -> ast.Module:
     """The source of a function, parsed; empty where it is not known."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
